@@ -1,0 +1,1 @@
+"""The Streamlit pages: they read published snapshots and reach the runner by HTTP only."""
