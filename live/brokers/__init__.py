@@ -1,0 +1,1 @@
+"""Order routes: decisions in, broker calls out, order updates back as events."""

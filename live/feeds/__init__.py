@@ -1,0 +1,1 @@
+"""Streaming market data: vendor frames in, core events out."""

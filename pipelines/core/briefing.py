@@ -1,0 +1,100 @@
+"""The briefing: all that the night hands to the morning, and the only thing.
+
+The pipeline publishes it, versioned and immutable; the runner reads it once before the open. The version is on every order.
+"""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.core.market.session import Session, nanoseconds
+from pipelines.core.risk.regimes import Regime
+
+UNKNOWN_SECTOR = "Unknown"
+RETURN_SESSIONS = 60
+
+
+class Origin(StrEnum):
+    """Where prices come from: real vendors, a recorded real market served again, or an invented one."""
+
+    VENDOR = "vendor"
+    RECORDED = "recorded"
+    GENERATED = "generated"
+
+
+class SymbolBrief(BaseModel):
+    """What is known of one symbol before the open. Prices in dollars; None is unknown, never zero."""
+
+    model_config = ConfigDict(frozen=True)
+
+    symbol: str
+    name: str
+    exchange: str
+    sector: str
+    tradable: bool
+    shortable: bool
+    history: int
+    """Daily bars in the lake up to the data session."""
+    close: float | None
+    """Close of the data session, raw."""
+    atr: float | None
+    """Wilder's average true range over 14 sessions, dollars; None below 15 daily bars."""
+    beta: float | None
+    adv: float | None
+    """Mean volume of the last 20 sessions, shares."""
+    returns: tuple[float | None, ...]
+    """Daily log returns of the last 60 sessions, oldest first, aligned with every other symbol's."""
+    seed: tuple[float, ...] | None
+    """Minute indicators after the last minute bar in the lake (`core.market.indicators`, state layout there)."""
+
+
+class Candidate(BaseModel):
+    """One line of the watchlist: why this symbol is worth watching, in words with numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rank: int
+    symbol: str
+    score: float
+    reasons: tuple[str, ...]
+
+
+class CheckResult(BaseModel):
+    """One data check as it stood when the briefing was made."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    asset: str
+    passed: bool
+    blocking: bool
+    detail: str
+
+
+class Briefing(BaseModel):
+    """Everything that the runner needs to know on the morning of `session`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    session: date
+    open: datetime
+    close: datetime
+    data_session: date
+    """The last session whose bars are in it: the exchange session before `session`."""
+    created_at: datetime
+    origin: Origin
+    feed: str
+    benchmark: str
+    regime: Regime
+    symbols: dict[str, SymbolBrief]
+    watchlist: tuple[Candidate, ...]
+    checks: tuple[CheckResult, ...]
+    inputs: dict[str, str]
+    """Asset name to the hash of what it held."""
+
+    @property
+    def hours(self) -> Session:
+        """The session's edges in nanoseconds."""
+        return Session(self.session, nanoseconds(self.open), nanoseconds(self.close))

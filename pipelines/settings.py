@@ -1,0 +1,171 @@
+"""Every setting: typed, with unit and reason. Built once by a shell (`cli.py`, `definitions.py`, `app.py`) and handed down.
+
+The environment and `.env` are read only when `load()` is called. `.env.example` is generated from this file.
+"""
+
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipelines.core.errors import SettingsError
+from pipelines.core.risk.limits import Limits
+
+
+class Mode(StrEnum):
+    """Whose money: a simulated exchange, the broker's paper account, or real money."""
+
+    SIM = "sim"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+PAPER_URL = "https://paper-api.alpaca.markets"
+LIVE_URL = "https://api.alpaca.markets"
+
+
+class Settings(Limits, BaseSettings):
+    """All settings. Names are the environment variables in lower case."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    daybot_mode: Mode = Field(Mode.PAPER, description="sim, paper or live. Live money also asks for ALPACA_ACCOUNT and a typed phrase.")
+    daybot_home: Path = Field(Path(".daybot"), description="Folder of the lake, the warehouse, the snapshots and the journals.")
+
+    alpaca_api_key: SecretStr = Field(SecretStr(""), description="Alpaca API key. The simulated exchange takes any.")
+    alpaca_secret_key: SecretStr = Field(SecretStr(""), description="Alpaca secret key.")
+    alpaca_base_url: str = Field(PAPER_URL, description="Alpaca trading host; the simulated exchange's address in sim mode.")
+    alpaca_data_url: str = Field("", description="Alpaca market data host; empty means Alpaca's own, or the base URL in sim mode.")
+    alpaca_stream_url: str = Field("", description="Alpaca stream host (ws:// or wss://); empty: Alpaca's own, or the base URL in sim mode.")
+    alpaca_feed: Literal["iex", "sip"] = Field("iex", description="iex is free and one venue (2-3 % of volume); sip is the whole market.")
+    alpaca_account: str = Field("", description="Account number that live mode must find; a guard against the wrong keys.")
+
+    polygon_api_key: SecretStr = Field(SecretStr(""), description="Polygon (Massive) API key; empty switches Polygon off.")
+    polygon_base_url: str = Field("https://api.polygon.io", description="Polygon REST host; api.massive.com serves the same.")
+
+    server_host: str = Field("127.0.0.1", description="Address of the control API. 0.0.0.0 is refused: put a proxy with TLS in front.")
+    server_port: int = Field(8000, ge=1, le=65535, description="Port of the control API.")
+    debug_mode: bool = Field(False, description="More log lines. Never shows secrets.")
+
+    bars_folder: str = Field("", description="Folder of your own bars (layout in pipelines/vendors/files.py); empty asks the vendors.")
+    universe: str = Field("sp500", description="sp500, all (everything the broker lists as tradable), or symbols separated by commas.")
+    benchmark: str = Field("SPY", description="Symbol that betas and the regime refer to; without history, the equal-weighted universe.")
+    history_sessions: int = Field(300, ge=60, le=5000, description="Daily bars fetched for each symbol; a year of regimes needs 272.")
+    minute_sessions: int = Field(2, ge=1, le=60, description="Sessions of minute bars fetched before the day, to seed the indicators.")
+    watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
+    snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept; the one in use is never removed.")
+
+    @field_validator("server_host")
+    @classmethod
+    def _not_every_interface(cls, value: str) -> str:
+        if value in {"0.0.0.0", "::"}:
+            raise ValueError("binds every interface; use 127.0.0.1 and put a proxy with TLS in front")
+        return value
+
+    @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("expected an address that starts with http:// or https://")
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _mode_fits_host(self) -> "Settings":
+        host = self.alpaca_base_url
+        if self.daybot_mode is Mode.LIVE and host != LIVE_URL:
+            raise ValueError(f"DAYBOT_MODE=live needs ALPACA_BASE_URL={LIVE_URL}, found {host}")
+        if self.daybot_mode is Mode.PAPER and host == LIVE_URL:
+            raise ValueError(f"ALPACA_BASE_URL={LIVE_URL} is real money: set DAYBOT_MODE=live, or use {PAPER_URL}")
+        if self.daybot_mode is Mode.SIM and host in {LIVE_URL, PAPER_URL}:
+            raise ValueError(f"DAYBOT_MODE=sim needs the simulated exchange's address in ALPACA_BASE_URL, found {host}")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """Only the limits, as the engine takes them."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the Parquet bars."""
+        return self.daybot_home / "lake"
+
+    def bars(self, resolution: str, session: date) -> Path:
+        """Folder of one session's bars in the lake, a file for each feed; `resolution` is day or minute."""
+        return self.lake / "bars" / f"resolution={resolution}" / f"session={session.isoformat()}"
+
+    @property
+    def warehouse(self) -> Path:
+        """The one working DuckDB file; only `pipelines.store` opens it."""
+        return self.daybot_home / "warehouse.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the published snapshots."""
+        return self.daybot_home / "snapshots"
+
+    @property
+    def journals(self) -> Path:
+        """Folder of the session journals."""
+        return self.daybot_home / "journal"
+
+    @property
+    def data_url(self) -> str | None:
+        """Market data REST host to hand to alpaca-py; None lets it use its own."""
+        return self.alpaca_data_url or (self.alpaca_base_url if self.daybot_mode is Mode.SIM else None)
+
+    @property
+    def market_stream_url(self) -> str | None:
+        """Whole address of the market data stream; None lets alpaca-py use its own."""
+        base = self.alpaca_stream_url or (_websocket(self.alpaca_base_url) if self.daybot_mode is Mode.SIM else "")
+        return f"{base}/v2/{self.alpaca_feed}" if base else None
+
+    @property
+    def trading_stream_url(self) -> str | None:
+        """Whole address of the order update stream; None lets alpaca-py use its own."""
+        return f"{_websocket(self.alpaca_base_url)}/stream" if self.daybot_mode is Mode.SIM else None
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the overrides, then the environment, then `.env`, then the defaults.
+
+    Raises `SettingsError` with one line for each bad value: variable, what was expected, what was found, an example.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(dict(e)) for e in error.errors())) from None
+
+
+def example() -> str:
+    """The text of `.env.example`: every setting with its meaning and default, commented out."""
+    lines = ["# DayBot's settings. Copy to .env and change what you need. Generated: make env-example", ""]
+    for name, field in Settings.model_fields.items():
+        lines += [f"# {field.description}", f"#{name.upper()}={_shown(field.default)}", ""]
+    return "\n".join(lines)
+
+
+def _websocket(url: str) -> str:
+    return "ws" + url.removeprefix("http")
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, SecretStr):
+        return default.get_secret_value()
+    if isinstance(default, bool):
+        return str(default).lower()
+    return str(default)
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """One bad value in words; a secret's value is never repeated."""
+    name = str(error["loc"][0]) if error["loc"] else ""
+    if not name:
+        return str(error["msg"])
+    field = Settings.model_fields[name]
+    secret = isinstance(field.default, SecretStr)
+    found = "(hidden)" if secret else repr(error["input"])
+    return f"{name.upper()}: {error['msg']}; found {found}. {field.description} Example: {name.upper()}={_shown(field.default)}"

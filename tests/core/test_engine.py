@@ -1,0 +1,139 @@
+"""The engine from bars to orders, in the shape of a whole session."""
+
+from collections.abc import Callable, Iterable
+
+from pipelines.core.briefing import Briefing
+from pipelines.core.market.bars import MINUTE, SECOND, Bar
+from pipelines.core.risk.limits import Code, Limits
+from pipelines.core.trading.backtest import run
+from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import AccountState, Action, Command, MarketBar, OrderUpdate, Tick
+from pipelines.core.trading.momentum import Momentum
+from pipelines.core.trading.orders import Role, Shape, Side, Status
+
+Day = Callable[..., list[Bar]]
+
+
+def engine(briefing: Briefing, **limits: float) -> Engine:
+    return Engine(briefing, Limits(**limits), Momentum(), run="t", version="v")
+
+
+def decisions(engine: Engine, bars: Iterable[Bar]) -> list[Decision]:
+    return [d for step in run(engine, bars, equity=100_000) for d in step.decisions]
+
+
+def test_a_breakout_becomes_a_bracket_with_atr_stop_and_target(briefing: Briefing, day: Day) -> None:
+    made = decisions(engine(briefing), day())
+    entries = [d for d in made if isinstance(d, Submit) and d.role is Role.ENTRY]
+    assert entries
+    for entry in entries:
+        assert entry.lineage is not None
+        assert entry.order.stop is not None
+        assert entry.order.target is not None
+        stop_multiplier = briefing.regime.stop_multiplier
+        assert abs(entry.lineage.arrival - entry.order.stop - 1.5 * 2.0 * stop_multiplier) <= 0.01 + 1e-9
+        assert abs(entry.order.target - entry.lineage.arrival - 3.0 * 2.0 * stop_multiplier) <= 0.01 + 1e-9
+        assert entry.order.quantity * entry.lineage.arrival <= 0.02 * 100_500
+        assert entry.lineage.briefing == briefing.version
+
+
+def test_the_day_ends_flat_fifteen_minutes_before_the_close(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    made = decisions(subject, day())
+    assert subject.flat
+    assert any(isinstance(d, TradeClosed) for d in made)
+    assert [d.reason for d in made if isinstance(d, StateChanged)] == ["resume by backtest", "15 minutes before the close"]
+    last = max(d.at for d in made if isinstance(d, Submit) and d.role is Role.ENTRY)
+    assert last < briefing.hours.close - 15 * MINUTE
+
+
+def test_profit_of_the_closed_trades_is_the_profit_of_the_book(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    made = decisions(subject, day())
+    assert subject.portfolio is not None
+    closed = sum(d.profit for d in made if isinstance(d, TradeClosed))
+    assert abs(closed - subject.portfolio.realised) < 1e-6
+    assert abs(subject.portfolio.equity - 100_000 - closed) < 1e-6
+
+
+def test_sector_limit_refuses_the_second_bank_with_its_numbers(briefing: Briefing, day: Day) -> None:
+    made = decisions(engine(briefing, max_sector_exposure=0.025, max_correlation=0.99), day(("BAC", "JPM")))
+    refusals = [d for d in made if isinstance(d, Refused)]
+    assert refusals
+    check = refusals[0].check
+    assert (check.code, check.limit, check.passed) == (Code.SECTOR, 0.025, False)
+    assert 0.03 < check.value < 0.045
+    assert "Financials" in check.detail
+
+
+def test_a_symbol_without_history_is_refused_for_want_of_it(briefing: Briefing, brief: Callable[..., object], day: Day) -> None:
+    bare = {"AAPL": brief("AAPL", history=0, atr=None, adv=None, close=None, returns=())}
+    made = decisions(engine(briefing.model_copy(update={"symbols": bare})), day(("AAPL",)))
+    refusals = [d for d in made if isinstance(d, Refused)]
+    assert refusals
+    assert {(d.check.code, d.check.value, d.check.limit) for d in refusals} == {(Code.HISTORY, 0, 15)}
+    assert not [d for d in made if isinstance(d, Submit)]
+
+
+def test_flatten_cancels_the_exits_first_and_sells_once_their_shares_are_free(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    bought: Submit | None = None
+    for step in run(subject, day(("AAPL",)), equity=100_000):
+        for decision in step.decisions:
+            if isinstance(decision, Submit) and decision.role is Role.ENTRY:
+                bought = decision
+        if bought and subject.portfolio and subject.portfolio.quantity("AAPL"):
+            break
+    assert bought is not None
+    at = step.event.at + SECOND
+    first = subject.process(Command("c1", Action.FLATTEN, "test", at))
+    assert [d.kind for d in first] == ["state", "cancel"]
+    assert subject.process(Command("c1", Action.FLATTEN, "test", at)) == []
+    entry = bought.order
+    stream = [
+        OrderUpdate(f"{entry.id}/{role}", "AAPL", Side.SELL, Status.CANCELED, 0, None, at, "b", "canceled") for role in ("target", "stop")
+    ]
+    assert subject.process(stream[0]) == []
+    (exit_order,) = [d for d in subject.process(stream[1]) if isinstance(d, Submit)]
+    assert (exit_order.order.shape, exit_order.order.side, exit_order.order.quantity) == (Shape.MARKET, Side.SELL, entry.quantity)
+
+
+def test_a_half_filled_entry_is_protected_for_what_was_filled(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    opening = briefing.hours.open
+    subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
+    subject.process(Command("arm", Action.RESUME, "test", opening))
+    entry = next(d for bar in day(("AAPL",)) for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE)) if isinstance(d, Submit))
+    at = entry.at + SECOND
+    half = OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.WORKING, 7, 100.0, at, "b", "partial_fill")
+    assert subject.process(half) == []
+    (cancel,) = subject.process(Tick(at + 8 * SECOND))
+    assert (cancel.kind, cancel.id) == ("cancel", entry.order.id)
+    dead = OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.CANCELED, 7, 100.0, at + 9 * SECOND, "b", "canceled")
+    (protect,) = subject.process(dead)
+    assert isinstance(protect, Submit)
+    assert (protect.order.shape, protect.order.quantity, protect.order.side) == (Shape.OCO, 7, Side.SELL)
+    assert (protect.order.stop, protect.order.target) == (entry.order.stop, entry.order.target)
+
+
+def test_the_same_word_of_the_broker_twice_changes_nothing(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    for step in run(subject, day(("AAPL",)), equity=100_000):
+        if isinstance(step.event, OrderUpdate) and step.event.filled:
+            break
+    before = subject.portfolio.quantity("AAPL") if subject.portfolio else 0
+    assert before > 0
+    assert subject.process(step.event) == []
+    assert subject.portfolio is not None
+    assert subject.portfolio.quantity("AAPL") == before
+
+
+def test_the_daily_loss_halts_and_closes_everything(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing, max_daily_loss=0.0001)
+    made = decisions(subject, day(drift=0.0))
+    halts = [d for d in made if isinstance(d, StateChanged) and d.after == "halted"]
+    assert len(halts) == 1
+    assert "daily loss" in halts[0].reason
+    assert subject.flat
+    assert not [d for d in made if isinstance(d, Submit) and d.role is Role.ENTRY and d.at > halts[0].at]
