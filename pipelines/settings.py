@@ -113,6 +113,11 @@ class Settings(Limits, BaseSettings):
         return self.daybot_home / "journal"
 
     @property
+    def socket(self) -> Path:
+        """Where the running session listens for commands."""
+        return self.daybot_home / "run" / "daybot.sock"
+
+    @property
     def data_url(self) -> str | None:
         """Market data REST host to hand to alpaca-py; None lets it use its own."""
         return self.alpaca_data_url or (self.alpaca_base_url if self.daybot_mode is Mode.SIM else None)

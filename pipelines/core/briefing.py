@@ -26,7 +26,7 @@ class Origin(StrEnum):
 class SymbolBrief(BaseModel):
     """What is known of one symbol before the open. Prices in dollars; None is unknown, never zero."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")  # a seed may hold infinities, which JSON has no number for
 
     symbol: str
     name: str

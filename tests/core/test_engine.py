@@ -57,14 +57,15 @@ def test_profit_of_the_closed_trades_is_the_profit_of_the_book(briefing: Briefin
     assert abs(subject.portfolio.equity - 100_000 - closed) < 1e-6
 
 
-def test_sector_limit_refuses_the_second_bank_with_its_numbers(briefing: Briefing, day: Day) -> None:
-    made = decisions(engine(briefing, max_sector_exposure=0.025, max_correlation=0.99), day(("BAC", "JPM")))
+def test_sector_limit_refuses_the_second_bank_with_its_numbers(briefing: Briefing, brief: Callable[..., object], day: Day) -> None:
+    banks = {symbol: brief(symbol, sector="Financials") for symbol in briefing.symbols}
+    made = decisions(engine(briefing.model_copy(update={"symbols": banks}), max_sector_exposure=0.025), day())
     refusals = [d for d in made if isinstance(d, Refused)]
     assert refusals
     check = refusals[0].check
     assert (check.code, check.limit, check.passed) == (Code.SECTOR, 0.025, False)
     assert 0.03 < check.value < 0.045
-    assert "Financials" in check.detail
+    assert check.detail.startswith("Financials: ")
 
 
 def test_a_symbol_without_history_is_refused_for_want_of_it(briefing: Briefing, brief: Callable[..., object], day: Day) -> None:

@@ -86,13 +86,14 @@ def shrinkage(values: Matrix) -> float:
     """
     count, width = values.shape
     squares = values**2
-    sample = values.T @ values / count
-    mean = np.trace(sample) / width
-    distance = float(np.sum(sample**2) - width * mean**2)
-    error = float(np.sum(squares.T @ squares) / count - np.sum(sample**2)) / count
+    sample: Matrix = values.T @ values / count
+    mean = float(np.trace(sample)) / width
+    total = float(np.sum(sample**2))
+    distance = total - width * mean**2
+    error = float((np.sum(squares.T @ squares) / count - total) / count)
     if distance <= 0 or error <= 0:
         return 0.0
-    return min(error, distance) / distance
+    return float(min(error / distance, 1.0))
 
 
 def long(correlation: Correlation) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipelines.core.briefing import Briefing
+from pipelines.core.briefing import Briefing, SymbolBrief
 from pipelines.core.market.bars import MINUTE, SECOND
 
 
@@ -31,6 +31,7 @@ class Limits(BaseModel):
     risk_per_trade: float = Field(0.005, gt=0, le=0.1, description="What one trade may lose at its stop; sets the size before any limit.")
     max_participation: float = Field(0.01, gt=0, le=1, description="Largest order as a share of the symbol's average daily volume.")
     min_history: int = Field(15, ge=15, le=500, description="Daily bars a symbol needs before it may be traded; ATR 14 needs 15.")
+    max_gap: float = Field(0.3, gt=0, le=1, description="Largest move since the last daily close, up or down, at which its ATR still holds.")
     stale_after: int = Field(150, ge=61, le=3600, description="Age in seconds, from a bar's start, at which its price is too old for an entry.")
     market_open_buffer: int = Field(5, ge=0, le=390, description="Minutes after the open before the first entry.")
     market_close_buffer: int = Field(15, ge=1, le=390, description="Minutes before the close when all is closed.")
@@ -50,6 +51,7 @@ class Code(StrEnum):
     SHORTABLE = "SHORTABLE"
     SESSION = "SESSION"
     STALE_DATA = "STALE_DATA"
+    PRICE_SCALE = "PRICE_SCALE"
     FEED = "FEED"
     DAILY_LOSS = "DAILY_LOSS"
     DUPLICATE = "DUPLICATE"
@@ -171,8 +173,9 @@ def _permissions(proposal: Proposal, book: Book, briefing: Briefing, limits: Lim
     yield Check(Code.BRIEFING, float(brief is not None), 1.0, brief is not None, f"{symbol} in the briefing {briefing.version}")
     if brief is None:
         return
-    enough = brief.history >= limits.min_history and brief.atr is not None
+    enough = brief.history >= limits.min_history and brief.atr is not None and brief.close is not None
     yield Check(Code.HISTORY, brief.history, limits.min_history, enough, f"{brief.history} of {limits.min_history} daily bars of {symbol}")
+    yield _scale(proposal, brief, limits)
     yield Check(Code.TRADABLE, float(brief.tradable), 1.0, brief.tradable, f"{symbol} tradable at the broker")
     if proposal.side < 0:
         yield Check(Code.SHORTABLE, float(brief.shortable), 1.0, brief.shortable, f"{symbol} can be sold short")
@@ -188,6 +191,14 @@ def _permissions(proposal: Proposal, book: Book, briefing: Briefing, limits: Lim
     yield Check(Code.DUPLICATE, float(held), 0.0, not held, f"{symbol} held or being traded already")
     count = len(book.exposures) + 1
     yield Check(Code.POSITIONS, count, limits.max_positions, count <= limits.max_positions, f"{count} positions with this one")
+
+
+def _scale(proposal: Proposal, brief: SymbolBrief, limits: Limits) -> Check:
+    """A price far from the last daily close: a split overnight, history on another scale, or news that makes yesterday's ATR meaningless."""
+    close = brief.close or math.nan
+    gap = abs(proposal.price / close - 1)
+    detail = f"{proposal.symbol} at {proposal.price:.2f}, last daily close {close:.2f}"
+    return Check(Code.PRICE_SCALE, gap, limits.max_gap, gap <= limits.max_gap, detail)
 
 
 def _rooms(proposal: Proposal, book: Book, briefing: Briefing, limits: Limits, correlate: Correlate) -> Iterator[tuple[Check, int]]:

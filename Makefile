@@ -1,0 +1,50 @@
+# DayBot. `make help` lists everything.
+PYTHON ?= python3.11
+BIN := .venv/bin
+STAMP := .venv/.synced
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up check lint types contracts test bench notebook env-example clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(STAMP)  ## make the environment in .venv (Python 3.11, pinned by requirements.lock)
+
+$(STAMP): requirements.lock pyproject.toml
+	@echo "making the environment in .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $(STAMP)
+
+demo: setup  ## run the whole chain once on the simulated exchange: no account, no keys, no real money
+	@$(BIN)/daybot demo
+
+up: setup  ## exchange, Dagster, live runner and dashboard together, until Ctrl-C
+	@$(BIN)/daybot up
+
+check: lint types contracts test  ## everything that CI runs
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+contracts: setup
+	$(BIN)/lint-imports
+
+test: setup  ## the tests alone
+	$(BIN)/python -m pytest
+
+bench: setup  ## the benchmarks, each a ratio to a stated floor
+	$(BIN)/python -m pytest -m benchmark -s
+
+env-example: setup  ## write .env.example anew from the settings
+	@$(BIN)/python -c "from pipelines.settings import example; print(example(), end='')" > .env.example
+
+clean:  ## remove the environment and what runs left behind
+	rm -rf .venv .daybot .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,171 @@
+"""Puts one session together: the briefing, the engine, the clock, the journal and the runner, each checked against the others."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import httpx
+from filelock import FileLock, Timeout
+
+from live.brokers.alpaca import connect
+from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
+from live.journal import Journal
+from live.runner import Runner, Watch
+from pipelines import publish
+from pipelines.core.briefing import Briefing
+from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing
+from pipelines.core.journal import Manifest
+from pipelines.core.market.bars import Bar
+from pipelines.core.market.session import new_york
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.momentum import Momentum
+from pipelines.core.trading.strategy import Strategy
+from pipelines.settings import Mode, Settings
+from pipelines.vendors.alpaca import Alpaca
+
+SHIPPED = ("pipelines/core", "live")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Everything that one session runs on."""
+
+    runner: Runner
+    manifest: Manifest
+    history: list[Bar]
+    clock: Clock
+    lock: FileLock
+
+    @property
+    def briefing(self) -> Briefing:
+        """What the night handed over."""
+        return self.manifest.briefing
+
+
+def clock(settings: Settings) -> Clock:
+    """Our own clock, or in sim mode the simulated exchange's."""
+    if settings.daybot_mode is not Mode.SIM:
+        return SystemClock()
+    told = venue_clock(settings)
+    now = nanos(told["now"])
+    return SteppedClock(now) if told["mode"] == "stepped" else ScaledClock(now, float(told["speed"] or 1.0))
+
+
+def venue_clock(settings: Settings) -> dict[str, Any]:
+    """What the simulated exchange says of its time."""
+    try:
+        answer: dict[str, Any] = httpx.get(f"{settings.alpaca_base_url}/sim/clock", timeout=5.0).raise_for_status().json()
+    except httpx.HTTPError as error:
+        text = f"expected the simulated exchange at {settings.alpaca_base_url}, found {type(error).__name__}; start it with `daybot exchange`"
+        raise SettingsError(text) from None
+    return answer
+
+
+def nanos(stamp: str) -> int:
+    """Nanoseconds of an RFC 3339 time in UTC with up to nine fraction digits."""
+    whole, _, fraction = stamp.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
+    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
+
+
+def assemble(settings: Settings, *, watch: Watch) -> Session:
+    """A session for today, by the exchange's or our clock, ready to run.
+
+    Raises `StaleBriefing` without a briefing for today, `SettingsError` when another runner works in this home or the account is not the one named.
+    """
+    time = clock(settings)
+    today = new_york(time.now()).date()
+    briefing = _briefing(settings, today)
+    lock = _only_runner(settings)
+    try:
+        account = _account(settings)
+        strategy = Momentum()
+        version = _version(strategy)
+        number = len(list(settings.journals.glob(f"{today}-*.jsonl"))) + 1
+        run = sha256(f"{account} {today} {number} {time.now()}".encode()).hexdigest()[:4]
+        manifest = Manifest(
+            session=today,
+            run=run,
+            mode=settings.daybot_mode.value,
+            account=account,
+            code=code_hash(),
+            strategy=strategy.name,
+            parameters=dict(strategy.parameters),
+            version=version,
+            limits=settings.limits,
+            briefing=briefing,
+        )
+        symbols = [candidate.symbol for candidate in briefing.watchlist]
+        engine = Engine(briefing, settings.limits, strategy, run=run, version=version)
+        history = _today_so_far(settings, symbols, today, time.now())
+        journal = Journal(settings.journals / f"{today}-{number:02d}-{run}.jsonl")
+        runner = Runner(settings, engine, journal, time, symbols=symbols, watch=watch)
+    except DaybotError:
+        lock.release()
+        raise
+    return Session(runner, manifest, history, time, lock)
+
+
+def strategy_named(name: str, parameters: dict[str, float]) -> Strategy:
+    """The strategy that a manifest names."""
+    if name != "momentum":
+        raise SettingsError(f"expected a strategy that is installed (momentum), found {name}")
+    return Momentum.model_validate(parameters)
+
+
+def code_hash() -> str:
+    """Hash of the shipped source that decides and sends: on every session, so that a decision can be traced to its code."""
+    root = Path(__file__).parent.parent
+    digest = sha256()
+    for path in sorted(p for folder in SHIPPED for p in (root / folder).rglob("*.py")):
+        digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _version(strategy: Strategy) -> str:
+    return sha256(f"{code_hash()} {strategy.name} {json.dumps(dict(strategy.parameters), sort_keys=True)}".encode()).hexdigest()[:12]
+
+
+def _briefing(settings: Settings, today: date) -> Briefing:
+    briefing = publish.current(settings).briefing(today)
+    failed = [check.name for check in briefing.checks if check.blocking and not check.passed]
+    if failed:
+        raise StaleBriefing(f"expected a briefing whose blocking checks passed, found failures: {failed}; run the pre_open job again")
+    return briefing
+
+
+def _only_runner(settings: Settings) -> FileLock:
+    """One runner an account and home: a second one would trade against the first."""
+    settings.daybot_home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.daybot_home / "runner.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise SettingsError(f"expected to be the only runner in {settings.daybot_home}, found another; see `daybot status`") from None
+    return lock
+
+
+def _account(settings: Settings) -> str:
+    account = connect(settings).get_account()
+    if not isinstance(account, dict):
+        raise BrokerError(f"expected the account as an object, found {type(account).__name__}")
+    number = str(account["account_number"])
+    if settings.daybot_mode is Mode.LIVE and number != settings.alpaca_account:
+        raise SettingsError(f"live mode expects account {settings.alpaca_account or '(ALPACA_ACCOUNT is empty)'}, found {number}; check the keys")
+    return number
+
+
+def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int) -> list[Bar]:
+    """The minute bars of today that came before we did, for the indicators."""
+    frame = Alpaca(settings).minutes(symbols, today).sort("timestamp", "symbol")
+    bars = []
+    for row in frame.iter_rows(named=True):
+        start = int(row["timestamp"].timestamp()) * 1_000_000_000
+        if start + 60 * 1_000_000_000 <= now and row["volume"] > 0:
+            typical = (row["high"] + row["low"] + row["close"]) / 3
+            prices = (row["open"], row["high"], row["low"], row["close"])
+            bars.append(Bar(row["symbol"], start, *prices, row["volume"], row["vwap"] or typical, row["trades"] or 0))
+    return bars

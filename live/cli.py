@@ -1,0 +1,300 @@
+"""`daybot`: the command line. Errors become one clear message and an exit code here, and nowhere else.
+
+Each command imports what it needs: alpaca-py, numba and the calendar take seconds, and `daybot --help` should not.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from live.sim.serve import exchange
+from pipelines.core.errors import BrokerError, DaybotError, SettingsError
+from pipelines.core.market.session import new_york
+from pipelines.settings import Mode, Settings, load
+
+if TYPE_CHECKING:
+    from live.assemble import Session
+    from live.report import Tally
+
+app = typer.Typer(
+    name="daybot",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # tracebacks with locals show secrets
+    help="US-equity day trading from research to live on one set of definitions.\n\nStart with [bold]daybot demo[/]: "
+    "no account and no keys needed. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check said no.",
+)
+journals = typer.Typer(no_args_is_help=True, help="The session journals: append-only, hash-chained, one file a session.")
+app.add_typer(journals, name="journal")
+app.command("exchange")(exchange)
+
+console = Console()
+errors = Console(stderr=True)
+
+Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
+REFUSED = 3
+
+
+@app.command()
+def demo(
+    day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Session to trade; 2026-11-20 for a generated market.")] = None,
+    world: Annotated[list[Path] | None, typer.Option("--world", help="Recorded minute bars (Parquet or CSV) to trade; repeat for more.")] = None,
+    history: Annotated[list[Path] | None, typer.Option("--history", help="Recorded daily bars for the night before; repeat for more.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the generated market: the same seed is the same market.")] = 7,
+    home: Home = None,
+) -> None:
+    """Run the whole chain once against the simulated exchange: night, accelerated day, night, summary. No account needed, no real money."""
+    from live import demo as demonstration
+
+    if world and day is None:
+        raise typer.BadParameter("a recorded world needs --date: the session to trade")
+    played = demonstration.World(day.date() if day else date(2026, 11, 20), tuple(world or ()), tuple(history or ()), seed)
+    label = f"recorded-{played.day}" if world else f"generated-{played.day}"
+    with told():
+        demonstration.run(played, home or Path(".daybot") / "demo" / label, console)
+
+
+@app.command()
+def live(
+    home: Home = None,
+    until_close: Annotated[bool, typer.Option(help="End with the session; otherwise stay until interrupted.")] = True,
+) -> None:
+    """Trade today's session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection."""
+    from live.assemble import assemble
+    from live.report import Tally
+    from live.runner import summary
+
+    with told():
+        settings = _settings(home)
+        if settings.daybot_mode is Mode.LIVE:
+            _ask_for_real_money(settings)
+        tally = Tally()
+        session = assemble(settings, watch=tally.watch)
+        console.print(_banner(settings, session))
+        try:
+            asyncio.run(_run(session, settings, tally))
+        finally:
+            session.lock.release()
+        console.print(_state(summary(session.runner.engine)))
+
+
+@app.command()
+def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:
+    """Where the running session stands."""
+    with told():
+        answer = _call(_settings(home), "GET", "/status")
+        if as_json:
+            console.print_json(data=answer)
+        else:
+            console.print(_state(answer))
+
+
+@app.command()
+def flat(
+    home: Home = None,
+    break_glass: Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")] = False,
+    command_id: Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")] = None,
+) -> None:
+    """Close every position and cancel every order, and halt. Never refused, needs no market data."""
+    from live import direct
+
+    with told():
+        settings = _settings(home)
+        if break_glass:
+            left = direct.flatten(settings, console)
+            if left:
+                raise BrokerError(f"expected the account to be flat, found {left}; ask again, or close them at the broker")
+            return
+        answer = _call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
+        console.print(f"accepted as {answer['id']}; `daybot status` shows the progress")
+
+
+@app.command()
+def replay(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
+    """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
+    from live import journal
+    from live.assemble import strategy_named
+    from pipelines.core.journal import manifest
+    from pipelines.core.trading.backtest import replay as replayed
+
+    with told():
+        found = path or journal.latest(_settings(home).journals)
+        records = list(journal.read(found))
+        head = manifest(records[0])
+        result = replayed(records, strategy_named(head.strategy, head.parameters))
+        console.print(f"{found.name}: {result.events:,} events, {result.decisions:,} decisions compared")
+        if result.difference:
+            errors.print(f"[red]differs[/] after record {result.difference.seq}:")
+            errors.print_json(data={"recorded": result.difference.recorded, "replayed": result.difference.replayed})
+            raise typer.Exit(REFUSED)
+        console.print("[green]identical[/]")
+
+
+@app.command("doctor")
+def examine(home: Home = None) -> None:
+    """Check settings, keys, clock, disk, calendar, feeds and database, and say what to do about each failure. Exit code 3 if one failed."""
+    from live import doctor
+
+    results = doctor.examine(home)
+    table = Table("", "check", "found", "what to do")
+    for result in results:
+        table.add_row("[green]ok[/]" if result.passed else "[red]no[/]", result.name, result.found, result.remedy)
+    console.print(table)
+    if not all(result.passed for result in results):
+        raise typer.Exit(REFUSED)
+
+
+@app.command()
+def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501) -> None:
+    """Open the Streamlit dashboard on this home's published snapshot."""
+    with told():
+        page = Path(__file__).parent.parent / "dashboards" / "app.py"
+        command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
+        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(_settings(home).daybot_home.absolute())}).returncode)
+
+
+@app.command()
+def dagster(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
+    """Open the Dagster UI on this home: assets, checks, runs, schedules."""
+    from live.demo import environment
+
+    with told():
+        command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(port)]
+        raise typer.Exit(subprocess.run(command, env=environment(_settings(home))).returncode)
+
+
+@app.command()
+def up(
+    seed: Annotated[int, typer.Option(help="Seed of the generated market.")] = 7,
+    speed: Annotated[float, typer.Option(help="Market seconds a wall second.")] = 60.0,
+    home: Home = None,
+) -> None:
+    """Run exchange, Dagster, live runner and dashboard together until Ctrl-C. Simulated, no account needed."""
+    from live import up as together
+    from live.demo import World
+
+    with told():
+        together.run(World(date(2026, 11, 20), seed=seed), home or Path(".daybot") / "up", speed, console)
+
+
+@journals.command("verify")
+def verify(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
+    """Check every hash of a journal: altered, removed or moved records are found."""
+    from live import journal
+
+    with told():
+        found = path or journal.latest(_settings(home).journals)
+        count = sum(1 for _ in journal.read(found))
+        console.print(f"[green]intact[/] {found}: {count:,} records")
+
+
+@journals.command("show")
+def show(
+    path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None,
+    kind: Annotated[str, typer.Option(help="session, event, decision, refused, response or end.")] = "decision",
+    home: Home = None,
+) -> None:
+    """Print the records of one kind, a line each."""
+    from live import journal
+
+    with told():
+        found = path or journal.latest(_settings(home).journals)
+        for record in journal.read(found):
+            if record.kind == kind:
+                console.print(f"{record.seq:>7} {new_york(record.at):%H:%M:%S}", record.data, soft_wrap=True)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Turn our errors into a message and exit code 1."""
+    try:
+        yield
+    except DaybotError as error:
+        errors.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        errors.print("interrupted")
+        raise typer.Exit(130) from None
+
+
+async def _run(session: "Session", settings: Settings, tally: "Tally") -> None:
+    from live.api import build, served
+    from live.runner import summary
+
+    runner = session.runner
+    api = build(lambda: summary(runner.engine), runner.command)
+    async with served(api, settings.socket):
+        with console.status("arming") as line:
+            running = asyncio.create_task(runner.run(session.manifest, session.history))
+            try:
+                while not running.done():
+                    await asyncio.wait({running}, timeout=1.0)
+                    line.update(f"{new_york(session.clock.now()):%H:%M:%S} New York · {tally.line(runner.engine)}")
+            except asyncio.CancelledError:
+                runner.stop()
+            await running
+
+
+def _settings(home: Path | None) -> Settings:
+    return load(daybot_home=home) if home else load()
+
+
+def _call(settings: Settings, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
+    """Ask the running runner through its socket."""
+    transport = httpx.HTTPTransport(uds=str(settings.socket))
+    try:
+        with httpx.Client(transport=transport, base_url="http://daybot", timeout=10.0) as client:
+            answer = client.request(method, path, json=body)
+    except httpx.HTTPError as error:
+        text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"
+        raise SettingsError(text) from None
+    if answer.is_error:
+        raise SettingsError(f"the runner answered HTTP {answer.status_code}: {answer.text[:300]}")
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def _banner(settings: Settings, session: "Session") -> str:
+    colour = {"sim": "cyan", "paper": "yellow", "live": "bold red"}[settings.daybot_mode.value]
+    brief = session.briefing
+    return (
+        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} · briefing {brief.version} "
+        f"· regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}"
+    )
+
+
+def _state(state: dict[str, Any]) -> Table:
+    table = Table(title=f"{state['session']} · {state['state']} · equity {state['equity'] or 0:,.2f}", title_justify="left")
+    for name in ("symbol", "shares", "average", "price", "stage"):
+        table.add_column(name, justify="left" if name in {"symbol", "stage"} else "right")
+    for symbol, held in state["positions"].items():
+        stage = state["trades"].get(symbol, "")
+        table.add_row(symbol, str(held["quantity"]), f"{held['average']:.2f}", f"{held['price']:.2f}", stage)
+    return table
+
+
+def _ask_for_real_money(settings: Settings) -> None:
+    phrase = f"trade real money in {settings.alpaca_account}"
+    if typer.prompt(f"This is real money. Type «{phrase}» to go on") != phrase:
+        raise SettingsError("expected the phrase that arms live trading, found something else; nothing was started")
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

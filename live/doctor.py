@@ -1,0 +1,120 @@
+"""Looks at everything that has to be right before a session, and says what to do about what is not."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from live.assemble import clock
+from live.brokers.alpaca import connect
+from pipelines import publish
+from pipelines.core.errors import DaybotError, MissingData, SettingsError
+from pipelines.core.market.bars import SECOND
+from pipelines.core.market.session import nanoseconds, new_york
+from pipelines.settings import Settings, load
+from pipelines.vendors.alpaca import Alpaca
+from pipelines.vendors.calendar import is_session, next_session, previous_session, session_of
+
+LEAST_DISK = 5e9
+"""Bytes: a session's journal is about 0.1 GB, a year of minute bars of 500 names 3 GB."""
+
+DRIFT = 2 * SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One look."""
+
+    name: str
+    passed: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(home: Path | None) -> list[Finding]:
+    """Every check, in the order in which one depends on the other; none stops the next but the settings."""
+    try:
+        settings = load(daybot_home=home) if home else load()
+    except SettingsError as error:
+        return [Finding("settings", False, str(error), "correct the environment or .env; see .env.example")]
+    looks: list[tuple[str, Callable[[Settings], str], str]] = [
+        ("keys", _keys, "set ALPACA_API_KEY and ALPACA_SECRET_KEY; both are on Alpaca's dashboard under API keys"),
+        ("disk", _disk, "free some space, or point DAYBOT_HOME elsewhere"),
+        ("calendar", _calendar, "update exchange-calendars"),
+        ("broker", _broker, "check the keys, ALPACA_BASE_URL and the network"),
+        ("clock", _clock, "let the machine follow a time server (timedatectl set-ntp true)"),
+        ("market data", _market_data, "check ALPACA_FEED against your plan: iex is free, sip is not"),
+        ("database", _database, "run the pre_open job: `daybot demo`, `daybot up`, or the Dagster UI"),
+    ]
+    return [Finding("settings", True, f"mode {settings.daybot_mode.value}, home {settings.daybot_home}"), *(_look(settings, *look) for look in looks)]
+
+
+def _look(settings: Settings, name: str, look: Callable[[Settings], str], remedy: str) -> Finding:
+    try:
+        return Finding(name, True, look(settings))
+    except DaybotError as error:
+        return Finding(name, False, str(error), remedy)
+
+
+def _keys(settings: Settings) -> str:
+    missing = [n.upper() for n in ("alpaca_api_key", "alpaca_secret_key") if not getattr(settings, n).get_secret_value()]
+    if missing:
+        raise SettingsError(f"expected Alpaca's keys, found {' and '.join(missing)} empty")
+    polygon = "set" if settings.polygon_api_key.get_secret_value() else "not set, so there is no second vendor"
+    return f"Alpaca's are set; Polygon's is {polygon}"
+
+
+def _disk(settings: Settings) -> str:
+    folder = settings.daybot_home
+    while not folder.exists():
+        folder = folder.absolute().parent
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_DISK:
+        raise SettingsError(f"expected {LEAST_DISK / 1e9:.0f} GB free, found {free / 1e9:.1f} GB")
+    return f"{free / 1e9:.0f} GB free"
+
+
+def _calendar(settings: Settings) -> str:
+    today = new_york(clock(settings).now()).date()
+    ahead = today if is_session(today) else next_session(today)
+    hours = session_of(ahead)
+    return f"{'today' if ahead == today else 'the next session'}, {ahead}, closes at {new_york(hours.close):%H:%M} New York"
+
+
+def _broker(settings: Settings) -> str:
+    account = connect(settings).get_account()
+    if not isinstance(account, dict):
+        raise MissingData(f"expected an account, found {type(account).__name__}")
+    blocked = [k for k in ("trading_blocked", "account_blocked", "trade_suspended_by_user") if account.get(k)]
+    if blocked or account.get("status") != "ACTIVE":
+        raise SettingsError(f"expected an account that may trade, found status {account.get('status')} {' '.join(blocked)}")
+    return f"account {account['account_number']}, equity {float(account['equity']):,.2f}"
+
+
+def _clock(settings: Settings) -> str:
+    before = clock(settings).now()
+    answer = connect(settings).get_clock()
+    if not isinstance(answer, dict):
+        raise MissingData(f"expected the broker's clock, found {type(answer).__name__}")
+    theirs = nanoseconds(datetime.fromisoformat(str(answer["timestamp"])[:26] + str(answer["timestamp"])[-6:]).astimezone(UTC))
+    drift = theirs - before
+    if abs(drift) > DRIFT * (clock(settings).speed or 1.0):
+        raise SettingsError(f"expected our clock within {DRIFT / SECOND:.0f} s of the broker's, found it {drift / SECOND:+.1f} s off")
+    return f"{drift / SECOND:+.2f} s from the broker's"
+
+
+def _market_data(settings: Settings) -> str:
+    today = new_york(clock(settings).now()).date()
+    last = previous_session(today)
+    bars = Alpaca(settings).daily([settings.benchmark, "AAPL", "TSLA"], last, last)
+    if bars.is_empty():
+        raise MissingData(f"expected a daily bar of {settings.benchmark}, AAPL or TSLA for {last}, found none")
+    return f"{len(bars)} daily bars for {last}, feed {settings.alpaca_feed}"
+
+
+def _database(settings: Settings) -> str:
+    snapshot = publish.current(settings)
+    briefing = snapshot.briefing()
+    age = (datetime.now(UTC) - briefing.created_at).total_seconds() / 3600  # the wall clock on purpose: for a person
+    return f"briefing for {briefing.session}, made {age:.1f} hours ago, {len(briefing.watchlist)} symbols watched"

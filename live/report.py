@@ -1,0 +1,121 @@
+"""A session in words and tables, for people at a terminal."""
+
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from pipelines import publish
+from pipelines.core.market.session import NEW_YORK
+from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import Event, MarketBar
+from pipelines.core.trading.orders import Role
+from pipelines.settings import Settings
+
+SHOWN = 30
+"""Rows of a table in the terminal; the rest is in the tables that it names."""
+
+
+class Tally:
+    """Counts what goes by."""
+
+    def __init__(self) -> None:
+        self.bars = 0
+        self.entries = 0
+        self.closed = 0
+        self.refused: Counter[str] = Counter()
+
+    def watch(self, event: Event, decisions: list[Decision]) -> None:
+        """One step of the engine."""
+        self.bars += isinstance(event, MarketBar)
+        for decision in decisions:
+            self.entries += isinstance(decision, Submit) and decision.role is Role.ENTRY
+            self.closed += isinstance(decision, TradeClosed)
+            if isinstance(decision, Refused):
+                self.refused[decision.check.code.value] += 1
+
+    def line(self, engine: Engine) -> str:
+        """The moment in one line."""
+        if engine.portfolio is None:
+            return "not armed"
+        profit = engine.portfolio.equity - engine.portfolio.start
+        return f"P&L {profit:+,.2f} · {len(engine.trades)} open · {self.entries} entries · {self.refused.total()} refused"
+
+
+def summarise(console: Console, settings: Settings, day: date, tally: Tally, *, seconds: float) -> None:
+    """What was bought and sold, what came of it, what was refused and why, and where to look further. Read from the published snapshot."""
+    snapshot = publish.current(settings)
+    of_day = pl.col("session") == day
+    trades = snapshot.table("trades").filter(of_day).sort("opened_at")
+    decisions = snapshot.table("decisions").filter(of_day).sort("seq")
+    metrics = dict(snapshot.table("performance").filter(of_day).select("metric", "value").iter_rows())
+    console.print(_trades(trades))
+    console.print(_refusals(decisions.filter(pl.col("kind") == "refused")))
+    console.print(_performance(metrics, tally))
+    for row in decisions.filter(pl.col("kind").is_in(["state", "noticed"])).iter_rows(named=True):
+        console.print(f"[dim]{_clock(row['at'])}[/] {row['kind']} [bold]{row['code']}[/] {row['detail']}")
+    console.print(_where(settings, snapshot.version, seconds), highlight=False)
+
+
+def _trades(trades: pl.DataFrame) -> Table:
+    table = Table(title=f"Round trips ({len(trades)}), times in New York, dollars before fees", title_justify="left")
+    for name in ("opened", "closed", "symbol", "side", "shares", "entry", "exit", "profit", "R"):
+        table.add_column(name, justify="right" if name in {"shares", "entry", "exit", "profit", "R"} else "left", no_wrap=True)
+    table.add_column("why it ended", no_wrap=True, overflow="ellipsis")
+    for row in trades.head(SHOWN).iter_rows(named=True):
+        colour = "green" if row["profit"] >= 0 else "red"
+        r = "" if row["r"] is None else f"{row['r']:+.2f}"
+        table.add_row(
+            _clock(row["opened_at"]), _clock(row["closed_at"]), row["symbol"], "long" if row["side"] == "buy" else "short", str(row["quantity"]),
+            f"{row['entry']:.2f}", f"{row['exit']:.2f}", f"[{colour}]{row['profit']:+,.2f}[/]", r, row["reason"],
+        )  # fmt: skip
+    if len(trades) > SHOWN:
+        table.caption = f"the first {SHOWN}; all are in the table `trades`"
+    return table
+
+
+def _refusals(refused: pl.DataFrame) -> Table:
+    table = Table(title=f"Refused ({len(refused)}): the first limit that stopped each", title_justify="left")
+    for name in ("limit", "times", "measured", "allowed", "for example"):
+        table.add_column(name, justify="right" if name in {"times", "measured", "allowed"} else "left")
+    grouped = refused.group_by("code").agg(pl.len(), pl.first("value", "limit", "detail", "symbol", "at")).sort("len", descending=True)
+    for row in grouped.iter_rows(named=True):
+        example = f"{_clock(row['at'])} {row['symbol']}: {row['detail']}"
+        table.add_row(row["code"], str(row["len"]), _number(row["value"]), _number(row["limit"]), example)
+    return table
+
+
+def _performance(metrics: dict[str, Any], tally: Tally) -> Table:
+    table = Table(title="The day", show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_row("bars seen", f"{tally.bars:,}")
+    for name, value in metrics.items():
+        if value is not None:
+            table.add_row(name.replace("_", " "), _number(value))
+    return table
+
+
+def _where(settings: Settings, version: str, seconds: float) -> str:
+    home = settings.daybot_home
+    return "\n".join(
+        (
+            f"[bold]Done in {seconds:.0f} s.[/] Everything of it is in [cyan]{home}[/]: lake/ (bars), snapshots/{version}.duckdb, journal/",
+            f"  dashboard   [cyan]daybot dashboard --home {home}[/]",
+            f"  Dagster UI  [cyan]daybot dagster --home {home}[/]",
+            f"  notebook    [cyan]DAYBOT_HOME={home} jupyter lab notebooks/atr.ipynb[/]",
+            f"  journal     [cyan]daybot journal verify --home {home}[/]",
+        )
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
+
+
+def _clock(at: Any) -> str:
+    return f"{at.astimezone(NEW_YORK):%H:%M}"

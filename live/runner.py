@@ -1,0 +1,232 @@
+"""The live runner: one queue, one consumer. Every event is journaled, then decided on; every decision is durable before it is sent."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from live.brokers.alpaca import AlpacaBroker
+from live.clock import Clock
+from live.feeds.alpaca import AlpacaFeed
+from live.journal import Journal
+from pipelines.core.errors import BrokerError, DaybotError, FeedError
+from pipelines.core.journal import DECISION, EVENT, Manifest
+from pipelines.core.market.bars import MINUTE, SECOND, Bar
+from pipelines.core.trading.decisions import Cancel, Decision, Submit, TradingState
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import Action, Command, Event, MarketBar, Tick
+from pipelines.settings import Settings
+
+POLL = 15 * SECOND
+"""How often the broker is asked for every order, whatever its stream says."""
+
+PATIENCE = 15.0
+"""Wall seconds that streams may take to come up."""
+
+Watch = Callable[[Event, list[Decision]], None]
+"""Told of every step, for people: progress, tables, alerts."""
+
+
+class Runner:
+    """One session. Built by `cli.py` from its parts, then `run` until the session is over or `stop` is called."""
+
+    def __init__(self, settings: Settings, engine: Engine, journal: Journal, clock: Clock, *, symbols: list[str], watch: Watch) -> None:
+        self.engine, self.journal, self.clock = engine, journal, clock
+        self.queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._moved = asyncio.Event()
+        self.broker = AlpacaBroker(settings, emit=self.emit, heard=self._moved.set, clock=clock)
+        self.feed = AlpacaFeed(settings, symbols, emit=self.emit, refuse=self._refuse, clock=clock)
+        self.error: DaybotError | None = None
+        self.armed = asyncio.Event()
+        """Set once the account is known, the streams are up and trading is allowed."""
+        self.asked = 0
+        """Requests made of the broker."""
+        self._watch = watch
+        self._requests: asyncio.Queue[Submit | Cancel] = asyncio.Queue()
+        self._over = asyncio.Event()
+        self._polled = 0
+        self._poll_due = asyncio.Event()
+
+    def emit(self, event: Event) -> None:
+        """The one door in."""
+        self.queue.put_nowait(event)
+
+    def command(self, action: Action, origin: str, command_id: str) -> None:
+        """An instruction by a person or a tool; the same id twice is the same instruction."""
+        self.emit(Command(command_id, action, origin, self.clock.now()))
+
+    async def run(self, manifest: Manifest, history: list[Bar], *, conducted: bool = False) -> None:
+        """The whole session. `history` are the bars of today that were missed; `conducted` means that somebody else moves the clock."""
+        self.journal.append("session", self.clock.now(), manifest.model_dump(mode="json"))
+        self.journal.barrier()
+        work = [self._consume(), self._send(), self._poll(), self.feed.follow(), self.broker.updates.follow()]
+        if not conducted:
+            work.append(self._keep_time())
+        tasks = [self._guard(part) for part in work]
+        try:
+            await self._arm(history)
+            self.armed.set()
+            await self._over.wait()
+        finally:
+            await self._leave(tasks)
+        if self.error:
+            raise self.error
+
+    def stop(self) -> None:
+        """End the session now; positions keep the protection that rests at the broker."""
+        self._over.set()
+
+    async def settle(self, *, market: int, trading: int, patience: float = 10.0) -> None:
+        """Wait until so many messages of each stream have arrived and all that follows from them is done."""
+
+        def settled() -> bool:
+            arrived = self.feed.received >= market and self.broker.updates.received >= trading
+            return self._over.is_set() or (arrived and self.idle)
+
+        try:
+            async with asyncio.timeout(patience):
+                while not settled():
+                    self._moved.clear()
+                    await self._moved.wait()
+        except TimeoutError:
+            found = f"{self.feed.received} market and {self.broker.updates.received} trading messages"
+            raise FeedError(f"expected {market} market and {trading} trading messages within {patience:.0f} s, found {found}") from None
+
+    @property
+    def over(self) -> bool:
+        """The session has ended, for whatever reason."""
+        return self._over.is_set()
+
+    @property
+    def idle(self) -> bool:
+        """Nothing queued, nothing on its way."""
+        return self.queue.empty() and self._requests.empty() and not self.broker.busy and not self._poll_due.is_set()
+
+    # --- the life of a session
+
+    async def _arm(self, history: list[Bar]) -> None:
+        """Streams up, account known, missed bars in; only then may anything be traded."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self.broker.updates.listening.wait()
+                await self.feed.ready.wait()
+        except TimeoutError:
+            missing = "market data" if self.broker.updates.listening.is_set() else "order update"
+            raise FeedError(f"expected the {missing} stream within {PATIENCE:.0f} s, found none; check the address and the keys") from None
+        for bar in history:
+            self.emit(MarketBar(bar, self.feed.feed, self.clock.now(), late=True))
+        _, account = await self.broker.account()
+        self.emit(account)
+        self.command(Action.RESUME, "start", "arm")
+
+    async def _consume(self) -> None:
+        """The one place where trading state changes."""
+        while True:
+            event = await self.queue.get()
+            self.journal.append("event", event.at, EVENT.dump_json(event))
+            decisions = self.engine.process(event)
+            for decision in decisions:
+                self.journal.append("decision", event.at, DECISION.dump_json(decision))
+            requests = [d for d in decisions if isinstance(d, Submit | Cancel)]
+            if requests:
+                self.journal.barrier()
+            elif self.queue.empty():
+                self.journal.flush()
+            for request in requests:
+                self._requests.put_nowait(request)
+            self._watch(event, decisions)
+            self._moved.set()
+            if isinstance(event, Tick):
+                self._on_tick(event.at)
+
+    async def _send(self) -> None:
+        """Requests in the order in which they were decided."""
+        while True:
+            request = await self._requests.get()
+            self.asked += 1
+            if isinstance(request, Submit):
+                await self.broker.submit(request.order)
+            else:
+                await self.broker.cancel(request.id)
+            self._moved.set()
+
+    async def _keep_time(self) -> None:
+        """A tick every market second, but no more than twenty a wall second."""
+        pause = max(1.0 / (self.clock.speed or 1.0), 0.05)
+        while True:
+            await asyncio.sleep(pause)
+            self.emit(Tick(self.clock.now()))
+
+    def _on_tick(self, at: int) -> None:
+        if at - self._polled >= POLL and self.engine.trades:
+            self._polled = at
+            self._poll_due.set()
+        if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
+            self._over.set()
+
+    async def _poll(self) -> None:
+        """Ask the broker whenever it is due; silence is not an answer and changes nothing."""
+        while True:
+            await self._poll_due.wait()
+            try:
+                await self.broker.poll(self.engine.hours.open - 6 * 60 * MINUTE)
+            except BrokerError as silence:
+                self.journal.append("response", self.clock.now(), {"poll": str(silence)})
+            self._poll_due.clear()
+            self._moved.set()
+
+    async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.feed.close()
+        await self.broker.updates.close()
+        self.broker.close()
+        portfolio = self.engine.portfolio
+        self.journal.append(
+            "end",
+            self.clock.now(),
+            {
+                "flat": self.engine.flat,
+                "state": self.engine.state.value,
+                "equity": portfolio.equity if portfolio else None,
+                "error": str(self.error) if self.error else None,
+            },
+        )
+        self.journal.barrier()
+
+    def _guard(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run one long task; whatever ends it ends the session, with its reason."""
+
+        async def watched() -> None:
+            try:
+                await work
+            except DaybotError as error:
+                self.error = error
+            except Exception as error:  # the boundary of a task: journaled, and the session stops
+                self.error = DaybotError(f"{type(error).__name__}: {error}")
+                self.error.__cause__ = error
+            self._over.set()
+            self._moved.set()
+
+        return asyncio.create_task(watched())
+
+    def _refuse(self, reason: str, message: dict[str, Any]) -> None:
+        self.journal.append("refused", self.clock.now(), {"reason": reason, "message": repr(message)})
+
+
+def summary(engine: Engine) -> dict[str, Any]:
+    """Where the session stands, for people and tools."""
+    portfolio = engine.portfolio
+    return {
+        "session": engine.briefing.session.isoformat(),
+        "state": engine.state.value,
+        "briefing": engine.briefing.version,
+        "equity": portfolio.equity if portfolio else None,
+        "realised": portfolio.realised if portfolio else None,
+        "open": portfolio.open_profit if portfolio else None,
+        "active": engine.state is TradingState.ACTIVE,
+        "positions": {s: {"quantity": p.quantity, "average": p.average, "price": portfolio.prices[s]} for s, p in portfolio.positions.items()}
+        if portfolio
+        else {},
+        "trades": {s: t.stage.value for s, t in engine.trades.items()},
+    }

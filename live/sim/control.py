@@ -1,0 +1,140 @@
+"""The simulator's own API under `/sim`: its clock, its books and what its world is. No keys, JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from live.sim.clock import SECOND, new_york, parse, rfc3339
+from live.sim.errors import Refusal
+from live.sim.orders import Order
+from live.sim.queries import body_of
+from live.sim.ticket import plain
+from live.sim.wire import account_json, order_json
+
+if TYPE_CHECKING:  # the server builds this
+    from live.sim.server import Exchange
+
+_NOT_MODELLED = (
+    "queue position and displayed size: what crosses the quote is filled at the quote",
+    "market impact: orders of the account move no price",
+    "opening and closing auctions (opg, cls)",
+    "fees, interest, dividends, splits, margin calls, settlement delay",
+    "trading halts and limit-up limit-down bands",
+    "options, crypto, fractional positions beyond plain day orders",
+)
+
+
+class Control:
+    """Routes over one exchange."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sim/clock", self.clock, methods=["GET"]),
+            Route("/sim/clock/step", self.step, methods=["POST"]),
+            Route("/sim/books", self.books, methods=["GET"]),
+            Route("/sim/world", self.world, methods=["GET"]),
+        ]
+
+    async def clock(self, request: Request) -> Response:
+        return JSONResponse(self._state())
+
+    async def step(self, request: Request) -> Response:
+        """Answers when everything due has run and all sockets are written."""
+        exchange = self._exchange
+        if exchange.clock.speed is not None:
+            raise Refusal(409, 40910000, f"the clock runs by itself in mode {exchange.clock.mode}; start with --stepped to step it")
+        await exchange.step(self._target(await body_of(request)))
+        return JSONResponse(self._state())
+
+    def _target(self, body: Any) -> int:
+        now = self._exchange.venue.now
+        to, seconds = body.get("to"), body.get("seconds")
+        if (to is None) == (seconds is None):
+            raise Refusal(422, 40010001, 'give either {"to": RFC 3339} or {"seconds": number}')
+        try:
+            target = parse(to) if isinstance(to, str) else now + round(float(seconds) * SECOND)
+        except (TypeError, ValueError, OverflowError):
+            raise Refusal(422, 40010001, f"not a time: {to if seconds is None else seconds}") from None
+        if target < now:
+            raise Refusal(422, 42210000, f"time cannot go back from {rfc3339(now)} to {rfc3339(target)}")
+        return target
+
+    def _state(self) -> dict[str, Any]:
+        exchange = self._exchange
+        session = exchange.venue.session
+        return {
+            "now": rfc3339(exchange.venue.now),
+            "mode": exchange.clock.mode,
+            "speed": exchange.clock.speed,
+            "world": exchange.world.kind,
+            "session": session.date.isoformat(),
+            "open": rfc3339(session.open),
+            "close": rfc3339(session.close),
+            "sent": exchange.streams.sent,
+            "clients": exchange.streams.clients,
+        }
+
+    async def books(self, request: Request) -> Response:
+        """The venue's own truth, rebuilt from its executions before it is shown."""
+        desk, gate = self._exchange.venue.desk, self._exchange.venue.gate
+        desk.account.recount()
+        fills = [
+            {
+                "id": fill.id,
+                "order_id": fill.order.id,
+                "symbol": fill.order.symbol,
+                "side": fill.order.side,
+                "at": rfc3339(fill.at),
+                "price": plain(fill.price),
+                "qty": plain(fill.qty),
+                "position_qty": plain(fill.position),
+            }
+            for fill in desk.account.fills
+        ]
+        positions = [
+            {"symbol": symbol, "qty": plain(held.qty), "cost": plain(held.cost), "qty_available": plain(desk.free(symbol))}
+            for symbol, held in sorted(desk.account.positions.items())
+        ]
+        value = gate.valuation()
+        exact = {
+            "start": plain(desk.account.start),
+            "cash": plain(value.cash),
+            "equity": plain(value.equity),
+            "realised": plain(desk.account.realised),
+            "reserved": plain(value.reserved),
+            "buying_power": plain(value.buying_power),
+            "last_equity": plain(desk.account.last_equity),
+        }
+        orders = [_order(order) for order in sorted(desk.orders.values(), key=lambda order: order.number)]
+        shown = account_json(desk.account, value, asof=new_york(self._exchange.venue.now).date().isoformat())
+        return JSONResponse({"account": {**shown, **exact}, "orders": orders, "fills": fills, "positions": positions})
+
+    async def world(self, request: Request) -> Response:
+        world = self._exchange.world
+        return JSONResponse(
+            {
+                "name": world.name,
+                "kind": world.kind,
+                "seed": world.seed,
+                "label": "SIMULATED",
+                "symbols": list(world.assets),
+                "first": world.first.isoformat(),
+                "last": world.last.isoformat(),
+                "not_modelled": list(_NOT_MODELLED),
+            }
+        )
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {
+        **order_json(order),
+        "parent_id": order.parent.id if order.parent is not None else None,
+        "history": [{"at": rfc3339(at), "status": status} for at, status in order.history],
+    }

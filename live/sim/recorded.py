@@ -1,0 +1,156 @@
+"""A world made of recorded minutes and daily bars: Parquet or CSV files, checked once when they are read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from live.sim.clock import local
+from live.sim.errors import WorldError
+from live.sim.sessions import Calendar, Session
+from live.sim.world import Asset, Bars, empty, group, join
+
+_NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
+_PRICES = ("open", "high", "low", "close")
+
+
+class RecordedWorld:
+    """Minutes that held no trade stay absent; a symbol without daily history has no daily bars."""
+
+    kind = "recorded"
+    seed = 0
+
+    def __init__(self, *, minutes: Sequence[Path], history: Sequence[Path] = (), day: date | None = None, seed: int = 0) -> None:
+        if not minutes:
+            raise WorldError("A recorded world needs at least one file of minutes, none was given. Name one with --world FILE.")
+        self.seed = seed
+        self.name = "+".join(path.stem for path in minutes)
+        table = pl.concat([_read(path) for path in minutes]).filter(pl.col("volume") > 0)
+        past = pl.concat([_read(path) for path in history]) if history else table.clear()
+        self._minutes = _by_session(table)
+        if not self._minutes:
+            raise WorldError(f"No minute with a trade in {_names(minutes)}. Every row has volume 0: choose another file.")
+        days = sorted(self._minutes)
+        self.first, self.last = days[0], days[-1]
+        self.calendar = _calendar(table, past)
+        self._check(days, day, minutes)
+        official = {str(key[0]): _bars(part) for key, part in past.partition_by("symbol", as_dict=True).items()}
+        self._daily = {symbol: self._complete(symbol, bars) for symbol, bars in official.items()}
+        symbols = sorted(set(official) | {symbol for group_ in self._minutes.values() for symbol in group_})
+        self.assets: Mapping[str, Asset] = {symbol: Asset(symbol, f"{symbol} (recorded)", "NASDAQ") for symbol in symbols}
+
+    def day(self, day: date) -> Mapping[str, Bars]:
+        return self._minutes.get(day, {})
+
+    def daily(self, symbol: str, before: date) -> Bars:
+        bars = self._daily.get(symbol, empty())
+        return bars.cut(0, int(np.searchsorted(bars.t, local(before, 0))))
+
+    def _check(self, days: list[date], day: date | None, minutes: Sequence[Path]) -> None:
+        odd = [found for found in days if self.calendar.find(found) is None]
+        if odd:
+            raise WorldError(f"Minutes must lie on NYSE sessions; {odd[0]} in {_names(minutes)} is none. Are the timestamps UTC starts of minutes?")
+        if day is not None and day not in self._minutes:
+            known = ", ".join(str(found) for found in days[:10]) + (f" ... {days[-1]}" if len(days) > 10 else "")
+            raise WorldError(f"No minute on {day} in {_names(minutes)}. Sessions there are: {known}. Choose one with --date.")
+
+    def _complete(self, symbol: str, official: Bars) -> Bars:
+        """The official days, and days known only by their minutes."""
+        known = set(official.t.tolist())
+        made = []
+        for day, columns in sorted(self._minutes.items()):
+            session = self.calendar.find(day)
+            if session is not None and symbol in columns and session.midnight not in known:
+                made.append(summary(columns[symbol], session))
+        every = join([official, *made])
+        order = np.argsort(every.t, kind="stable")
+        return Bars(*(getattr(every, column)[order] for column in ("t", "o", "h", "l", "c", "v", "n", "vw")))
+
+
+def summary(minutes: Bars, session: Session) -> Bars:
+    """One daily bar from the regular minutes, or none."""
+    first, last = np.searchsorted(minutes.t, [session.open, session.close])
+    regular = minutes.cut(int(first), int(last))
+    return group(regular, np.full(len(regular), session.midnight, np.int64))
+
+
+def _read(path: Path) -> pl.DataFrame:
+    """Typed, sorted columns of one file; raises WorldError with what to do."""
+    if not path.is_file():
+        raise WorldError(f"Expected a Parquet or CSV file, found nothing at {path}. Check the path.")
+    try:
+        table = pl.read_csv(path, try_parse_dates=True) if path.suffix.lower() in (".csv", ".txt") else pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as broken:
+        raise WorldError(f"{path.name} cannot be read as {path.suffix or 'Parquet'}: {broken}. Write it again as Parquet or CSV.") from broken
+    lacking = [column for column in _NEEDED if column not in table.columns]
+    if lacking:
+        raise WorldError(f"{path.name} lacks {', '.join(lacking)}; found {', '.join(table.columns)}. Needed are {', '.join(_NEEDED)}.")
+    try:
+        table = _typed(table)
+    except pl.exceptions.PolarsError as broken:
+        raise WorldError(f"{path.name} holds a value of the wrong kind: {broken}. Timestamps are UTC, prices and volume numbers.") from broken
+    _judge(table, path)
+    return table
+
+
+def _typed(table: pl.DataFrame) -> pl.DataFrame:
+    stamp = table.schema["timestamp"]
+    at = pl.col("timestamp").str.to_datetime(time_zone="UTC") if stamp == pl.String else pl.col("timestamp").cast(pl.Datetime("ns"))
+    if isinstance(stamp, pl.Datetime) and stamp.time_zone is not None:
+        at = pl.col("timestamp").dt.convert_time_zone("UTC")
+    nanoseconds = at.dt.replace_time_zone(None).cast(pl.Datetime("ns")).cast(pl.Int64).alias("timestamp")
+    numbers = [pl.col(column).cast(pl.Float64).round(4) for column in _PRICES]
+    volume = pl.col("volume").cast(pl.Float64).round(0).cast(pl.Int64)
+    mean = ((pl.col("high") + pl.col("low") + pl.col("close")) / 3).round(4)
+    vwap = pl.coalesce(pl.col("vwap").cast(pl.Float64), mean) if "vwap" in table.columns else mean
+    guess = (pl.col("volume") // 100).clip(lower_bound=1)
+    count = pl.coalesce(pl.col("trade_count").cast(pl.Int64), guess) if "trade_count" in table.columns else guess
+    plain = table.with_columns(pl.col("symbol").cast(pl.String), nanoseconds, *numbers, volume)
+    return plain.with_columns(vwap.round(4).alias("vwap"), count.cast(pl.Int64).alias("trade_count")).select(*_NEEDED, "vwap", "trade_count")
+
+
+def _judge(table: pl.DataFrame, path: Path) -> None:
+    if table.is_empty():
+        raise WorldError(f"{path.name} has no rows. Choose a file that holds bars.")
+    bad = table.filter(pl.any_horizontal(pl.all().is_null()) | (pl.min_horizontal(_PRICES) <= 0) | (pl.col("volume") < 0))
+    if not bad.is_empty():
+        raise WorldError(f"{path.name} has {len(bad)} rows with a gap, a price <= 0 or a negative volume, the first: {bad.row(0)}. Remove them.")
+
+
+def _by_session(table: pl.DataFrame) -> dict[date, dict[str, Bars]]:
+    day = pl.col("timestamp").cast(pl.Datetime("ns")).dt.replace_time_zone("UTC").dt.convert_time_zone("America/New_York").dt.date()
+    unique = table.unique(["symbol", "timestamp"], keep="last").sort("symbol", "timestamp").with_columns(day.alias("day"))
+    found: dict[date, dict[str, Bars]] = {}
+    for key, part in unique.partition_by("day", "symbol", as_dict=True).items():
+        found.setdefault(key[0], {})[str(key[1])] = _bars(part)
+    return found
+
+
+def _bars(part: pl.DataFrame) -> Bars:
+    """Highs and lows are widened to hold open and close: some recorded bars do not."""
+    part = part.sort("timestamp").unique("timestamp", keep="last", maintain_order=True)
+    o, h, low, c = (part[name].to_numpy() for name in _PRICES)
+    return Bars(
+        part["timestamp"].to_numpy(),
+        o,
+        np.maximum.reduce([o, h, low, c]),
+        np.minimum.reduce([o, h, low, c]),
+        c,
+        part["volume"].to_numpy(),
+        part["trade_count"].to_numpy(),
+        part["vwap"].to_numpy(),
+    )
+
+
+def _calendar(minutes: pl.DataFrame, history: pl.DataFrame) -> Calendar:
+    stamps = pl.concat([minutes["timestamp"], history["timestamp"]]).cast(pl.Datetime("ns")).dt.date()
+    first, last = stamps.min(), stamps.max()
+    if not isinstance(first, date) or not isinstance(last, date):
+        raise WorldError("The files hold no timestamps. Choose files that hold bars.")
+    return Calendar(first - timedelta(days=10), last + timedelta(days=430))
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in paths)

@@ -1,0 +1,244 @@
+"""The exchange behind its sockets: one ASGI app with every route, authentication, rate limits and Alpaca's error bodies."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, MutableMapping
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from live.sim.clock import MINUTE, SECOND, Clock, local
+from live.sim.control import Control
+from live.sim.data import Data
+from live.sim.errors import BooksError, Refusal
+from live.sim.ordering import Ordering
+from live.sim.streams import Streams
+from live.sim.trading import Trading
+from live.sim.venue import Venue
+from live.sim.world import World
+
+_LOG = logging.getLogger("daybot.exchange")
+_NAP = 0.05  # longest wall seconds the pump sleeps: requests wake it earlier
+_AFTER_HOURS = 5 * MINUTE  # venue time a client has after the last bar before closed hours are skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the exchange runs. `speed` None means stepped; `rate_limit` counts requests a venue minute and 0 switches it off."""
+
+    start: int
+    cash: Decimal = Decimal(100_000)
+    speed: float | None = None
+    skip_closed: bool = False
+    key: str | None = None
+    secret: str | None = None
+    rate_limit: int = 200
+    partial_rate: float = 0.1
+
+
+class Exchange:
+    """Venue, clock and streams put together; `app` is what a server serves."""
+
+    def __init__(self, world: World, options: Options) -> None:
+        self.world = world
+        self.options = options
+        self.clock = Clock(options.start, speed=options.speed)
+        self.venue = Venue(world, start=options.start, cash=options.cash, partial_rate=options.partial_rate)
+        self.streams = Streams(self.venue, self.accepts)
+        self.broken: str | None = None
+        self.stopped = asyncio.Event()  # set when the books broke: the server must not go on
+        self._wake = asyncio.Event()
+        self.app: ASGIApp = _Edge(self, self._routes())
+
+    def accepts(self, key: object, secret: object) -> bool:
+        """Any pair that is not empty, unless a pair was given."""
+        if self.options.key is not None or self.options.secret is not None:
+            return (key, secret) == (self.options.key, self.options.secret)
+        return isinstance(key, str) and isinstance(secret, str) and bool(key) and bool(secret)
+
+    def advance(self, until: int | None = None) -> None:
+        """Bring the venue to a moment, or to what the clock shows. Broken books stop the exchange for good."""
+        if self.broken is not None:
+            raise BooksError(self.broken)
+        try:
+            self.venue.advance(self.clock.now() if until is None else until)
+        except BooksError as broken:
+            self.fail(broken)
+            raise
+
+    def fail(self, broken: BooksError) -> None:
+        self.broken = str(broken)
+        _LOG.critical("the books are broken, the exchange stops error=%r", self.broken)
+        self.stopped.set()
+
+    async def step(self, to: int) -> None:
+        """Stepped mode: run up to that moment and write out everything that came of it."""
+        self.advance(to)
+        self.clock.jump(to)
+        await self.streams.flush()
+
+    def wake(self) -> None:
+        """A request changed something: let the pump flush and look at its agenda again."""
+        self._wake.set()
+
+    async def pump(self) -> None:
+        """Moves the venue along with the clock, and writes out what requests caused."""
+        while self.broken is None:
+            if self.clock.speed is not None:
+                self._skip()
+                try:
+                    self.advance()
+                except BooksError:
+                    break
+            await self.streams.flush()
+            due = self.venue.agenda.next()
+            wait = _NAP if due is None or self.clock.speed is None else min(_NAP, self.clock.wait(due))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), None if self.clock.speed is None else max(wait, 0.001))
+            self._wake.clear()
+
+    def _skip(self) -> None:
+        """Jump over closed hours to 08:00 New York of the next session that has minutes."""
+        session, now = self.venue.session, self.clock.now()
+        if not self.options.skip_closed or now < self._quiet():
+            return
+        following = self.world.calendar.after(session.date)
+        if following.date <= self.world.last:
+            self.clock.jump(max(now, local(following.date, 8)))
+
+    def _quiet(self) -> int:
+        """When the session has nothing more to show."""
+        session = self.venue.session
+        ends = [int(bars.t[-1]) + MINUTE for bars in self.venue.tape.columns.values() if len(bars)]
+        return max([session.close, *ends]) + _AFTER_HOURS
+
+    @contextlib.asynccontextmanager
+    async def _life(self, app: Starlette) -> AsyncIterator[None]:
+        self.clock.start()
+        pump = asyncio.create_task(self.pump())
+        yield
+        pump.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pump
+
+    def _routes(self) -> Starlette:
+        routes: list[Route | WebSocketRoute] = [
+            *Trading(self.venue).routes(),
+            *Ordering(self.venue).routes(),
+            *Data(self.venue).routes(),
+            *Control(self).routes(),
+            WebSocketRoute("/stream", self.streams.trading),
+            WebSocketRoute("/stream/", self.streams.trading),
+            *(WebSocketRoute(f"/v2/{feed}", self.streams.market) for feed in ("iex", "sip", "delayed_sip")),
+        ]
+        handlers: dict[Any, Any] = {Refusal: _refused, BooksError: self._broke, 404: _unknown, 405: _unsuited, Exception: _internal}
+        app = Starlette(routes=routes, lifespan=self._life, exception_handlers=handlers)
+        app.router.redirect_slashes = False  # clients refuse to follow redirects
+        return app
+
+    async def _broke(self, request: Request, error: Exception) -> Response:
+        if self.broken is None:
+            self.fail(BooksError(str(error)))
+        return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {error}"}, status_code=500)
+
+
+class _Edge:
+    """In front of every REST route: who asks, how often, at which venue time; and the headers of every answer."""
+
+    def __init__(self, exchange: Exchange, app: Starlette) -> None:
+        self._exchange = exchange
+        self._app = app
+        self._ids = Random(f"{exchange.world.seed}:requests")
+        self._windows: dict[str, tuple[int, int]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"x-daybot-simulated", self._exchange.world.kind.encode())]
+        refused = self._judge(scope, headers)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), *headers]
+            await send(message)
+
+        if refused is not None:
+            await refused(scope, receive, answer)
+            return
+        await self._app(scope, receive, answer)
+        self._exchange.wake()
+
+    def _judge(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Response | None:
+        """An answer that ends the request here, or None. Brings the venue to now first: a request acts at its own time."""
+        exchange, path = self._exchange, scope["path"]
+        if exchange.broken is None and exchange.clock.speed is not None:
+            with contextlib.suppress(BooksError):  # said below
+                exchange.advance()
+        if exchange.broken is not None:
+            return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {exchange.broken}"}, status_code=500)
+        if path.startswith("/sim/"):
+            return None
+        data = path.startswith(("/v2/stocks", "/v1beta1", "/v1/corporate-actions"))
+        headers.append((b"x-request-id", UUID(int=self._ids.getrandbits(128), version=4).hex.encode()))
+        within = self._count("data" if data else "trading", headers)
+        if not exchange.accepts(*_credentials(scope)):
+            body: MutableMapping[str, Any] = {"message": "unauthorized."} if data else {"code": 40110000, "message": "request is not authorized"}
+            return JSONResponse(body, status_code=401)
+        if not within:
+            body = {"message": "too many requests."} if data else {"code": 42910000, "message": "rate limit exceeded"}
+            return JSONResponse(body, status_code=429)
+        return None
+
+    def _count(self, host: str, headers: list[tuple[bytes, bytes]]) -> bool:
+        """One request of this venue minute; False when there were too many."""
+        limit = self._exchange.options.rate_limit
+        window = self._exchange.venue.now // MINUTE
+        before, used = self._windows.get(host, (window, 0))
+        used = used + 1 if before == window else 1
+        self._windows[host] = (window, used)
+        shown = limit or 1_000_000
+        values = {"limit": shown, "remaining": max(shown - used, 0), "reset": (window + 1) * MINUTE // SECOND}
+        headers.extend((f"x-ratelimit-{name}".encode(), str(value).encode()) for name, value in values.items())
+        return not limit or used <= limit
+
+
+def build(world: World, options: Options) -> ASGIApp:
+    """The ASGI application of a new exchange."""
+    return Exchange(world, options).app
+
+
+def _credentials(scope: Scope) -> tuple[str | None, str | None]:
+    found = dict(scope["headers"])
+    bearer = found.get(b"authorization", b"").decode("latin-1")
+    if bearer.lower().startswith("bearer "):
+        return bearer[7:], bearer[7:]
+    key, secret = found.get(b"apca-api-key-id"), found.get(b"apca-api-secret-key")
+    return (key.decode("latin-1") if key else None), (secret.decode("latin-1") if secret else None)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return JSONResponse(error.body, status_code=error.status)
+
+
+async def _internal(request: Request, error: Exception) -> Response:
+    """A fault of the simulator; Starlette raises it again afterwards, so that it is logged with its traceback."""
+    return JSONResponse({"code": 50010000, "message": "internal server error occurred"}, status_code=500)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    return JSONResponse({"code": 40410000, "message": "endpoint not found."}, status_code=404)
+
+
+async def _unsuited(request: Request, error: Exception) -> Response:
+    return JSONResponse({"code": 40510000, "message": "method not allowed."}, status_code=405)

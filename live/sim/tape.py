@@ -1,0 +1,165 @@
+"""The path inside each minute: a bar becomes timed trades with a quote around each, the same ones every time it is asked.
+
+The trades touch open, high, low and close and their sizes add up to the volume. Prices here are integers in ten-thousandths of a dollar.
+"""
+
+import bisect
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+import numpy as np
+
+from live.sim.clock import MILLISECOND, MINUTE
+from live.sim.sessions import Session
+from live.sim.world import World
+
+CENT = 100
+_TRADES = 14
+_SPREAD = 10_000  # one basis point of the price, at least a cent
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """One trade and the quote that stands from it on."""
+
+    at: int
+    price: int
+    size: int
+    bid: int
+    ask: int
+
+
+def ticks(price: float | Decimal) -> int:
+    return round(price * 10_000)
+
+
+def dollars(price: int) -> Decimal:
+    return Decimal(price).scaleb(-4)
+
+
+class Tape:
+    """Reads minutes of the current session; knows nothing of orders."""
+
+    def __init__(self, world: World, session: Session) -> None:
+        self._world = world
+        self._paths: dict[tuple[str, int], list[Print]] = {}
+        self._rank = {symbol: rank for rank, symbol in enumerate(world.assets)}
+        self._past: dict[str, int | None] = {}
+        self.session = session
+        self.columns = world.day(session.date)
+
+    def turn(self, session: Session) -> None:
+        """To the next session."""
+        self.session = session
+        self.columns = self._world.day(session.date)
+        self._paths.clear()
+        self._past.clear()
+
+    def path(self, symbol: str, minute: int) -> list[Print]:
+        """Trades of the minute that starts then; empty when nothing traded."""
+        known = self._paths.get((symbol, minute))
+        if known is None:
+            row = self._row(symbol, minute)
+            known = [] if row is None else self._expand(symbol, row)
+            self._paths[symbol, minute] = known
+        return known
+
+    def last(self, symbol: str, at: int) -> Print | None:
+        """The newest trade up to that moment with its quote; the previous close before the first trade of the day."""
+        path = self.path(symbol, at - at % MINUTE)
+        seen = bisect.bisect_right(path, at, key=lambda trade: trade.at)
+        if seen:
+            return path[seen - 1]
+        bars = self.columns.get(symbol)
+        row = int(np.searchsorted(bars.t, at - at % MINUTE)) - 1 if bars is not None else -1
+        if bars is not None and row >= 0:
+            return self.path(symbol, int(bars.t[row]))[-1]
+        return self._before(symbol)
+
+    def previous(self, symbol: str) -> int | None:
+        """Closing price of the session before this one."""
+        if symbol not in self._past:
+            bars = self._world.daily(symbol, self.session.date)
+            self._past[symbol] = ticks(float(bars.c[-1])) if len(bars) else self._recorded(symbol)
+        return self._past[symbol]
+
+    def bar(self, symbol: str, minute: int) -> tuple[int, int] | None:
+        """High and low of the minute that starts then."""
+        row = self._row(symbol, minute)
+        return None if row is None else (ticks(float(self.columns[symbol].h[row])), ticks(float(self.columns[symbol].l[row])))
+
+    def _row(self, symbol: str, minute: int) -> int | None:
+        bars = self.columns.get(symbol)
+        if bars is None:
+            return None
+        row = int(np.searchsorted(bars.t, minute))
+        return row if row < len(bars) and bars.t[row] == minute else None
+
+    def _before(self, symbol: str) -> Print | None:
+        close = self.previous(symbol)
+        if close is None:
+            return None
+        bid = close - close % CENT
+        return Print(self.session.midnight, close, 100, bid, bid + spread_of(close))
+
+    def _recorded(self, symbol: str) -> int | None:
+        """A symbol without daily history may still have been recorded on an earlier session."""
+        earlier: Session | None = self.session
+        while earlier is not None and earlier.date > self._world.first:
+            earlier = self._world.calendar.before(earlier.date)
+            if earlier is not None and symbol in (columns := self._world.day(earlier.date)):
+                return ticks(float(columns[symbol].c[-1]))
+        return None
+
+    def _expand(self, symbol: str, row: int) -> list[Print]:
+        bars = self.columns[symbol]
+        start, volume = int(bars.t[row]), int(bars.v[row])
+        rng = Random((self._world.seed * 1_000_003 + self._rank[symbol]) * 10**12 + start // MINUTE)
+        corners = tuple(ticks(float(column[row])) for column in (bars.o, bars.h, bars.l, bars.c))
+        prices = _walk(rng, corners, min(_TRADES, max(volume, 1)))
+        times = sorted(rng.randrange(60, 59_940) for _ in prices)
+        shares = _shares(rng, volume, len(prices))
+        return [self._quoted(rng, start + at * MILLISECOND, price, size) for at, price, size in zip(times, prices, shares, strict=True)]
+
+    @staticmethod
+    def _quoted(rng: Random, at: int, price: int, size: int) -> Print:
+        """The trade happened at the bid or at the ask: which of them decides where the other stands."""
+        spread = spread_of(price)
+        if rng.random() < 0.5:
+            return Print(at, price, size, price - price % CENT, price - price % CENT + spread)
+        ask = price + -price % CENT
+        return Print(at, price, size, max(ask - spread, CENT), ask)
+
+
+def spread_of(price: int) -> int:
+    return max(CENT, price // _SPREAD // CENT * CENT)
+
+
+def _walk(rng: Random, corners: tuple[int, ...], count: int) -> list[int]:
+    """Prices through open, both extremes in random order, and close, with cents in between that stay inside the bar."""
+    o, high, low, c = corners
+    rising = c >= o if rng.random() < 0.75 else c < o
+    turns = [o, low, high, c] if rising else [o, high, low, c]
+    if count < 4:
+        spare = [price for price in dict.fromkeys((high, low)) if price not in (o, c)]
+        return [*[o, *spare][: count - 1], c]
+    extra = count - 4
+    shares = [extra // 3 + (extra % 3 > leg) for leg in range(3)]
+    prices = [o]
+    for leg, between in enumerate(shares):
+        first, last = turns[leg], turns[leg + 1]
+        for step in range(1, between + 1):
+            ideal = first + (last - first) * step / (between + 1) + rng.gauss(0, 0.12) * (high - low)
+            prices.append(min(max(round(ideal / CENT) * CENT, low), high))
+        prices.append(last)
+    return prices
+
+
+def _shares(rng: Random, volume: int, count: int) -> list[int]:
+    """Whole sizes of at least one share that add up to the volume."""
+    weights = [rng.expovariate(1) + 0.05 for _ in range(count)]
+    total, left = sum(weights), volume - count
+    sizes = [1 + int(left * weight / total) for weight in weights]
+    sizes[-1] += volume - sum(sizes)
+    return sizes

@@ -1,0 +1,305 @@
+"""The exchange itself: its day, and what a client may ask of it. All of it runs in venue time, from one agenda, without a wall clock."""
+
+import dataclasses
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from live.sim.account import Account
+from live.sim.agenda import BOUNDARY, EXPIRY, ORDER, SESSION, TRADE, Agenda
+from live.sim.clock import MINUTE
+from live.sim.desk import Desk
+from live.sim.drafts import Drafts
+from live.sim.errors import Refusal, malformed, missing, unacceptable
+from live.sim.gate import Gate, tradable, unchangeable
+from live.sim.matching import Matching
+from live.sim.orders import ZERO, Order
+from live.sim.sessions import Session
+from live.sim.tape import Print, Tape
+from live.sim.ticket import read
+from live.sim.world import Asset, Bars, World
+
+
+class Venue:
+    """One market, one account. Times are venue nanoseconds."""
+
+    def __init__(self, world: World, *, start: int, cash: Decimal, partial_rate: float = 0.1) -> None:
+        self.world = world
+        self.agenda = Agenda(start)
+        session = world.calendar.on(start) or world.calendar.upcoming(start)
+        self.tape = Tape(world, session)
+        account = Account("", "", start, cash, cash, cash)
+        self.desk = Desk(account, self.agenda, seed=world.seed)
+        account.id, account.number = self.desk.id(), f"PA{world.seed % 1000:03d}SIMULATED"
+        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate)
+        self.gate = Gate(self.desk, self.tape)
+        self._drafts = Drafts(self.desk, self.tape, world)
+        self.equity: list[tuple[int, Decimal]] = []  # each regular minute's end, for the portfolio history
+        self._rows: dict[int, list[tuple[str, Bars, int]]] = {}
+        self._expanded: set[tuple[str, int]] = set()
+        self._closing: tuple[Decimal, Decimal] | None = None
+        self._plan(session)
+
+    @property
+    def now(self) -> int:
+        return self.agenda.now
+
+    @property
+    def session(self) -> Session:
+        return self.tape.session
+
+    def advance(self, until: int) -> None:
+        """Run everything due up to that moment."""
+        self.agenda.run(until)
+
+    def asset(self, name: str) -> Asset | None:
+        """By symbol or id."""
+        found = self.world.assets.get(name)
+        return found or next((asset for asset in self.world.assets.values() if asset.id == name), None)
+
+    def order(self, order_id: str) -> Order:
+        order = self.desk.orders.get(order_id)
+        if order is None:
+            raise missing(f"order not found for {order_id}")
+        return order
+
+    # What a client asks
+
+    def submit(self, body: Mapping[str, Any]) -> Order:
+        """Take a new order or refuse it. It acts in the market only after its latency, never in this call."""
+        ticket = read(body)
+        asset = tradable(self.asset(ticket.symbol), ticket)
+        ticket = dataclasses.replace(ticket, symbol=asset.symbol)
+        if ticket.client_order_id is not None and ticket.client_order_id in self.desk.by_client:
+            raise malformed("client_order_id must be unique")
+        intent = self.gate.intent(ticket)
+        self.gate.admit(ticket, asset, intent)
+        order = self._drafts.order(ticket, asset, intent)
+        if ticket.notional is not None and order.closing:
+            order.qty = self.gate.portion(asset.symbol, ticket.notional)
+        live = self._live(order.extended_hours)
+        self.desk.enter(order, "pending_new" if live else "accepted")
+        for leg in order.legs:
+            self.desk.enter(leg, "held")
+        self.desk.tell(order.status, order)
+        self._expire_later(order)
+        if live:
+            self._arrive_later(order)
+        return order
+
+    def cancel(self, order: Order) -> None:
+        """Ask for the end of an order; it may still be filled until the request has travelled."""
+        if order.final or order.status == "pending_replace":
+            raise unacceptable(f'order is already in "{order.status}" state')
+        if order.status == "pending_cancel":
+            return
+        order.cancel_requested_at = self.now
+        self.desk.move(order, "pending_cancel")
+        self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._cancelled, order))
+
+    def cancel_all(self) -> list[tuple[Order, Refusal | None]]:
+        """Every open order; a group counts once, by its parent or, when that is done, by its exits' first."""
+        done: list[tuple[Order, Refusal | None]] = []
+        seen: set[str] = set()
+        for order in sorted(self.desk.open(), key=lambda order: order.number):
+            if order.group is not None and order.group.id in seen:
+                continue
+            if order.group is not None:
+                seen.add(order.group.id)
+            try:
+                self.cancel(order)
+                done.append((order, None))
+            except Refusal as refusal:
+                done.append((order, refusal))
+        return done
+
+    def replace(self, old: Order, body: Mapping[str, Any]) -> Order:
+        """A successor that takes the old order's place once the request has travelled, if the old one still stands then."""
+        refusal = unchangeable(old)
+        if refusal is not None:
+            raise refusal
+        new = self._drafts.successor(old, body)
+        self.gate.admit_replacement(old, new)
+        old.successor = new
+        before = old.status
+        self.desk.enter(new, "pending_new", live=False)
+        self.desk.move(old, "pending_replace")
+        self.agenda.at(self.now + self.matching.latency(new), ORDER, partial(self._replaced, old, new, before))
+        return new
+
+    def close(self, symbol: str, *, qty: Decimal | None = None, percentage: Decimal | None = None) -> Order:
+        """A market order over the position or a part of it."""
+        asset = self.asset(symbol)
+        held = self.desk.account.position(asset.symbol) if asset else ZERO
+        if asset is None or not held:
+            raise missing("position does not exist")
+        if qty is not None and percentage is not None:
+            raise malformed("only one of qty or percentage is accepted")
+        wanted = abs(held) if qty is None else qty
+        if percentage is not None:
+            if not 0 < percentage <= 100:
+                raise malformed("percentage must be between 0 and 100")
+            wanted = (abs(held) * percentage / 100).quantize(Decimal("1e-9"))
+        side = "sell" if held > 0 else "buy"
+        return self.submit({"symbol": asset.symbol, "qty": str(wanted), "side": side, "type": "market", "time_in_force": "day"})
+
+    def drop(self) -> None:
+        """Cancel everything at once, without the way to the market: what closing all positions with `cancel_orders` does first."""
+        for order in list(self.desk.open()):
+            if not order.final:
+                order.cancel_requested_at = self.now
+                self.matching.end(order, "canceled")
+
+    def configure(self, changes: Mapping[str, Any]) -> None:
+        settings = self.desk.account.settings
+        for name, value in changes.items():
+            if name not in settings or value is None:  # alpaca-py still sends the retired pattern-day-trader switches
+                continue
+            if name == "max_margin_multiplier" and str(value) not in ("1", "2", "4"):
+                raise malformed("max_margin_multiplier must be 1, 2 or 4")
+            if isinstance(settings[name], bool) and not isinstance(value, bool):
+                raise malformed(f"{name} must be a boolean")
+            settings[name] = str(value) if isinstance(settings[name], str) else value
+
+    def watch(self, symbol: str) -> None:
+        """Somebody wants this symbol's trades or quotes from now on."""
+        self._expand(symbol, self.now - self.now % MINUTE)
+
+    # The day
+
+    def _plan(self, session: Session) -> None:
+        """Enter a session's moments into the agenda."""
+        self._rows = {}
+        self._expanded.clear()
+        for symbol, bars in self.tape.columns.items():
+            for row, start in enumerate(bars.t.tolist()):
+                self._rows.setdefault(start, []).append((symbol, bars, row))
+        moments = sorted({edge for start in self._rows for edge in (start, start + MINUTE)})
+        for at in moments:
+            if at >= self.now:
+                self.agenda.at(at, BOUNDARY, partial(self._boundary, at))
+        for at, action in ((session.early, self._early), (session.open, self._open), (session.close, self._close)):
+            if at >= self.now:
+                self.agenda.at(at, SESSION, action)
+        if session.ordinal + 2 < len(self.world.calendar.sessions):
+            following = self.world.calendar.after(session.date)
+            self.agenda.at(following.midnight, SESSION, partial(self._turn, following))
+
+    def _boundary(self, at: int) -> None:
+        """The minute before is complete, the next begins."""
+        audience = self.desk.audience
+        done = self._rows.get(at - MINUTE)
+        if done and audience is not None:
+            audience.bars(done)
+        if self.session.open < at <= self.session.close:
+            self.equity.append((at, self.gate.valuation().equity))
+        watched = {symbol for symbol, _, _ in self._rows.get(at, ()) if audience is not None and audience.watches(symbol)}
+        for symbol in [symbol for symbol, _, _ in self._rows.get(at, ()) if symbol in watched or self.desk.working(symbol)]:
+            self._expand(symbol, at)
+
+    def _expand(self, symbol: str, minute: int) -> None:
+        """Enter the rest of a minute's trades into the agenda, once."""
+        if (symbol, minute) in self._expanded:
+            return
+        self._expanded.add((symbol, minute))
+        for trade in self.tape.path(symbol, minute):
+            if trade.at > self.now:
+                self.agenda.at(trade.at, TRADE, partial(self._trade, symbol, trade))
+
+    def _trade(self, symbol: str, trade: Print) -> None:
+        if self.desk.audience is not None and self.desk.audience.watches(symbol):
+            self.desk.audience.trade(symbol, trade)
+        self.matching.trade(symbol, trade)
+
+    def _early(self) -> None:
+        for order in self.desk.open():
+            if order.status == "accepted" and order.extended_hours:
+                self._arrive_later(order)
+
+    def _open(self) -> None:
+        """Orders that waited go to the market; those that rested overnight may meet a better price than their limit."""
+        for order in self.desk.open():
+            order.resting = False
+            if order.status == "accepted":
+                self._arrive_later(order)
+
+    def _close(self) -> None:
+        found = self.gate.valuation()
+        self._closing = (found.equity, found.maintenance)
+
+    def _turn(self, session: Session) -> None:
+        """Midnight in New York: what was today's becomes yesterday's."""
+        account = self.desk.account
+        found = self.gate.valuation()
+        account.last_equity, account.last_maintenance = self._closing or (found.equity, found.maintenance)
+        self._closing = None
+        self.tape.turn(session)
+        for symbol, held in account.positions.items():
+            close = self.gate.price(symbol)
+            held.today = held.qty * close if close is not None else held.cost
+        self._plan(session)
+
+    # The life of an order
+
+    def _live(self, extended: bool) -> bool:
+        return self.session.regular(self.now) or (extended and self.session.extended(self.now))
+
+    def _arrive_later(self, order: Order) -> None:
+        self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._arrive, order))
+
+    def _arrive(self, order: Order) -> None:
+        self._expand(order.symbol, self.now - self.now % MINUTE)
+        self.matching.arrive(order)
+        if order.group is not None and order.group.entry is None:
+            for leg in order.group.exits:
+                self.matching.activate(leg)
+
+    def _cancelled(self, order: Order) -> None:
+        if not order.final:
+            self.matching.end(order, "canceled")
+        elif order.status == "filled":
+            self.desk.tell("order_cancel_rejected", order)
+
+    def _replaced(self, old: Order, new: Order, before: str) -> None:
+        old.successor = None
+        stop = old.group.stop_loss if old.group is not None else None
+        lost = old.final or old.triggered != new.triggered or (stop is not None and stop.triggered) or (new.qty or ZERO) <= old.filled_qty
+        if lost or new.final:
+            self._unreplaced(old, new, before)
+            return
+        working = old.working
+        new.filled_qty, new.filled_value = old.filled_qty, old.filled_value
+        if old.group is not None:
+            old.group.swap(old, new)
+        old.replaced_by = new.id
+        self.desk.move(old, "replaced")
+        self.desk.expose(new)
+        self._expire_later(new)
+        if before == "held":
+            if new.status == "pending_new":
+                self.desk.move(new, "held", silent=True)
+                self.desk.tell("new", new)
+            if working:
+                self.matching.activate(new)
+        else:
+            self._arrive(new)
+
+    def _unreplaced(self, old: Order, new: Order, before: str) -> None:
+        """The old order ended first and the successor with it; or the client took the successor back, and meant the order."""
+        if new.final and not old.final:
+            self.matching.end(old, "canceled")
+            return
+        if not new.final:
+            self.desk.move(new, "canceled" if new.status == "pending_cancel" else "rejected")
+        if not old.final:
+            self.desk.move(old, "partially_filled" if old.filled_qty else before, silent=True)
+        self.desk.tell("order_replace_rejected", old)
+
+    def _expire_later(self, order: Order) -> None:
+        self.agenda.at(order.expires_at, EXPIRY, partial(self._expire, order))
+
+    def _expire(self, order: Order) -> None:
+        """A filled entry's exits end with its day too."""
+        if not order.final or (order.group is not None and order.status in ("filled", "replaced")):
+            self.matching.end(order, "expired")

@@ -1,0 +1,119 @@
+"""What a world offers to the venue: assets, daily bars of sessions gone by, and the minute bars of a day.
+
+A world knows the whole day in advance; that nothing is served before its time is the venue's duty, not the world's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+from uuid import NAMESPACE_DNS, uuid5
+
+import numpy as np
+import numpy.typing as npt
+
+from live.sim.sessions import Calendar
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    symbol: str
+    name: str
+    exchange: str
+    shortable: bool = True
+    fractionable: bool = True
+
+    @property
+    def id(self) -> str:
+        """The same for a ticker in every world, as a client may have stored it."""
+        return str(uuid5(NAMESPACE_DNS, f"{self.symbol}.asset.daybot.sim"))
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Columns of one symbol in order of time. `t` is the start in venue nanoseconds; prices in dollars, volume in shares."""
+
+    t: Integers
+    o: Floats
+    h: Floats
+    l: Floats  # noqa: E741 - the wire's own letters
+    c: Floats
+    v: Integers
+    n: Integers
+    vw: Floats
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def cut(self, first: int, last: int) -> "Bars":
+        """Rows `first` to `last` by position, as views."""
+        piece = slice(first, last)
+        return Bars(self.t[piece], self.o[piece], self.h[piece], self.l[piece], self.c[piece], self.v[piece], self.n[piece], self.vw[piece])
+
+
+class World(Protocol):
+    """`kind` is generated or recorded; `day` holds only minutes in which something traded."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def calendar(self) -> Calendar: ...
+    @property
+    def assets(self) -> Mapping[str, Asset]: ...
+    @property
+    def first(self) -> date:
+        """The first session with minutes."""
+        ...
+
+    @property
+    def last(self) -> date:
+        """The last session with minutes."""
+        ...
+
+    def day(self, day: date) -> Mapping[str, Bars]:
+        """Minutes of a session by symbol, extended hours included."""
+        ...
+
+    def daily(self, symbol: str, before: date) -> Bars:
+        """Daily bars of all known sessions strictly before that day."""
+        ...
+
+
+def empty() -> Bars:
+    whole: Integers = np.empty(0, np.int64)
+    real: Floats = np.empty(0, np.float64)
+    return Bars(whole, real, real, real, real, whole, whole, real)
+
+
+def join(parts: list[Bars]) -> Bars:
+    if not parts:
+        return empty()
+    return Bars(*(np.concatenate([getattr(part, column) for part in parts]) for column in ("t", "o", "h", "l", "c", "v", "n", "vw")))
+
+
+def group(bars: Bars, labels: Integers) -> Bars:
+    """Aggregate neighbouring rows that share a label; the label becomes the start of the new bar."""
+    if not len(bars):
+        return bars
+    edges = np.flatnonzero(np.concatenate(([True], labels[1:] != labels[:-1])))
+    ends = np.concatenate((edges[1:], [len(labels)])) - 1
+    volume = np.add.reduceat(bars.v, edges)
+    weighted = np.add.reduceat(bars.vw * bars.v, edges)
+    price = np.round(np.where(volume > 0, weighted / np.maximum(volume, 1), bars.c[ends]), 4).astype(np.float64)
+    return Bars(
+        labels[edges],
+        bars.o[edges],
+        np.maximum.reduceat(bars.h, edges),
+        np.minimum.reduceat(bars.l, edges),
+        bars.c[ends],
+        volume,
+        np.add.reduceat(bars.n, edges),
+        price,
+    )

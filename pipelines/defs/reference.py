@@ -1,0 +1,57 @@
+"""What there is to trade and when."""
+
+import dagster as dg
+import polars as pl
+
+from pipelines.core.briefing import UNKNOWN_SECTOR
+from pipelines.core.errors import MissingData
+from pipelines.defs.asset import PATIENT, asset
+from pipelines.defs.partitions import data_session
+from pipelines.defs.resources import DayBot
+from pipelines.defs.shown import result
+from pipelines.vendors import calendar, sectors
+
+
+@asset("reference", {"duckdb"})
+def trading_calendar(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """Sessions of the exchange with their real opens and closes (UTC), through the session that the briefing will be for."""
+    session = data_session(context)
+    window = [*calendar.trailing(session, daybot.settings.history_sessions), calendar.next_session(session)]
+    rows = calendar.calendar().filter(pl.col("session").is_in(window))
+    daybot.warehouse.replace({"trading_calendar": rows}, window)
+    return result(rows.reverse(), first=str(window[0]), last=str(window[-1]), early_closes=int(rows["early"].sum()))
+
+
+@asset("reference", {"duckdb"}, retry=PATIENT)
+def universe(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """The symbols that may be traded, with name, exchange, GICS sector, and whether the broker takes orders and lends shares.
+
+    `feed` and `origin` say where this session's prices come from. Membership and listing are as of the run: for a session long past
+    this has survivorship bias.
+    """
+    session = data_session(context)
+    listed = daybot.source.assets()
+    rows = sectors.with_sectors(_wanted(daybot.settings.universe, listed)).sort("symbol")
+    if rows.is_empty():
+        raise MissingData(
+            f"expected symbols for UNIVERSE={daybot.settings.universe} among the {listed.height} that the broker lists, found none; change it"
+        )
+    source = daybot.source
+    rows = rows.select(
+        pl.lit(session).alias("session"),
+        *("symbol", "name", "exchange", "sector", "tradable", "shortable"),
+        pl.lit(source.feed).alias("feed"),
+        pl.lit(source.origin.value).alias("origin"),
+    )
+    daybot.warehouse.replace({"universe": rows}, [session])
+    known = rows.filter(pl.col("sector") != UNKNOWN_SECTOR).height
+    return result(rows, feed=source.feed, origin=source.origin.value, listed=listed.height, with_sector=known)
+
+
+def _wanted(universe: str, listed: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the setting: everything tradable, the index's tradable members, or the named symbols as they are."""
+    if universe == "all":
+        return listed.filter("tradable")
+    if universe == "sp500":
+        return listed.filter(pl.col("tradable") & pl.col("symbol").is_in(sectors.members()))
+    return listed.filter(pl.col("symbol").is_in([symbol.strip().upper() for symbol in universe.split(",")]))

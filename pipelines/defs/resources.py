@@ -1,0 +1,72 @@
+"""What every asset is given: the settings, the source of history, the lake and the warehouse. Built when a run starts, not at import."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import dagster as dg
+import polars as pl
+
+from pipelines import publish, settings
+from pipelines.settings import Settings
+from pipelines.store import Lake, Warehouse
+from pipelines.vendors import calendar
+from pipelines.vendors.choice import choose
+from pipelines.vendors.source import Source
+
+
+@dataclass(frozen=True)
+class DayBot:
+    """The night side's tools. Secrets stay inside the settings: nothing of this is run configuration."""
+
+    settings: Settings
+
+    @cached_property
+    def source(self) -> Source:
+        """The vendor; its client is built on first use, so that what only computes needs no network."""
+        return choose(self.settings)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """Raw bars."""
+        return Lake(self.settings)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """Tables."""
+        return Warehouse(self.settings)
+
+    def universe(self, session: date) -> pl.DataFrame:
+        """The session's universe."""
+        return self.warehouse.read("universe", session).sort("symbol")
+
+    def daily(self, session: date) -> pl.DataFrame:
+        """Daily bars with trades of the session's universe, over the history that the settings ask for; `vwap` never null."""
+        window = calendar.trailing(session, self.settings.history_sessions)
+        return self._traded("day", window)
+
+    def minutes(self, session: date) -> pl.DataFrame:
+        """Minute bars with trades of the session's universe; `vwap` never null."""
+        return self._traded("minute", calendar.trailing(session, self.settings.minute_sessions))
+
+    def bars(self, resolution: publish.Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
+        """The lake's bars of these sessions, as sent, for the universe (and from the feed) of the last one."""
+        known = self.universe(window[-1]) if universe is None else universe
+        return publish.bars(self.settings, resolution, window[0], window[-1], symbols=known["symbol"].to_list(), feed=known["feed"][0])
+
+    def _traded(self, resolution: publish.Resolution, window: Sequence[date]) -> pl.DataFrame:
+        # Where a vendor gives no vwap the typical price stands in, here only: the lake keeps what was sent.
+        typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
+        return self.bars(resolution, window).filter(pl.col("volume") > 0).with_columns(pl.coalesce("vwap", typical).alias("vwap"))
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """The one resource, read from the environment when a run starts."""
+    return dg.Definitions(resources={"daybot": dg.ResourceDefinition(resource_fn=lambda _: DayBot(settings.load()))})
+
+
+def opens(window: list[date]) -> pl.DataFrame:
+    """Opens of these sessions (UTC), as the minute indicators take them."""
+    return calendar.calendar().filter(pl.col("session").is_in(window)).select("session", "open")

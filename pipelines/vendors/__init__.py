@@ -1,0 +1,1 @@
+"""History from the vendors as Polars frames."""

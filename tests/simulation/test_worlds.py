@@ -1,0 +1,130 @@
+"""What worlds promise: generated ones repeat and add up, recorded ones say only what was recorded."""
+
+from datetime import date, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+
+from live.sim.errors import WorldError
+from live.sim.generated import GeneratedWorld
+from live.sim.recorded import RecordedWorld
+from live.sim.tape import Tape, ticks
+from live.sim.world import Bars
+
+DAY = date(2026, 11, 20)
+COLUMNS = ("t", "o", "h", "l", "c", "v", "n", "vw")
+
+
+def same(left: Bars, right: Bars) -> bool:
+    return all(np.array_equal(getattr(left, name), getattr(right, name)) for name in COLUMNS)
+
+
+def test_same_seed_gives_the_same_past_whatever_day_it_is_opened_on(generated):
+    later = GeneratedWorld(day=date(2027, 3, 1), seed=7)
+    assert all(same(bars, later.day(DAY)[symbol]) for symbol, bars in generated.day(DAY).items())
+    other = GeneratedWorld(day=DAY, seed=8)
+    assert not same(generated.day(DAY)["AAPL"], other.day(DAY)["AAPL"])
+
+
+@pytest.mark.parametrize("day", [date(2026, 11, 19), date(2025, 11, 28), date(2026, 6, 1)])
+def test_a_generated_day_is_exactly_the_sum_of_its_minutes(generated, day):
+    session = generated.calendar.find(day)
+    for symbol, bars in generated.day(day).items():
+        daily = generated.daily(symbol, date.fromordinal(day.toordinal() + 1))
+        assert daily.t[-1] == session.midnight
+        assert len(bars) == session.minutes
+        assert (daily.o[-1], daily.h[-1], daily.l[-1], daily.c[-1]) == (bars.o[0], bars.h.max(), bars.l.min(), bars.c[-1])
+        assert daily.v[-1] == bars.v.sum()
+
+
+def test_generated_prices_look_like_large_caps(generated):
+    spy = np.diff(np.log(generated.daily("SPY", DAY).c))
+    for symbol in generated.assets:
+        daily = generated.daily(symbol, DAY)
+        moves = np.diff(np.log(daily.c))
+        assert len(daily) >= 400
+        assert 0.006 < moves.std() < 0.03
+        assert 3e5 < daily.v.mean() < 8e7
+        assert (daily.l <= np.minimum(daily.o, daily.c)).all()
+        assert (daily.h >= np.maximum(daily.o, daily.c)).all()
+        assert np.array_equal(daily.c, np.round(daily.c, 2))
+        assert np.corrcoef(spy, moves)[0, 1] > 0.15
+    minutes = generated.day(DAY)["AAPL"]
+    assert minutes.v[:30].mean() > 2 * minutes.v[150:210].mean()
+
+
+def test_every_path_touches_its_bar_and_its_sizes_add_up(generated):
+    session = generated.calendar.find(DAY)
+    tape = Tape(generated, session)
+    for symbol in ("AAPL", "PFE", "EQIX"):
+        bars = generated.day(DAY)[symbol]
+        for row in range(0, len(bars), 13):
+            path = tape.path(symbol, int(bars.t[row]))
+            prices = [trade.price for trade in path]
+            expected = tuple(ticks(float(column[row])) for column in (bars.o, bars.h, bars.l, bars.c))
+            assert (prices[0], max(prices), min(prices), prices[-1]) == expected
+            assert sum(trade.size for trade in path) == bars.v[row]
+            assert all(trade.bid <= trade.price <= trade.ask and trade.bid < trade.ask for trade in path)
+            assert [trade.at for trade in path] == sorted(trade.at for trade in path)
+
+
+def test_a_generated_world_far_away_is_refused():
+    with pytest.raises(WorldError, match="2021-01-04 to 2034-12-29"):
+        GeneratedWorld(day=date(1999, 1, 4), seed=7)
+
+
+def test_symbols_without_history_have_no_days_and_the_union_is_listed(minutes, history):
+    world = RecordedWorld(minutes=[minutes({"AAA": [100.0, 101.0], "NEW": [5.0, 5.1]})], history=[history({"AAA": 100.0, "OLD": 7.0})])
+    assert list(world.assets) == ["AAA", "NEW", "OLD"]
+    assert len(world.daily("NEW", date(2026, 11, 30))) == 0
+    assert len(world.daily("AAA", DAY)) == 5
+    after = world.daily("AAA", date(2026, 11, 21))
+    assert (len(after), after.o[-1], after.c[-1], after.v[-1]) == (6, 100.0, 101.0, 2000)
+    assert world.day(DAY)["NEW"].vw[1] == round((5.1 + 5.0 + 5.1) / 3, 4)
+
+
+def test_extended_hours_stream_but_do_not_count_for_the_day_nor_fill_market_orders(client, minutes, history):
+    files = [
+        minutes({"AAA": [90.0] * 10}, hour=8, minute=30, name="early"),
+        minutes({"AAA": [100.0] * 20}),
+    ]
+    trader = client(RecordedWorld(minutes=files, history=[history({"AAA": 95.0})]))
+    waiting = trader.send("AAA", "buy", 1)
+    limit = trader.send("AAA", "buy", 1, type="limit", limit_price=91, extended_hours=True)
+    trader.exchange.step_to(8, 45)
+    assert len(trader.raw.get("/v2/stocks/AAA/bars?timeframe=1Min").json()["bars"]) == 10
+    assert (trader.status(waiting["id"]), trader.status(limit["id"])) == ("accepted", "filled")
+    assert trader.raw.get("/v2/stocks/AAA/snapshot").json()["dailyBar"]["c"] == 95.0
+    trader.exchange.step_to(9, 40)
+    assert trader.status(waiting["id"]) == "filled"
+    day = trader.raw.get("/v2/stocks/AAA/snapshot").json()["dailyBar"]
+    assert (day["o"], day["l"]) == (100.0, 100.0)
+    assert trader.raw.get("/v2/clock").headers["X-DayBot-Simulated"] == "recorded"
+
+
+def test_csv_is_read_like_parquet(minutes, tmp_path):
+    path = minutes({"AAA": [100.0, 101.0, 99.5]})
+    table = pl.read_parquet(path)
+    table.with_columns(pl.col("timestamp").dt.strftime("%Y-%m-%dT%H:%M:%SZ")).write_csv(tmp_path / "minutes.csv")
+    assert same(RecordedWorld(minutes=[path]).day(DAY)["AAA"], RecordedWorld(minutes=[tmp_path / "minutes.csv"]).day(DAY)["AAA"])
+
+
+def test_bad_files_say_what_is_wrong_and_what_to_do(minutes, tmp_path):
+    path = minutes({"AAA": [100.0]})
+    table = pl.read_parquet(path)
+    table.drop("volume").write_parquet(tmp_path / "lacking.parquet")
+    table.with_columns(low=pl.lit(-1.0)).write_parquet(tmp_path / "negative.parquet")
+    table.with_columns(timestamp=pl.lit(datetime(2026, 11, 22, 15)).dt.replace_time_zone("UTC")).write_parquet(tmp_path / "sunday.parquet")
+    (tmp_path / "broken.parquet").write_text("no parquet")
+    for name, words in (
+        ("lacking.parquet", "lacks volume"),
+        ("negative.parquet", "price <= 0"),
+        ("sunday.parquet", "2026-11-22"),
+        ("broken.parquet", "cannot be read"),
+        ("absent.parquet", "found nothing"),
+    ):
+        with pytest.raises(WorldError, match=words):
+            RecordedWorld(minutes=[tmp_path / name])
+    with pytest.raises(WorldError, match="Sessions there are: 2026-11-20"):
+        RecordedWorld(minutes=[path], day=date(2026, 11, 19))
