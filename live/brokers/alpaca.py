@@ -9,6 +9,7 @@ import requests
 from alpaca.trading.client import TradingClient
 from alpaca.trading.enums import OrderClass, OrderSide, OrderType, QueryOrderStatus, TimeInForce
 from alpaca.trading.requests import (
+    GetOrderByIdRequest,
     GetOrdersRequest,
     LimitOrderRequest,
     MarketOrderRequest,
@@ -262,7 +263,7 @@ class AlpacaBroker:
             message = f"the id is taken by another order: {found}"
             self._emit(Answer(order.id, "submit", Outcome.REJECTED, self._clock.now(), 422, message))
             return
-        whole = await self._ask(lambda: self.client.get_order_by_id(body["id"]))
+        whole = await self._ask(lambda: self.client.get_order_by_id(body["id"], GetOrderByIdRequest(nested=True)))
         self._accepted(order, whole)
 
     async def _ask(self, call: Callable[[], T]) -> Any:

@@ -125,6 +125,7 @@ class Control:
                 "seed": world.seed,
                 "label": "SIMULATED",
                 "symbols": list(world.assets),
+                "rescaled": dict(world.rescaled),
                 "first": world.first.isoformat(),
                 "last": world.last.isoformat(),
                 "not_modelled": list(_NOT_MODELLED),

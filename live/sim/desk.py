@@ -64,10 +64,6 @@ class Desk:
     def working(self, symbol: str) -> bool:
         return any(order.working for order in self._open.get(symbol, {}).values())
 
-    def symbols(self) -> list[str]:
-        """Symbols with open orders."""
-        return [symbol for symbol, orders in self._open.items() if orders]
-
     def free(self, symbol: str) -> Decimal:
         """Shares of the position that no open exit holds, without sign."""
         position = self.account.position(symbol)

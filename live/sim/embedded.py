@@ -108,7 +108,7 @@ class Exchange:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as failure:  # handed to the thread that waits
+        except Exception as failure:  # handed to the thread that waits for the start
             self._failure = failure
         finally:
             self._ready.set()

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class GeneratedWorld:
     """Around forty large caps and SPY; minutes are made when asked for."""
 
     kind = "generated"
+
+    rescaled: Mapping[str, float] = MappingProxyType({})
 
     def __init__(self, *, day: date, seed: int) -> None:
         if not _EARLIEST <= day <= _LATEST:

@@ -3,6 +3,7 @@
 The displayed size is not looked at; what crosses the quote is filled at the quote, what rests is filled at its own limit.
 """
 
+from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 
@@ -23,11 +24,13 @@ def cushion(price: Decimal) -> Decimal:
 class Matching:
     """Works on orders that have arrived; session rules decide when they may trade."""
 
-    def __init__(self, desk: Desk, tape: Tape, agenda: Agenda, *, partial_rate: float) -> None:
+    def __init__(self, desk: Desk, tape: Tape, agenda: Agenda, *, partial_rate: float, show: Callable[[str], None]) -> None:
+        """`show` asks for the trades of a symbol's running minute: an order that starts to work must see them."""
         self._desk = desk
         self._tape = tape
         self._agenda = agenda
         self._partial_rate = partial_rate
+        self._show = show
 
     def latency(self, order: Order) -> int:
         """20 ms to about 300 ms, with a heavy tail up to 3 s."""
@@ -41,11 +44,16 @@ class Matching:
         if order.status in ("accepted", "pending_new"):
             self._desk.move(order, "new")
         order.working = True
+        self._show(order.symbol)
         self.observe(order, self._tape.last(order.symbol, self._agenda.now))
         if order.type == "market" and not order.ready_at:
             self._later(order, self.latency(order))
         else:
             self.attempt(order)
+
+    def touched(self, symbol: str, high: int, low: int) -> bool:
+        """Whether a minute between these prices can matter to any working order; most minutes of most symbols cannot."""
+        return any(order.working and _within_reach(order, high, low) for order in self._desk.open(symbol))
 
     def trade(self, symbol: str, trade: Print) -> None:
         for order in self._desk.open(symbol):
@@ -181,6 +189,19 @@ class Matching:
             return None
         better = min(quote, limit) if order.side == "buy" else max(quote, limit)
         return limit if order.resting else better
+
+
+def _within_reach(order: Order, high: int, low: int) -> bool:
+    """A quote never lies inside the trade it stands beside: a buy needs the low at its limit, a sell the high."""
+    if _waiting(order):
+        if order.type == "trailing_stop" or order.stop_price is None:
+            return True
+        stop = ticks(order.stop_price)
+        return high >= stop if order.side == "buy" else low <= stop
+    if order.limit_price is None:
+        return True
+    limit = ticks(order.limit_price)
+    return low <= limit if order.side == "buy" else high >= limit
 
 
 def _waiting(order: Order) -> bool:

@@ -134,10 +134,6 @@ class Group:
         """The exits protect shares that are there."""
         return self.entry is None or self.entry.status == "filled"
 
-    @property
-    def root(self) -> Order | None:
-        return self.entry if self.entry is not None else self.take_profit
-
     def held(self) -> Decimal:
         """The quantity both exits together still hold: the larger of the two, not the sum."""
         return max((order.remaining for order in self.exits if not order.final), default=ZERO) if self.armed else ZERO

@@ -14,6 +14,8 @@ from live.sim.world import Asset, Bars, empty, group, join
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close")
+_SAME = 0.02
+"""How far the two closes of one session may be apart for their ratio to be a split's."""
 
 
 class RecordedWorld:
@@ -37,7 +39,9 @@ class RecordedWorld:
         self.calendar = _calendar(table, past)
         self._check(days, day, minutes)
         official = {str(key[0]): _bars(part) for key, part in past.partition_by("symbol", as_dict=True).items()}
-        self._daily = {symbol: self._complete(symbol, bars) for symbol, bars in official.items()}
+        self.rescaled: dict[str, float] = {}
+        """Symbols whose daily history was adjusted for a later split, with the factor that undid it."""
+        self._daily = {symbol: self._complete(symbol, self._unadjusted(symbol, bars)) for symbol, bars in official.items()}
         symbols = sorted(set(official) | {symbol for group_ in self._minutes.values() for symbol in group_})
         self.assets: Mapping[str, Asset] = {symbol: Asset(symbol, f"{symbol} (recorded)", "NASDAQ") for symbol in symbols}
 
@@ -55,6 +59,29 @@ class RecordedWorld:
         if day is not None and day not in self._minutes:
             known = ", ".join(str(found) for found in days[:10]) + (f" ... {days[-1]}" if len(days) > 10 else "")
             raise WorldError(f"No minute on {day} in {_names(minutes)}. Sessions there are: {known}. Choose one with --date.")
+
+    def _unadjusted(self, symbol: str, official: Bars) -> Bars:
+        """Daily bars on the scale of the minutes, as the exchange printed them.
+
+        Published histories are adjusted for every split until they were fetched, minutes are not: the sessions that both cover show the
+        factor. Only a whole one (4:1, or 1:8 for a reverse split) is taken for a split; anything else is left as it was recorded.
+        """
+        closes = {int(t): float(c) for t, c in zip(official.t, official.c, strict=True)}
+        ratios = []
+        for day, columns in self._minutes.items():
+            session = self.calendar.find(day)
+            if session is not None and symbol in columns and session.midnight in closes:
+                regular = summary(columns[symbol], session)
+                ratios += [float(c) / closes[session.midnight] for c in regular.c]
+        if not ratios:
+            return official
+        ratio = float(np.median(ratios))
+        factor = float(round(ratio)) if ratio >= 1 else 1.0 / round(1 / ratio)
+        if factor == 1.0 or abs(ratio / factor - 1) > _SAME:
+            return official
+        self.rescaled[symbol] = factor
+        o, h, low, c, vw = (np.round(prices * factor, 4) for prices in (official.o, official.h, official.l, official.c, official.vw))
+        return Bars(official.t, o, h, low, c, np.round(official.v / factor).astype(np.int64), official.n, vw)
 
     def _complete(self, symbol: str, official: Bars) -> Bars:
         """The official days, and days known only by their minutes."""
@@ -124,19 +151,19 @@ def _by_session(table: pl.DataFrame) -> dict[date, dict[str, Bars]]:
     unique = table.unique(["symbol", "timestamp"], keep="last").sort("symbol", "timestamp").with_columns(day.alias("day"))
     found: dict[date, dict[str, Bars]] = {}
     for key, part in unique.partition_by("day", "symbol", as_dict=True).items():
-        found.setdefault(key[0], {})[str(key[1])] = _bars(part)
+        found.setdefault(key[0], {})[str(key[1])] = _bars(part, walkable=True)
     return found
 
 
-def _bars(part: pl.DataFrame) -> Bars:
-    """Highs and lows are widened to hold open and close: some recorded bars do not."""
+def _bars(part: pl.DataFrame, *, walkable: bool = False) -> Bars:
+    """As recorded, defects and all; `walkable` widens highs and lows to hold open and close, so that a path inside the minute exists."""
     part = part.sort("timestamp").unique("timestamp", keep="last", maintain_order=True)
     o, h, low, c = (part[name].to_numpy() for name in _PRICES)
     return Bars(
         part["timestamp"].to_numpy(),
         o,
-        np.maximum.reduce([o, h, low, c]),
-        np.minimum.reduce([o, h, low, c]),
+        np.maximum.reduce([o, h, low, c]) if walkable else h,
+        np.minimum.reduce([o, h, low, c]) if walkable else low,
         c,
         part["volume"].to_numpy(),
         part["trade_count"].to_numpy(),

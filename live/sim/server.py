@@ -125,10 +125,18 @@ class Exchange:
     async def _life(self, app: Starlette) -> AsyncIterator[None]:
         self.clock.start()
         pump = asyncio.create_task(self.pump())
+        pump.add_done_callback(self._ended)
         yield
         pump.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await pump
+
+    def _ended(self, pump: asyncio.Task[None]) -> None:
+        """A pump that fell over must not leave a market that stands still and looks alive."""
+        if not pump.cancelled() and (fault := pump.exception()) is not None:
+            self.broken = self.broken or f"{type(fault).__name__}: {fault}"
+            _LOG.critical("the exchange stops", exc_info=fault)
+            self.stopped.set()
 
     def _routes(self) -> Starlette:
         routes: list[Route | WebSocketRoute] = [

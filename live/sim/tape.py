@@ -84,11 +84,6 @@ class Tape:
             self._past[symbol] = ticks(float(bars.c[-1])) if len(bars) else self._recorded(symbol)
         return self._past[symbol]
 
-    def bar(self, symbol: str, minute: int) -> tuple[int, int] | None:
-        """High and low of the minute that starts then."""
-        row = self._row(symbol, minute)
-        return None if row is None else (ticks(float(self.columns[symbol].h[row])), ticks(float(self.columns[symbol].l[row])))
-
     def _row(self, symbol: str, minute: int) -> int | None:
         bars = self.columns.get(symbol)
         if bars is None:

@@ -16,7 +16,7 @@ from live.sim.gate import Gate, tradable, unchangeable
 from live.sim.matching import Matching
 from live.sim.orders import ZERO, Order
 from live.sim.sessions import Session
-from live.sim.tape import Print, Tape
+from live.sim.tape import Print, Tape, ticks
 from live.sim.ticket import read
 from live.sim.world import Asset, Bars, World
 
@@ -32,7 +32,7 @@ class Venue:
         account = Account("", "", start, cash, cash, cash)
         self.desk = Desk(account, self.agenda, seed=world.seed)
         account.id, account.number = self.desk.id(), f"PA{world.seed % 1000:03d}SIMULATED"
-        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate)
+        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, show=self.watch)
         self.gate = Gate(self.desk, self.tape)
         self._drafts = Drafts(self.desk, self.tape, world)
         self.equity: list[tuple[int, Decimal]] = []  # each regular minute's end, for the portfolio history
@@ -163,7 +163,7 @@ class Venue:
             settings[name] = str(value) if isinstance(settings[name], str) else value
 
     def watch(self, symbol: str) -> None:
-        """Somebody wants this symbol's trades or quotes from now on."""
+        """Somebody wants this symbol's trades from now on."""
         self._expand(symbol, self.now - self.now % MINUTE)
 
     # The day
@@ -194,9 +194,10 @@ class Venue:
             audience.bars(done)
         if self.session.open < at <= self.session.close:
             self.equity.append((at, self.gate.valuation().equity))
-        watched = {symbol for symbol, _, _ in self._rows.get(at, ()) if audience is not None and audience.watches(symbol)}
-        for symbol in [symbol for symbol, _, _ in self._rows.get(at, ()) if symbol in watched or self.desk.working(symbol)]:
-            self._expand(symbol, at)
+        for symbol, bars, row in self._rows.get(at, ()):
+            watched = audience is not None and audience.watches(symbol)
+            if watched or (self.desk.working(symbol) and self.matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))):
+                self._expand(symbol, at)
 
     def _expand(self, symbol: str, minute: int) -> None:
         """Enter the rest of a minute's trades into the agenda, once."""
@@ -249,7 +250,6 @@ class Venue:
         self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._arrive, order))
 
     def _arrive(self, order: Order) -> None:
-        self._expand(order.symbol, self.now - self.now % MINUTE)
         self.matching.arrive(order)
         if order.group is not None and order.group.entry is None:
             for leg in order.group.exits:

@@ -68,6 +68,11 @@ class World(Protocol):
     @property
     def assets(self) -> Mapping[str, Asset]: ...
     @property
+    def rescaled(self) -> Mapping[str, float]:
+        """Symbols whose daily history had to be multiplied by a factor to be on the minutes' scale."""
+        ...
+
+    @property
     def first(self) -> date:
         """The first session with minutes."""
         ...

@@ -76,8 +76,9 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
         start = len(HEAD) + 64
         if not body.startswith(HEAD) or body[start : start + len(MIDDLE)] != MIDDLE or not body.endswith(b"}"):
             raise JournalError(f"line {number}: expected a sealed record, found {body[:80]!r}; the file was cut or edited")
-        digest, record = body[len(HEAD) : start].decode(), body[start + len(MIDDLE) : -1]
-        if sha256(previous.encode() + record).hexdigest() != digest:
+        record = body[start + len(MIDDLE) : -1]
+        digest = sha256(previous.encode() + record).hexdigest()
+        if body[len(HEAD) : start] != digest.encode():
             raise JournalError(f"line {number}: the hash does not fit the record and the line before it; something was changed, removed or moved")
         try:
             fields = from_json(record)

@@ -11,6 +11,7 @@ from pipelines.core.market.session import NEW_YORK
 PRICES = ("open", "high", "low", "close")
 SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0)
 NEAR = 0.06
+TURNOVER = 2.5
 JUMP = 0.4
 
 
@@ -58,8 +59,8 @@ def _reason(sessions: Sequence[date]) -> pl.Expr:
 def suspicious(bars: pl.DataFrame) -> pl.DataFrame:
     """Daily bars that may be true and have to be looked at: symbol, session, what, ratio. `bars`: symbol, session, open, high, low, close, volume.
 
-    A possible split: the open over the last close is near a split ratio, and volume has moved the other way by about as much against its
-    median of 20 sessions (a crash has far more). A lost digit: one price of the bar is a tenth of the others or ten times as much.
+    A possible split: the open over the last close is near a split ratio while the dollars that changed hands (volume against its median of
+    20 sessions, times that ratio) are about as usual; news brings many times more. A lost digit: a price of the bar is a tenth of the others.
     A jump: a close more than 40 % away from the last.
     """
     ordered = bars.sort("symbol", "session").with_columns(
@@ -70,8 +71,7 @@ def suspicious(bars: pl.DataFrame) -> pl.DataFrame:
     )
     factor = pl.max_horizontal("_gap", 1 / pl.col("_gap"))
     near = pl.any_horizontal((factor / split - 1).abs() < NEAR for split in SPLITS)
-    shares = pl.when(pl.col("_gap") < 1).then(pl.col("_activity")).otherwise(1 / pl.col("_activity"))
-    split = near & shares.is_between(factor / 2.5, factor * 2.5)
+    split = near & (pl.col("_activity") * pl.col("_gap") < TURNOVER)
     return (
         ordered.with_columns(
             pl.when(pl.col("_span") > 8)

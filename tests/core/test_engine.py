@@ -92,9 +92,7 @@ def test_flatten_cancels_the_exits_first_and_sells_once_their_shares_are_free(br
     assert [d.kind for d in first] == ["state", "cancel"]
     assert subject.process(Command("c1", Action.FLATTEN, "test", at)) == []
     entry = bought.order
-    stream = [
-        OrderUpdate(f"{entry.id}/{role}", "AAPL", Side.SELL, Status.CANCELED, 0, None, at, "b", "canceled") for role in ("target", "stop")
-    ]
+    stream = [OrderUpdate(f"{entry.id}/{role}", "AAPL", Side.SELL, Status.CANCELED, 0, None, at, "b", "canceled") for role in ("target", "stop")]
     assert subject.process(stream[0]) == []
     (exit_order,) = [d for d in subject.process(stream[1]) if isinstance(d, Submit)]
     assert (exit_order.order.shape, exit_order.order.side, exit_order.order.quantity) == (Shape.MARKET, Side.SELL, entry.quantity)

@@ -26,13 +26,6 @@ DAY = date(2026, 11, 20)
 KEYS = {"APCA-API-KEY-ID": "SIM", "APCA-API-SECRET-KEY": "SIM"}
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """exchange_calendars 4.13 reads zoned times through `Series.values`, which pandas 3.1 deprecates."""
-    for item in items:
-        if "simulation" in item.path.parts:
-            item.add_marker(pytest.mark.filterwarnings("ignore:Series.values returning an ndarray:DeprecationWarning"))
-
-
 def frame(rows: list[tuple[str, datetime, float, float, float, float, int]]) -> pl.DataFrame:
     names = ["symbol", "timestamp", "open", "high", "low", "close", "volume"]
     return pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))

@@ -227,6 +227,20 @@ def test_replace_makes_a_successor_and_keeps_the_old_order_as_replaced(client, m
     assert [order.id for order in trader.trading.get_orders()] == [new.id]
 
 
+def test_cancelling_a_successor_before_it_stands_ends_the_order(client, market):
+    trader = client(market({"AAA": FLAT}))
+    trader.exchange.step_to(9, 31)
+    old = trader.send("AAA", "buy", 5, type="limit", limit_price=90)
+    trader.exchange.step(5)
+    new = trader.trading.replace_order_by_id(old["id"], ReplaceOrderRequest(limit_price=91))
+    trader.trading.cancel_order_by_id(new.id)
+    trader.exchange.step(5)
+    assert trader.status(old["id"]) in ("replaced", "canceled")
+    assert trader.status(new.id) == "canceled"
+    assert trader.trading.get_orders() == []
+    assert trader.trading.get_account().buying_power == "400000"
+
+
 def test_a_bracket_stop_can_be_moved_and_its_group_stays(client, market):
     trader = client(market({"AAA": [100.0] * 60 + [99.0] * 300}))
     trader.exchange.step_to(9, 31)

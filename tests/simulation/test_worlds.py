@@ -84,6 +84,16 @@ def test_symbols_without_history_have_no_days_and_the_union_is_listed(minutes, h
     assert world.day(DAY)["NEW"].vw[1] == round((5.1 + 5.0 + 5.1) / 3, 4)
 
 
+def test_daily_history_adjusted_for_a_later_split_is_brought_back_to_the_scale_of_the_minutes(minutes, history):
+    path = minutes({"AAA": [400.0, 401.0], "BBB": [50.0, 50.5], "CCC": [10.0, 14.0]}, day=date(2026, 11, 19))
+    world = RecordedWorld(minutes=[path], history=[history({"AAA": 100.25, "BBB": 50.5, "CCC": 10.0})])
+    assert world.rescaled == {"AAA": 4.0}
+    assert set(world.daily("AAA", DAY).c.tolist()) == {401.0}
+    assert set(world.daily("AAA", DAY).v.tolist()) == {250_000}
+    assert set(world.daily("BBB", DAY).c.tolist()) == {50.5}
+    assert set(world.daily("CCC", DAY).c.tolist()) == {10.0}  # 1.4 is no split: left as recorded
+
+
 def test_extended_hours_stream_but_do_not_count_for_the_day_nor_fill_market_orders(client, minutes, history):
     files = [
         minutes({"AAA": [90.0] * 10}, hour=8, minute=30, name="early"),

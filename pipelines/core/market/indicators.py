@@ -201,7 +201,7 @@ def minutes(bars: pl.DataFrame, opens: pl.DataFrame) -> Batch:
     )
     strangers = dated.filter(pl.col("_open").is_null())["session"].unique().to_list()
     if strangers:
-        raise ValueError(f"expected every bar on a session of the calendar, found bars on {sorted(strangers)}")
+        raise ValueError(f"expected every bar on a session of the calendar, found bars on {', '.join(map(str, sorted(strangers)))}")
     return _batch(dated.drop("_open"))
 
 

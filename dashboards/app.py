@@ -1,0 +1,16 @@
+"""The dashboard's frame and router. Run it with `daybot dashboard`; every page is a file in `views/`."""
+
+import streamlit as st
+
+from dashboards import frame
+
+st.set_page_config(page_title="DayBot", page_icon=":material/candlestick_chart:", layout="wide")
+page = st.navigation(
+    [
+        st.Page("views/today.py", title="Today", icon=":material/today:", default=True),
+        st.Page("views/risk.py", title="Risk", icon=":material/shield:"),
+    ],
+    position="top",
+)
+frame.header()
+page.run()

@@ -1,0 +1,169 @@
+"""The published snapshot as the pages want it. Reads are cached by the snapshot's version: a snapshot never changes, a new one is read anew."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import streamlit as st
+from scipy.cluster.hierarchy import leaves_list, linkage
+from scipy.spatial.distance import squareform
+
+from dashboards import book
+from dashboards.book import Figures
+from pipelines import publish
+from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.briefing import Briefing
+from pipelines.core.errors import MissingData
+from pipelines.core.risk.exposure import by_sector
+from pipelines.core.risk.limits import Limits
+from pipelines.core.risk.peers import Correlations
+from pipelines.publish import Snapshot
+from pipelines.settings import Settings, load
+
+KEPT = timedelta(hours=1)
+WIDEST = 60
+"""Names on the correlation map; with more, nobody can read one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where everything on a page comes from: one snapshot, and the settings that found it."""
+
+    settings: Settings
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class Today:
+    """One traded session from its journal. Tables as `core.analytics.ledger` has them, times UTC."""
+
+    tables: dict[str, pl.DataFrame]
+    positions: pl.DataFrame
+    figures: Figures
+
+    @property
+    def traded(self) -> bool:
+        """Whether a session was run at all, with or without trades."""
+        return any(frame.height for frame in self.tables.values())
+
+
+@dataclass(frozen=True)
+class Risk:
+    """What bounded a session: its briefing, the limits, and how near to them the book came."""
+
+    briefing: Briefing
+    limits: Limits
+    watchlist_sectors: pl.DataFrame
+    book_sectors: pl.DataFrame
+    uses: pl.DataFrame
+    correlation: pl.DataFrame
+    order: tuple[str, ...]
+
+
+def source() -> Source:
+    """The current snapshot. Not cached: finding it reads one short file, and a new one should show at once."""
+    settings = load()
+    return Source(settings, publish.current(settings))
+
+
+def sessions(source: Source) -> list[date]:
+    """Sessions with rows from a journal, newest first; none before the first one was run."""
+    names = _tables(str(source.snapshot.path), source.snapshot.version)
+    kept = [name for name in ("decisions", "equity") if name in names]
+    days = [_days(str(source.snapshot.path), source.snapshot.version, name) for name in kept]
+    return sorted({day for part in days for day in part}, reverse=True)
+
+
+def briefing(source: Source, session: date | None = None) -> Briefing:
+    """The briefing for a session, or the one that the snapshot was published with."""
+    return _briefing(str(source.snapshot.path), source.snapshot.version, session)
+
+
+def rows(source: Source, table: str, session: date) -> pl.DataFrame:
+    """One session's rows of a table; `MissingData` if the snapshot has no such table."""
+    return _rows(str(source.snapshot.path), source.snapshot.version, table, session)
+
+
+def today(source: Source, session: date) -> Today:
+    """The session as it was traded; all tables empty where no journal was kept."""
+    tables = {name: rows(source, name, session) for name in SCHEMAS}
+    unmarked = book.positions(tables, {})
+    prices = _prices(source.snapshot.version, source.settings, session, tuple(unmarked["symbol"])) if unmarked.height else {}
+    positions = book.positions(tables, prices)
+    return Today(tables, positions, book.figures(tables, positions))
+
+
+def risk(source: Source, session: date) -> Risk:
+    """What the session's briefing said of the market, and how much of each limit the session used."""
+    found, limits = briefing(source, session), source.settings.limits
+    sectors = {symbol: brief.sector for symbol, brief in found.symbols.items()}
+    names = [candidate.symbol for candidate in found.watchlist]
+    traded = today(source, session) if session in sessions(source) else None
+    start = traded.figures.start if traded else None
+    correlation, order = _correlation(found, names[:WIDEST])
+    return Risk(
+        briefing=found,
+        limits=limits,
+        watchlist_sectors=by_sector({name: 1 / len(names) for name in names}, sectors),
+        book_sectors=book.peaks(traded.tables["trades"], traded.positions, sectors, start) if traded and start else _NO_SECTORS,
+        uses=book.use(traded.tables["equity"] if traded else pl.DataFrame(schema=SCHEMAS["equity"]), limits),
+        correlation=correlation,
+        order=order,
+    )
+
+
+_NO_SECTORS = pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64})
+
+
+@st.cache_data(ttl=KEPT, max_entries=32, show_spinner=False)
+def _tables(path: str, version: str) -> list[str]:
+    return list(Snapshot(version, Path(path)).sql("SELECT table_name FROM duckdb_tables() ORDER BY 1")["table_name"])
+
+
+@st.cache_data(ttl=KEPT, max_entries=64, show_spinner=False)
+def _days(path: str, version: str, table: str) -> list[date]:
+    return list(Snapshot(version, Path(path)).sql(f'SELECT DISTINCT session FROM "{table}"')["session"])
+
+
+@st.cache_data(ttl=KEPT, max_entries=256, show_spinner=False)
+def _rows(path: str, version: str, table: str, session: date) -> pl.DataFrame:
+    known = _tables(path, version)
+    if table not in known:
+        raise MissingData(f"expected table {table} in snapshot {version}, found {known}; materialise its asset and publish")
+    return Snapshot(version, Path(path)).sql(f'SELECT * FROM "{table}" WHERE session = ?', [session])
+
+
+@st.cache_data(ttl=KEPT, max_entries=16, show_spinner=False)
+def _briefing(path: str, version: str, session: date | None) -> Briefing:
+    return Snapshot(version, Path(path)).briefing(session)
+
+
+@st.cache_data(ttl=KEPT, max_entries=64, show_spinner=False)
+def _prices(version: str, _settings: Settings, session: date, symbols: Sequence[str]) -> dict[str, float]:
+    """The last minute close of each symbol; empty where the lake has no bars of the session yet."""
+    try:
+        bars = publish.bars(_settings, "minute", session, session, symbols=symbols)
+    except MissingData:
+        return {}
+    last = bars.group_by("symbol").agg(pl.col("close").sort_by("timestamp").last())
+    return dict(last.iter_rows())
+
+
+def _correlation(found: Briefing, names: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Rows a, b, rho as the gate has them, and the symbols with those that move together side by side."""
+    known = Correlations.of({name: found.symbols[name].returns for name in names if name in found.symbols})
+    symbols = tuple(known.place)
+    order = tuple(symbols[i] for i in _clustered(known.matrix)) if len(symbols) > 2 else symbols
+    cells = [(a, b, round(rho, 3)) for i, a in enumerate(symbols) for b, rho in zip(symbols, known.matrix[i].tolist(), strict=True)]
+    return pl.DataFrame(cells, schema={"a": pl.String, "b": pl.String, "rho": pl.Float64}, orient="row"), order
+
+
+def _clustered(matrix: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[int]:
+    """Average linkage on the distance 1 - rho, leaves in the order that keeps neighbours nearest."""
+    distance = 1 - matrix
+    np.fill_diagonal(distance, 0.0)
+    tree = linkage(squareform(distance, checks=False), "average", optimal_ordering=True)
+    return [int(i) for i in leaves_list(tree)]

@@ -1,0 +1,146 @@
+"""Risk: the regime and what it does, the limits and how near the book came, what moves together, and what is watched and why."""
+
+import polars as pl
+import streamlit as st
+
+from dashboards import book, charts, data, frame, words
+from dashboards.data import Risk, Source
+from pipelines.core.briefing import Briefing
+from pipelines.core.risk.limits import Limits
+
+
+def show(source: Source) -> None:
+    """The page for the chosen session: what its briefing said before it, and what it used of the limits."""
+    session = frame.chosen(source)
+    st.title("Risk")
+    with frame.section():
+        found = data.risk(source, session)
+        _regime(found.briefing)
+        _use(found)
+        _sectors(found)
+        _together(found)
+        _watchlist(found.briefing)
+        _checks(found.briefing)
+    _limits(source.settings.limits)
+
+
+def _regime(briefing: Briefing) -> None:
+    regime = briefing.regime
+    row = st.container(horizontal=True)
+    cards = [
+        ("Regime", regime.name.value.capitalize(), f"{briefing.benchmark}, to {words.day(briefing.data_session)}"),
+        ("Volatility", words.percent(regime.volatility), "yearly, over 20 sessions"),
+        ("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
+        ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their ATR distance"),
+    ]
+    for label, value, beside in cards:
+        row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
+    if regime.percentile is None:
+        st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; sizes are halved until there are enough.")
+        return
+    st.caption(f"Volatility stands at the {regime.percentile * 100:.0f}th percentile of its own past year.")
+    st.altair_chart(charts.regime(regime.percentile), width="stretch")
+
+
+def _use(found: Risk) -> None:
+    st.subheader("Use of the limits")
+    if found.uses.is_empty():
+        st.caption("Nothing was traded in this session, so nothing was used.")
+        return
+    row = st.container(horizontal=True)
+    for peak in book.most(found.uses).sort("name").iter_rows(named=True):
+        whole = peak["name"] == book.USES["positions"]
+        value, limit = (f"{peak[key]:.0f}" if whole else words.percent(peak[key], 2) for key in ("value", "limit"))
+        at = f" at {words.clock(peak['at'])[:5]}" if peak["value"] else ""
+        beside = f"{peak['used']:.0%} of {limit}{at}"
+        row.metric(f"{peak['name']}, peak", value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
+    edges = words.local(pl.DataFrame({"at": [found.briefing.open, found.briefing.close]}), "at")["at"].to_list()
+    st.altair_chart(charts.use(words.local(found.uses, "at"), (edges[0], edges[1])), width="stretch")
+
+
+def _sectors(found: Risk) -> None:
+    st.subheader("Sectors")
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Watchlist** · share of the names")
+        st.altair_chart(charts.shares(found.watchlist_sectors, charts.GREY), width="stretch")
+    with right:
+        st.markdown("**Book** · most held at one moment, share of equity")
+        if found.book_sectors.is_empty():
+            st.caption("Nothing was held in this session.")
+        else:
+            st.altair_chart(charts.shares(found.book_sectors, charts.BLUE, found.limits.max_sector_exposure), width="stretch")
+
+
+def _together(found: Risk) -> None:
+    st.subheader("What moves together")
+    if len(found.order) < 2:
+        st.caption("Fewer than two names have enough daily returns for a correlation.")
+        return
+    alike = found.correlation.filter((pl.col("a") < pl.col("b")) & (pl.col("rho") > found.limits.max_correlation)).sort("rho", descending=True)
+    pairs = ", ".join(f"{a}–{b} {rho:.2f}" for a, b, rho in alike.head(12).iter_rows()) or "none"
+    st.caption(
+        f"Shrunk correlation of 60 daily returns, as the gate has it. {words.count(alike.height, 'pair')} above "
+        f"{found.limits.max_correlation:g} count as one bet: {pairs}{' …' if alike.height > 12 else ''}"
+    )
+    left, right = st.columns([5, 3])
+    with left:
+        st.altair_chart(charts.correlation(found.correlation, found.order, dark=st.context.theme.type == "dark"), width="stretch")
+    with right:
+        rows = [(name, found.briefing.symbols[name].beta) for name in found.order]
+        known = pl.DataFrame(rows, schema={"symbol": pl.String, "beta": pl.Float64}, orient="row").drop_nulls()
+        if known.is_empty():
+            st.caption(f"No beta yet: that takes 60 returns shared with {found.briefing.benchmark}.")
+        else:
+            st.altair_chart(charts.betas(known), width="stretch")
+
+
+def _watchlist(briefing: Briefing) -> None:
+    st.subheader(f"Watchlist: {words.count(len(briefing.watchlist), 'name')}")
+    if not briefing.watchlist:
+        st.caption("Empty: no symbol was worth watching, so the runner has nothing to trade.")
+        return
+    rows = []
+    for line in briefing.watchlist:
+        known = briefing.symbols[line.symbol]
+        moves = known.atr / known.close * 100 if known.atr and known.close else None
+        rows.append((line.rank, line.symbol, known.sector, line.score, known.close, moves, known.beta, " · ".join(line.reasons)))
+    schema = {"rank": pl.Int64, "symbol": pl.String, "sector": pl.String, "score": pl.Float64, "close": pl.Float64, "atr": pl.Float64,
+              "beta": pl.Float64, "why": pl.String}  # fmt: skip
+    two = st.column_config.NumberColumn(format="%.2f")
+    st.dataframe(
+        pl.DataFrame(rows, schema=schema, orient="row"), hide_index=True, width="stretch", height=460,
+        column_config={
+            "rank": st.column_config.NumberColumn("#", width="small"), "symbol": st.column_config.TextColumn(pinned=True),
+            "score": two, "close": two, "beta": two,
+            "atr": st.column_config.NumberColumn("ATR %", format="%.1f"), "why": st.column_config.TextColumn(width="large"),
+        },
+    )  # fmt: skip
+
+
+def _limits(limits: Limits) -> None:
+    st.subheader("Limits")
+    st.caption("As this dashboard's settings have them now. What each order was checked against is in the order's own lineage on the Today page.")
+    rows = []
+    for name, field in Limits.model_fields.items():
+        value = getattr(limits, name)
+        rows.append((name.upper(), f"{value:g}", "" if value == field.default else f"default {field.default:g}", field.description or ""))
+    st.dataframe(
+        pl.DataFrame(rows, schema=["setting", "value", "changed", "meaning"], orient="row"),
+        hide_index=True, width="stretch", height=frame.tall(len(rows)), column_config={"meaning": st.column_config.TextColumn(width="large")},
+    )  # fmt: skip
+
+
+def _checks(briefing: Briefing) -> None:
+    st.subheader("Data checks before the briefing")
+    failed = [check for check in briefing.checks if not check.passed]
+    if failed:
+        st.warning(words.plain(" · ".join(f"{check.asset} {check.name}: {check.detail}" for check in failed)))
+    rows = [("✓" if c.passed else "✗", c.asset, c.name, "blocking" if c.blocking else "warning", c.detail) for c in briefing.checks]
+    st.dataframe(
+        pl.DataFrame(rows, schema=["passed", "asset", "check", "kind", "found"], orient="row"),
+        hide_index=True, width="stretch", column_config={"found": st.column_config.TextColumn(width="large")},
+    )  # fmt: skip
+
+
+show(frame.opened())

@@ -1,0 +1,71 @@
+"""Numbers and moments as people read them: dollars, percent, New York clock. Nothing here knows Streamlit."""
+
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from pipelines.core.briefing import Origin
+from pipelines.core.market.session import NEW_YORK
+
+NONE = "–"
+"""Shown where there is no value: unknown is never zero."""
+
+LABELS: dict[Origin, tuple[str, str]] = {
+    Origin.GENERATED: ("SIMULATED", "invented prices on the simulated exchange, no market and no money"),
+    Origin.RECORDED: ("RECORDED", "a past market served again by the simulated exchange, simulated fills, no money"),
+    Origin.VENDOR: ("MARKET DATA", "real prices; whether the account was paper or live is in the journal, not in these tables"),
+}
+
+
+def money(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
+    """Dollars and cents, or with no digits whole dollars."""
+    if value is None:
+        return NONE
+    sign = "−" if round(value, digits) < 0 else "+" if signed else ""
+    return f"{sign}${abs(value):,.{digits}f}"
+
+
+def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> str:
+    """A fraction as percent."""
+    if value is None:
+        return NONE
+    sign = "−" if round(value * 100, digits) < 0 else "+" if signed else ""
+    return f"{sign}{abs(value) * 100:.{digits}f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """'1 trade', '2 trades', '2 entries'."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def day(session: date) -> str:
+    """'Fri 20 Nov 2026'."""
+    return f"{session:%a} {session.day} {session:%b %Y}"
+
+
+def clock(moment: datetime) -> str:
+    """Hours, minutes and seconds in New York."""
+    return f"{moment.astimezone(NEW_YORK):%H:%M:%S}"
+
+
+def ago(age: timedelta) -> str:
+    """An age in its largest whole unit."""
+    minutes = int(age.total_seconds() // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h ago"
+    return f"{minutes // (24 * 60)} days ago"
+
+
+def local(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
+    """The columns on a New York clock and without a zone: a browser shows those as they are, wherever it stands."""
+    return frame.with_columns(pl.col(name).dt.convert_time_zone(NEW_YORK.key).dt.replace_time_zone(None) for name in columns)
+
+
+def plain(text: str) -> str:
+    """Text for Markdown, in which two dollar signs would begin a formula."""
+    return text.replace("$", r"\$")

@@ -1,0 +1,188 @@
+"""The whole chain as a newcomer runs it: what it says, what it leaves behind, and whether it can be repeated."""
+
+import json
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from commands import Ran, daybot
+
+from live import journal
+from live.assemble import strategy_named
+from pipelines import publish
+from pipelines.core.journal import DECISION, EVENT, Manifest, Record, manifest
+from pipelines.core.market.bars import Bar
+from pipelines.core.trading.backtest import rebuild, replay, run
+from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
+from pipelines.core.trading.events import MarketBar
+from pipelines.core.trading.orders import Role
+from pipelines.settings import Settings, load
+
+
+@pytest.fixture(scope="session")
+def settings(demo: Ran) -> Settings:
+    return load(daybot_home=demo.home)
+
+
+@pytest.fixture(scope="session")
+def records(settings: Settings) -> list[Record]:
+    return list(journal.read(journal.latest(settings.journals)))
+
+
+@pytest.fixture(scope="session")
+def head(records: list[Record]) -> Manifest:
+    return manifest(records[0])
+
+
+@pytest.fixture(scope="session")
+def decisions(records: list[Record]) -> list[Decision]:
+    return [DECISION.validate_python(r.data) for r in records if r.kind == "decision"]
+
+
+Entry = tuple[int, str, str, int]
+
+
+def entries(decisions: list[Decision]) -> list[Entry]:
+    """Minute, symbol, side and quantity of each entry, in the order of the clock."""
+    made = [d for d in decisions if isinstance(d, Submit) and d.role is Role.ENTRY]
+    return sorted((d.lineage.bar if d.lineage else 0, d.order.symbol, d.order.side.value, d.order.quantity) for d in made)
+
+
+def test_it_ends_well_and_says_what_happened(demo: Ran, decisions: list[Decision]) -> None:
+    assert demo.code == 0, demo.output
+    trades = [d for d in decisions if isinstance(d, TradeClosed)]
+    assert f"Round trips ({len(trades)})" in demo.output
+    assert "SIMULATED" in demo.output
+    assert f"Refused ({sum(isinstance(d, Refused) for d in decisions)})" in demo.output
+    assert "daybot dashboard --home" in demo.output
+
+
+def test_it_leaves_no_process_behind(demo: Ran) -> None:
+    running = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                words = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if str(demo.home).encode() in words:
+                running.append(words)
+    assert running == []
+
+
+def test_it_trades_and_ends_flat(decisions: list[Decision], records: list[Record]) -> None:
+    assert len(entries(decisions)) >= 5
+    assert records[-1].kind == "end"
+    assert records[-1].data["flat"] is True
+    assert records[-1].data["error"] is None
+
+
+def test_every_order_says_what_it_stands_on(decisions: list[Decision], head: Manifest) -> None:
+    for decision in decisions:
+        if isinstance(decision, Submit) and decision.role is Role.ENTRY:
+            assert decision.lineage is not None
+            assert decision.lineage.briefing == head.briefing.version
+            assert decision.lineage.version == head.version
+            assert decision.lineage.atr == head.briefing.symbols[decision.order.symbol].atr
+            assert {"risk", "position size"} <= {step.bound for step in decision.lineage.sizing}
+            assert all(check.passed or check.code for check in decision.lineage.checks)
+
+
+def test_the_recorded_session_replays_to_the_same_decisions(records: list[Record], head: Manifest, decisions: list[Decision]) -> None:
+    result = replay(records, strategy_named(head.strategy, head.parameters))
+    assert result.difference is None
+    assert result.decisions == len(decisions)
+
+
+def test_a_replay_under_other_limits_differs_and_says_where(records: list[Record], head: Manifest) -> None:
+    stricter = head.model_copy(update={"limits": head.limits.model_copy(update={"max_position_size": 0.001})})
+    changed = Record(1, records[0].at, "session", stricter.model_dump(mode="json"))
+    result = replay([changed, *records[1:]], strategy_named(head.strategy, head.parameters))
+    assert result.difference is not None
+    assert result.difference.recorded != result.difference.replayed
+
+
+def test_a_backtest_of_the_official_bars_makes_the_same_entries(settings: Settings, head: Manifest, decisions: list[Decision]) -> None:
+    frame = publish.bars(settings, "minute", head.session, head.session).sort("timestamp", "symbol").filter(pl.col("volume") > 0)
+    bars = [
+        Bar(r["symbol"], int(r["timestamp"].timestamp()) * 10**9, *(r[c] for c in ("open", "high", "low", "close", "volume", "vwap", "trades")))
+        for r in frame.iter_rows(named=True)
+    ]
+    engine = rebuild(head, strategy_named(head.strategy, head.parameters))
+    tested = [d for step in run(engine, bars, equity=100_000.0) for d in step.decisions]
+    assert entries(tested) == entries(decisions)
+
+
+def test_the_bars_seen_live_are_the_official_ones(settings: Settings, head: Manifest, records: list[Record]) -> None:
+    official = publish.bars(settings, "minute", head.session, head.session)
+    rows = zip(official["symbol"], official["timestamp"], official["close"], official["volume"], strict=True)
+    closes = {(s, int(t.timestamp()) * 10**9): (c, v) for s, t, c, v in rows}
+    seen = [EVENT.validate_python(r.data) for r in records if r.kind == "event" and r.data["kind"] == "bar"]
+    assert len(seen) > 10_000
+    for event in seen:
+        assert isinstance(event, MarketBar)
+        assert closes[event.bar.symbol, event.bar.start] == (event.bar.close, event.bar.volume)
+
+
+def test_the_published_tables_tell_the_same_story_as_the_journal(settings: Settings, head: Manifest, decisions: list[Decision]) -> None:
+    snapshot = publish.current(settings)
+    trades = snapshot.table("trades")
+    closed = [d for d in decisions if isinstance(d, TradeClosed)]
+    assert len(trades) == len(closed)
+    assert trades["profit"].sum() == pytest.approx(sum(d.profit for d in closed))
+    last = snapshot.table("equity").sort("at").row(-1, named=True)
+    assert last["equity"] == pytest.approx(100_000 + trades["profit"].sum())
+    fills = snapshot.table("fills").with_columns(pl.when(pl.col("side") == "buy").then(1).otherwise(-1).alias("sign"))
+    assert (
+        fills.group_by("symbol").agg((pl.col("sign") * pl.col("quantity")).sum().alias("left"))["left"].to_list() == [0] * fills["symbol"].n_unique()
+    )
+    assert snapshot.briefing().session > head.session
+
+
+def test_verify_says_that_the_journal_is_intact(demo: Ran) -> None:
+    ran = daybot("journal", "verify", home=demo.home)
+    assert (ran.code, "intact" in ran.output) == (0, True)
+
+
+def test_replay_on_the_command_line_is_identical(demo: Ran) -> None:
+    ran = daybot("replay", home=demo.home)
+    assert (ran.code, "identical" in ran.output) == (0, True)
+
+
+def test_a_home_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    ran = daybot("demo", home=tmp_path)
+    assert ran.code == 1
+    assert "choose another --home" in ran.output
+    assert (tmp_path / "mine.txt").read_text() == "precious"
+
+
+def test_a_world_without_that_day_fails_and_says_which_days_there_are(tmp_path: Path) -> None:
+    bars = {"symbol": ["AAPL"], "timestamp": ["2026-11-19T14:30:00Z"], "open": [1.0], "high": [1.0], "low": [1.0], "close": [1.0], "volume": [100]}
+    pl.DataFrame(bars).with_columns(pl.col("timestamp").str.to_datetime(time_zone="UTC")).write_parquet(tmp_path / "w.parquet")
+    ran = daybot("demo", "--world", str(tmp_path / "w.parquet"), "--date", "2026-11-20", home=tmp_path / "home")
+    assert ran.code == 1
+    assert "2026-11-19" in ran.output
+
+
+@pytest.mark.skipif("DAYBOT_DATA" not in os.environ, reason="DAYBOT_DATA does not name a folder with the recorded market data")
+@pytest.mark.parametrize(
+    ("minutes", "days", "day", "traded", "refused"),
+    [
+        ("minute/us_2019-02-11_15.parquet", "daily/sp500_a_c_2018_2021.parquet", "2019-02-14", {"AAPL", "AMZN", "AMT", "BAC"}, 10),
+        ("minute/us_2023-05-24_26_extended.parquet", "daily/us_2022_2024.parquet", "2023-05-25", {"TSLA"}, 1),
+    ],
+)
+def test_a_recorded_market_trades_what_has_history_and_refuses_the_rest(
+    tmp_path: Path, minutes: str, days: str, day: str, traded: set[str], refused: int
+) -> None:
+    data = Path(os.environ["DAYBOT_DATA"])
+    ran = daybot("demo", "--world", str(data / minutes), "--history", str(data / days), "--date", day, home=tmp_path / "home")
+    assert ran.code == 0, ran.output
+    rows = [json.loads(line)["record"] for line in next((tmp_path / "home" / "journal").glob("*.jsonl")).open()]
+    made = [r["data"] for r in rows if r["kind"] == "decision"]
+    assert {d["order"]["symbol"] for d in made if d["kind"] == "submit"} <= traded
+    without = {d["symbol"] for d in made if d["kind"] == "refused" and d["check"]["code"] == "HISTORY"}
+    assert without.isdisjoint(traded)
+    assert 0 < len(without) <= refused

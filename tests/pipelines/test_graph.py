@@ -1,0 +1,180 @@
+"""The whole graph, really run by Dagster, from own files to a published briefing; and what stops it."""
+
+import json
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from pipelines import publish
+from pipelines.core.errors import MissingData, StaleBriefing
+from pipelines.core.risk.regimes import RegimeName
+from pipelines.definitions import defs
+from pipelines.defs.checks import BLOCKING
+from pipelines.defs.resources import DayBot
+from pipelines.vendors import calendar
+
+DATA_SESSION, SESSION = date(2024, 6, 18), date(2024, 6, 20)
+
+
+def run(daybot: DayBot, job: str = "pre_open", only: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    found = defs().resolve_job_def(job)
+    return found.execute_in_process(partition_key=DATA_SESSION.isoformat(), resources={"daybot": daybot}, raise_on_error=False, op_selection=only)
+
+
+def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+    return {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
+
+
+def test_after_close_publishes_a_briefing_for_the_next_session(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    result = run(daybot, "after_close")
+    assert result.success
+    snapshot = publish.current(daybot.settings)
+    briefing = snapshot.briefing()
+    assert (briefing.session, briefing.data_session) == (SESSION, DATA_SESSION)
+    assert briefing.version == snapshot.version
+    assert briefing.hours == calendar.session_of(SESSION)
+    assert briefing.benchmark == "SPY"
+    assert briefing.regime.name is not RegimeName.UNKNOWN
+    assert {check.name for check in briefing.checks} >= {name for _, name in BLOCKING}
+    apple = briefing.symbols["AAPL"]
+    assert apple.sector == "Information Technology"
+    assert apple.history == 90
+    assert apple.atr is not None
+    assert 0 < apple.atr < 10
+    assert len(apple.returns) == 60
+    assert None not in apple.returns
+    assert apple.seed is not None
+    assert snapshot.table("trades").is_empty()
+    assert snapshot.table("performance").height > 0
+    assert {"universe", "features", "regime", "correlation", "betas", "sector_exposure", "watchlist", "quarantine"} <= set(
+        snapshot.sql("SELECT table_name FROM duckdb_tables()")["table_name"]
+    )
+
+
+def test_symbol_without_history_stays_last_on_the_watchlist_and_says_why(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot).success
+    briefing = publish.current(daybot.settings).briefing(SESSION)
+    last = briefing.watchlist[-1]
+    assert (last.symbol, last.reasons) == ("ZZZZ", ("no daily history: 0 of 15 sessions",))
+    assert briefing.symbols["ZZZZ"].atr is None
+    assert [line.rank for line in briefing.watchlist] == list(range(1, 8))
+
+
+def test_second_run_asks_the_vendor_for_no_bars_and_publishes_the_same_content(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot).success
+    first = publish.current(daybot.settings).version
+    again = run(daybot)
+    asked = {e.asset_key.to_user_string(): e.materialization.metadata.get("requests") for e in again.get_asset_materialization_events()}
+    assert asked["daily_bars"] == dg.MetadataValue.int(0)
+    assert asked["minute_bars"] == dg.MetadataValue.int(0)
+    second = publish.current(daybot.settings).version
+    assert first != second
+    assert first.rsplit("-", 1)[1] == second.rsplit("-", 1)[1]
+
+
+def test_benchmark_without_history_gives_way_to_the_equal_weighted_universe(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder), benchmark="ZZZZ")
+    assert run(daybot).success
+    assert publish.current(daybot.settings).briefing().benchmark == "EQUAL-WEIGHT"
+
+
+def spoil_gaps(daily: pl.DataFrame, minute: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return daily.filter(~((pl.col("symbol") == "BAC") & (pl.col("timestamp") > datetime(2024, 5, 1).astimezone()))), minute
+
+
+def spoil_prices(daily: pl.DataFrame, minute: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    broken = (pl.col("timestamp") > datetime(2024, 6, 13).astimezone()) & pl.col("symbol").is_in(["BAC", "JPM"])
+    return daily.with_columns(pl.when(broken).then(pl.col("low") / 2).otherwise("high").alias("high")), minute
+
+
+def spoil_ranges(daily: pl.DataFrame, minute: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    flat = [pl.when(pl.col("symbol") == "BAC").then(100.0).otherwise(name).alias(name) for name in ("open", "high", "low", "close")]
+    return daily.with_columns(flat), minute
+
+
+def spoil_minutes(daily: pl.DataFrame, minute: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return daily, minute.filter(pl.col("timestamp") < datetime(2020, 1, 1).astimezone())
+
+
+@pytest.mark.parametrize(
+    ("spoil", "check"),
+    [(spoil_gaps, "complete"), (spoil_prices, "sane"), (spoil_ranges, "usable"), (spoil_minutes, "inside")],
+    ids=lambda x: str(x)[:14],
+)
+def test_a_failed_blocking_check_publishes_nothing_and_current_stays(
+    folder: Path, tools: Callable[..., DayBot], spoil: Callable[..., tuple[pl.DataFrame, pl.DataFrame]], check: str
+) -> None:
+    daybot = tools(bars_folder=str(folder))
+    earlier = calendar.previous_session(DATA_SESSION)
+    release(daybot, "before")
+    files = [folder / name / "all.parquet" for name in ("daily", "minute")]
+    for path, frame in zip(files, spoil(*(pl.read_parquet(path) for path in files)), strict=True):
+        frame.write_parquet(path)
+    result = run(daybot)
+    assert not result.success
+    assert verdicts(result)[check] is False
+    assert not result.asset_materializations_for_node("briefing")
+    assert publish.current(daybot.settings).version == "before"
+    with pytest.raises(StaleBriefing):
+        publish.current(daybot.settings).briefing(earlier)
+
+
+def test_a_matrix_that_is_not_positive_stops_the_briefing_also_in_a_run_of_its_own(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot).success
+    version = publish.current(daybot.settings).version
+    rows = daybot.warehouse.read("correlation", DATA_SESSION)
+    wrong = rows.with_columns(pl.when(pl.col("a") == pl.col("b")).then(pl.col("rho")).otherwise(-0.9).alias("rho"))
+    daybot.warehouse.replace({"correlation": wrong}, [DATA_SESSION])
+    assert verdicts(run(daybot, only=["correlation_proper"])) == {"proper": False}
+    assert not run(daybot, only=["briefing"]).success
+    assert publish.current(daybot.settings).version == version
+
+
+def test_a_suspicious_split_warns_and_does_not_stop(folder: Path, tools: Callable[..., DayBot]) -> None:
+    path = folder / "daily" / "all.parquet"
+    halved = (pl.col("symbol") == "BAC") & (pl.col("timestamp") > datetime(2024, 6, 10).astimezone())
+    prices = [pl.when(halved).then(pl.col(name) / 2).otherwise(name).alias(name) for name in ("open", "high", "low", "close")]
+    pl.read_parquet(path).with_columns(*prices, pl.when(halved).then(pl.col("volume") * 2).otherwise("volume").alias("volume")).write_parquet(path)
+    daybot = tools(bars_folder=str(folder))
+    result = run(daybot)
+    assert result.success
+    found = {check.name: check for check in publish.current(daybot.settings).briefing().checks}
+    assert (found["plausible"].passed, found["plausible"].blocking) == (False, False)
+    assert "BAC 2024-06-10 possible split" in found["plausible"].detail
+    assert not found["agreeing"].passed, "the minute bars were not halved"
+
+
+def test_quarantined_bars_are_kept_with_their_reason(folder: Path, tools: Callable[..., DayBot]) -> None:
+    path = folder / "daily" / "all.parquet"
+    frame = pl.read_parquet(path)
+    wrong = (pl.col("symbol") == "BAC") & (pl.col("timestamp") == frame["timestamp"].min())
+    frame.with_columns(pl.when(wrong).then(-1.0).otherwise("low").alias("low")).write_parquet(path)
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot).success
+    assert run(daybot).success, "and a second run neither loses nor doubles it"
+    kept = publish.current(daybot.settings).table("quarantine")
+    assert kept.select("symbol", "resolution", "reason").rows() == [("BAC", "day", "a price is not finite or not above zero")]
+
+
+def test_a_broken_journal_stops_the_evening(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    daybot.settings.journals.mkdir(parents=True)
+    (daybot.settings.journals / f"{DATA_SESSION}-1.jsonl").write_text(json.dumps({"hash": "0" * 64, "record": {}}) + "\n")
+    assert not run(daybot, "after_close").success
+    with pytest.raises(MissingData, match="make demo"):
+        publish.current(daybot.settings)
+
+
+def release(daybot: DayBot, name: str) -> None:
+    empty = pl.DataFrame(schema={"session": pl.Date, "version": pl.String, "json": pl.String})
+    daybot.warehouse.replace({"briefings": empty}, [DATA_SESSION])
+    daybot.warehouse.copy(publish.draft(daybot.settings, name))
+    publish.release(daybot.settings, name)
