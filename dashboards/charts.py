@@ -51,8 +51,8 @@ def regime(percentile: float) -> Picture:
     edges = [0, 25, 75, 95, 100]
     bands = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "name": ["calm", "normal", "elevated", "stressed"], "depth": [0.15, 0.35, 0.65, 1.0]})
     across = alt.X("from:Q", title=None, scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(values=edges, grid=False))
-    band = alt.Chart(bands).mark_bar(height=14, color=ORANGE).encode(
-        across, x2="to:Q", y=alt.value(30), opacity=alt.Opacity("depth:Q", scale=None), tooltip=["name", "from", "to"]
+    band = alt.Chart(bands).mark_rect(color=ORANGE).encode(
+        across, x2="to:Q", y=alt.value(20), y2=alt.value(36), opacity=alt.Opacity("depth:Q", scale=None), tooltip=["name", "from", "to"]
     )  # fmt: skip
     names = alt.Chart(bands).mark_text(align="left", color=GREY, dx=2).encode(across, y=alt.value(6), text="name")
     needle = alt.Chart(pl.DataFrame({"from": [percentile * 100]})).mark_point(shape="triangle-down", filled=True, size=150, color=BLUE, opacity=1)
@@ -95,17 +95,17 @@ def correlation(cells: pl.DataFrame, order: Sequence[str], *, dark: bool) -> Pic
     scale = alt.Scale(domain=[-0.8, 0, 0.8], range=[BLUE, middle, ORANGE], clamp=True, interpolate="rgb")
     squares: alt.Chart = alt.Chart(cells).mark_rect().encode(
         alt.X("a:N", title=None, sort=list(order), axis=alt.Axis(labelOverlap=True, ticks=False, domain=False, labelFontSize=10)),
-        alt.Y("b:N", title=None, sort=list(order), axis=alt.Axis(ticks=False, domain=False, labelFontSize=10)),
-        alt.Color("rho:Q", title="ρ", scale=scale, legend=alt.Legend(orient="top", gradientLength=160)),
+        alt.Y("b:N", title=None, sort=list(order), axis=alt.Axis(labelOverlap=False, ticks=False, domain=False, labelFontSize=10)),
+        alt.Color("rho:Q", title="ρ", scale=scale, legend=alt.Legend(orient="top", gradientLength=160, values=[-0.8, 0, 0.8], format="+.1f")),
         tooltip=["a", "b", alt.Tooltip("rho:Q", format="+.2f", title="ρ")],
     )  # fmt: skip
-    return squares.properties(height=max(240, 15 * len(order) + 90))
+    return squares.properties(height=max(300, 15 * len(order) + 90))
 
 
 def betas(rows: pl.DataFrame) -> Picture:
     """How far each name moves with the market, which stands at 1. `rows`: symbol, beta."""
     ordered = rows.sort("beta", descending=True)
-    names = alt.Y("symbol:N", title=None, sort=ordered["symbol"].to_list(), axis=alt.Axis(labelFontSize=10))
+    names = alt.Y("symbol:N", title=None, sort=ordered["symbol"].to_list(), axis=alt.Axis(labelOverlap=False, labelFontSize=10))
     across = alt.X("beta:Q", title="beta", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
     side = alt.condition("datum.beta > 1", alt.value(ORANGE), alt.value(BLUE))
     stems = alt.Chart(ordered.with_columns(pl.lit(1.0).alias("one"))).mark_rule(strokeWidth=3).encode(
@@ -115,4 +115,4 @@ def betas(rows: pl.DataFrame) -> Picture:
         across, names, color=side, tooltip=["symbol", alt.Tooltip("beta:Q", format=".2f")]
     )  # fmt: skip
     one = alt.Chart(pl.DataFrame({"beta": [1.0]})).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x="beta:Q")
-    return alt.layer(one, stems, dots).properties(height=max(240, 15 * rows.height + 90))
+    return alt.layer(one, stems, dots).properties(height=max(300, 15 * rows.height + 90))

@@ -18,7 +18,6 @@ from pipelines.core.analytics.ledger import SCHEMAS
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import MissingData
 from pipelines.core.risk.exposure import by_sector
-from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.publish import Snapshot
 from pipelines.settings import Settings, load
@@ -44,23 +43,23 @@ class Today:
     positions: pl.DataFrame
     figures: Figures
 
-    @property
-    def traded(self) -> bool:
-        """Whether a session was run at all, with or without trades."""
-        return any(frame.height for frame in self.tables.values())
-
 
 @dataclass(frozen=True)
 class Risk:
-    """What bounded a session: its briefing, the limits, and how near to them the book came."""
+    """What a session's briefing said of the market before it."""
 
     briefing: Briefing
-    limits: Limits
-    watchlist_sectors: pl.DataFrame
-    book_sectors: pl.DataFrame
-    uses: pl.DataFrame
+    sectors: pl.DataFrame
     correlation: pl.DataFrame
     order: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Used:
+    """How near to the limits a traded session came; empty where nothing was traded."""
+
+    limits: pl.DataFrame
+    sectors: pl.DataFrame
 
 
 def source() -> Source:
@@ -97,25 +96,21 @@ def today(source: Source, session: date) -> Today:
 
 
 def risk(source: Source, session: date) -> Risk:
-    """What the session's briefing said of the market, and how much of each limit the session used."""
-    found, limits = briefing(source, session), source.settings.limits
-    sectors = {symbol: brief.sector for symbol, brief in found.symbols.items()}
+    """The briefing for a session: sectors of the watchlist (every name alike), and what moves together as the gate has it."""
+    found = briefing(source, session)
     names = [candidate.symbol for candidate in found.watchlist]
-    traded = today(source, session) if session in sessions(source) else None
-    start = traded.figures.start if traded else None
-    correlation, order = _correlation(found, names[:WIDEST])
-    return Risk(
-        briefing=found,
-        limits=limits,
-        watchlist_sectors=by_sector({name: 1 / len(names) for name in names}, sectors),
-        book_sectors=book.peaks(traded.tables["trades"], traded.positions, sectors, start) if traded and start else _NO_SECTORS,
-        uses=book.use(traded.tables["equity"] if traded else pl.DataFrame(schema=SCHEMAS["equity"]), limits),
-        correlation=correlation,
-        order=order,
-    )
+    sectors = by_sector({name: 1 / len(names) for name in names}, _sectors(found))
+    return Risk(found, sectors, *_correlation(found, names[:WIDEST]))
 
 
-_NO_SECTORS = pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64})
+def used(source: Source, session: date) -> Used:
+    """Use of the limits by the minute, and the most that was held in each sector, as a fraction of the first equity."""
+    traded = today(source, session)
+    equity, start = traded.tables["equity"], traded.figures.start
+    if start is None:
+        return Used(book.use(equity, source.settings.limits), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
+    sectors = _sectors(briefing(source, session))
+    return Used(book.use(equity, source.settings.limits), book.peaks(traded.tables["trades"], traded.positions, sectors, start))
 
 
 @st.cache_data(ttl=KEPT, max_entries=32, show_spinner=False)
@@ -150,6 +145,10 @@ def _prices(version: str, _settings: Settings, session: date, symbols: Sequence[
         return {}
     last = bars.group_by("symbol").agg(pl.col("close").sort_by("timestamp").last())
     return dict(last.iter_rows())
+
+
+def _sectors(found: Briefing) -> dict[str, str]:
+    return {symbol: brief.sector for symbol, brief in found.symbols.items()}
 
 
 def _correlation(found: Briefing, names: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:

@@ -27,7 +27,7 @@ def show(trade: str, decisions: pl.DataFrame, orders: pl.DataFrame) -> None:
             words.local(mine, "submitted_at", "updated_at").select(
                 "role", "side", "quantity", "status", "filled", "average", "stop", "target", "submitted_at", "updated_at", "order"
             ),
-            hide_index=True, width="stretch",
+            hide_index=True, width="stretch", placeholder=words.NONE,
             column_config={name: st.column_config.DatetimeColumn(format="HH:mm:ss") for name in ("submitted_at", "updated_at")},
         )  # fmt: skip
 
@@ -57,13 +57,19 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
     with left:
         st.markdown("**Indicators**")
         values = pl.DataFrame(list(lineage.indicators.items()), schema={"indicator": pl.String, "value": pl.Float64}, orient="row")
-        st.dataframe(values, hide_index=True, width="stretch", column_config={"value": st.column_config.NumberColumn(format="%.2f")})
+        st.dataframe(
+            values,
+            hide_index=True,
+            width="stretch",
+            height=frame.tall(values.height),
+            column_config={"value": st.column_config.NumberColumn(format="%.2f")},
+        )
     with right:
         st.markdown("**Size: the least of these**")
         steps = pl.DataFrame([(s.bound, s.shares, s.detail) for s in lineage.sizing], schema=["bound", "shares", "why"], orient="row")
         st.dataframe(steps, hide_index=True, width="stretch")
-    st.markdown("**Checks at the gate**")
-    st.dataframe(checks(lineage.checks), hide_index=True, width="stretch", height=frame.tall(len(lineage.checks)))
+        st.markdown("**Checks at the gate**")
+        st.dataframe(checks(lineage.checks), hide_index=True, width="stretch", height=frame.tall(len(lineage.checks)))
 
 
 def checks(passed: Sequence[Check]) -> pl.DataFrame:

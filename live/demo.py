@@ -228,5 +228,3 @@ def _empty(home: Path) -> None:
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     (home / MARKER).touch()
-
-

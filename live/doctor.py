@@ -97,7 +97,7 @@ def _clock(settings: Settings) -> str:
     answer = connect(settings).get_clock()
     if not isinstance(answer, dict):
         raise MissingData(f"expected the broker's clock, found {type(answer).__name__}")
-    theirs = nanoseconds(datetime.fromisoformat(str(answer["timestamp"])[:26] + str(answer["timestamp"])[-6:]).astimezone(UTC))
+    theirs = nanoseconds(datetime.fromisoformat(str(answer["timestamp"])))
     drift = theirs - before
     if abs(drift) > DRIFT * (clock(settings).speed or 1.0):
         raise SettingsError(f"expected our clock within {DRIFT / SECOND:.0f} s of the broker's, found it {drift / SECOND:+.1f} s off")

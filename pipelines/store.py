@@ -71,7 +71,8 @@ class Warehouse:
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         with self._locked():
-            connection = duckdb.connect(self._path)
+            # One thread: tables are small here, and starting a pool of them costs more than the reading.
+            connection = duckdb.connect(self._path, config={"threads": 1})
             try:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection

@@ -13,22 +13,29 @@ def show(source: Source) -> None:
     """The page for the chosen session: what its briefing said before it, and what it used of the limits."""
     session = frame.chosen(source)
     st.title("Risk")
+    limits = source.settings.limits
     with frame.section():
         found = data.risk(source, session)
         _regime(found.briefing)
-        _use(found)
-        _sectors(found)
-        _together(found)
-        _watchlist(found.briefing)
-        _checks(found.briefing)
-    _limits(source.settings.limits)
+        with frame.section("Use of the limits"):
+            _use(data.used(source, session).limits, found.briefing)
+        with frame.section("Sectors"):
+            _sectors(found, source, limits)
+        with frame.section("What moves together"):
+            _together(found, limits)
+        with frame.section(f"Watchlist: {words.count(len(found.briefing.watchlist), 'name')}"):
+            _watchlist(found.briefing)
+        with frame.section("Data checks before the briefing"):
+            _checks(found.briefing)
+    with frame.section("Limits"):
+        _limits(limits)
 
 
 def _regime(briefing: Briefing) -> None:
     regime = briefing.regime
     row = st.container(horizontal=True)
     cards = [
-        ("Regime", regime.name.value.capitalize(), f"{briefing.benchmark}, to {words.day(briefing.data_session)}"),
+        ("Regime", regime.name.value.capitalize(), f"of {briefing.benchmark}"),
         ("Volatility", words.percent(regime.volatility), "yearly, over 20 sessions"),
         ("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
         ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their ATR distance"),
@@ -36,52 +43,51 @@ def _regime(briefing: Briefing) -> None:
     for label, value, beside in cards:
         row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
     if regime.percentile is None:
-        st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; sizes are halved until there are enough.")
+        st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
         return
-    st.caption(f"Volatility stands at the {regime.percentile * 100:.0f}th percentile of its own past year.")
+    st.caption(f"To {words.day(briefing.data_session)}. Volatility was no higher on {regime.percentile:.0%} of the sessions of its own past year.")
     st.altair_chart(charts.regime(regime.percentile), width="stretch")
 
 
-def _use(found: Risk) -> None:
-    st.subheader("Use of the limits")
-    if found.uses.is_empty():
+def _use(uses: pl.DataFrame, briefing: Briefing) -> None:
+    if uses.is_empty():
         st.caption("Nothing was traded in this session, so nothing was used.")
         return
     row = st.container(horizontal=True)
-    for peak in book.most(found.uses).sort("name").iter_rows(named=True):
+    for peak in book.most(uses).sort("name").iter_rows(named=True):
         whole = peak["name"] == book.USES["positions"]
         value, limit = (f"{peak[key]:.0f}" if whole else words.percent(peak[key], 2) for key in ("value", "limit"))
         at = f" at {words.clock(peak['at'])[:5]}" if peak["value"] else ""
         beside = f"{peak['used']:.0%} of {limit}{at}"
         row.metric(f"{peak['name']}, peak", value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
-    edges = words.local(pl.DataFrame({"at": [found.briefing.open, found.briefing.close]}), "at")["at"].to_list()
-    st.altair_chart(charts.use(words.local(found.uses, "at"), (edges[0], edges[1])), width="stretch")
+    edges = words.local(pl.DataFrame({"at": [briefing.open, briefing.close]}), "at")["at"].to_list()
+    st.altair_chart(charts.use(words.local(uses, "at"), (edges[0], edges[1])), width="stretch")
 
 
-def _sectors(found: Risk) -> None:
-    st.subheader("Sectors")
+def _sectors(found: Risk, source: Source, limits: Limits) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Watchlist** · share of the names")
-        st.altair_chart(charts.shares(found.watchlist_sectors, charts.GREY), width="stretch")
+        st.altair_chart(charts.shares(found.sectors, charts.GREY), width="stretch")
     with right:
         st.markdown("**Book** · most held at one moment, share of equity")
-        if found.book_sectors.is_empty():
-            st.caption("Nothing was held in this session.")
-        else:
-            st.altair_chart(charts.shares(found.book_sectors, charts.BLUE, found.limits.max_sector_exposure), width="stretch")
+        with frame.section():
+            held = data.used(source, found.briefing.session).sectors
+            if held.is_empty():
+                st.caption("Nothing was held in this session.")
+            else:
+                st.altair_chart(charts.shares(held, charts.BLUE, limits.max_sector_exposure), width="stretch")
 
 
-def _together(found: Risk) -> None:
-    st.subheader("What moves together")
+def _together(found: Risk, limits: Limits) -> None:
     if len(found.order) < 2:
         st.caption("Fewer than two names have enough daily returns for a correlation.")
         return
-    alike = found.correlation.filter((pl.col("a") < pl.col("b")) & (pl.col("rho") > found.limits.max_correlation)).sort("rho", descending=True)
+    alike = found.correlation.filter((pl.col("a") < pl.col("b")) & (pl.col("rho") > limits.max_correlation)).sort("rho", descending=True)
     pairs = ", ".join(f"{a}–{b} {rho:.2f}" for a, b, rho in alike.head(12).iter_rows()) or "none"
     st.caption(
         f"Shrunk correlation of 60 daily returns, as the gate has it. {words.count(alike.height, 'pair')} above "
-        f"{found.limits.max_correlation:g} count as one bet: {pairs}{' …' if alike.height > 12 else ''}"
+        f"{limits.max_correlation:g} count as one bet: {pairs}{' …' if alike.height > 12 else ''}"
     )
     left, right = st.columns([5, 3])
     with left:
@@ -96,7 +102,6 @@ def _together(found: Risk) -> None:
 
 
 def _watchlist(briefing: Briefing) -> None:
-    st.subheader(f"Watchlist: {words.count(len(briefing.watchlist), 'name')}")
     if not briefing.watchlist:
         st.caption("Empty: no symbol was worth watching, so the runner has nothing to trade.")
         return
@@ -109,7 +114,7 @@ def _watchlist(briefing: Briefing) -> None:
               "beta": pl.Float64, "why": pl.String}  # fmt: skip
     two = st.column_config.NumberColumn(format="%.2f")
     st.dataframe(
-        pl.DataFrame(rows, schema=schema, orient="row"), hide_index=True, width="stretch", height=460,
+        pl.DataFrame(rows, schema=schema, orient="row"), hide_index=True, width="stretch", height=460, placeholder=words.NONE,
         column_config={
             "rank": st.column_config.NumberColumn("#", width="small"), "symbol": st.column_config.TextColumn(pinned=True),
             "score": two, "close": two, "beta": two,
@@ -119,7 +124,6 @@ def _watchlist(briefing: Briefing) -> None:
 
 
 def _limits(limits: Limits) -> None:
-    st.subheader("Limits")
     st.caption("As this dashboard's settings have them now. What each order was checked against is in the order's own lineage on the Today page.")
     rows = []
     for name, field in Limits.model_fields.items():
@@ -132,7 +136,6 @@ def _limits(limits: Limits) -> None:
 
 
 def _checks(briefing: Briefing) -> None:
-    st.subheader("Data checks before the briefing")
     failed = [check for check in briefing.checks if not check.passed]
     if failed:
         st.warning(words.plain(" · ".join(f"{check.asset} {check.name}: {check.detail}" for check in failed)))

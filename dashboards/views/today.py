@@ -9,8 +9,7 @@ from dashboards import book, charts, data, frame, lineage, words
 from dashboards.data import Source, Today
 from pipelines.core.briefing import Briefing
 
-CARD = 178
-"""Width of a figure in pixels: six side by side on a desk, two on a phone."""
+CARD = 178  # pixels: six figures side by side on a desk, two on a phone. (A bare string here would be printed on the page.)
 
 GAIN, LOSS = "exit with a gain", "exit with a loss"
 
@@ -105,7 +104,7 @@ def _positions(today: Today) -> None:
         words.local(today.positions, "opened_at").select(
             "symbol", "shares", "opened_at", "entry", "last", "open", "stop", "target", "at_stop"
         ),
-        hide_index=True, width="stretch",
+        hide_index=True, width="stretch", placeholder=words.NONE,
         column_config={
             "opened_at": st.column_config.DatetimeColumn("opened", format="HH:mm:ss"), "entry": price, "last": price, "stop": price, "target": price,
             "open": st.column_config.NumberColumn("open P&L", format="dollar"),
@@ -144,17 +143,10 @@ def _table(trades: pl.DataFrame) -> None:
     shown = words.local(trades, "opened_at", "closed_at").select(
         "symbol",
         pl.col("side").replace({"buy": "long", "sell": "short"}),
-        "quantity",
-        "opened_at",
-        "closed_at",
-        "entry",
-        "exit",
-        "profit",
-        "r",
-        "reason",
+        *("quantity", "profit", "r", "opened_at", "closed_at", "entry", "exit", "reason"),
     )
     st.dataframe(
-        shown, hide_index=True, width="stretch", height=min(frame.tall(trades.height), 720),
+        shown, hide_index=True, width="stretch", placeholder=words.NONE, height=min(frame.tall(trades.height), 720),
         column_config={
             "symbol": st.column_config.TextColumn(pinned=True), "quantity": st.column_config.NumberColumn("shares"),
             "opened_at": st.column_config.DatetimeColumn("in", format="HH:mm:ss"),

@@ -30,9 +30,7 @@ class AlpacaFeed(StockDataStream):
     """Minute bars of the watched symbols as `MarketBar` events; a `FeedStatus` event whenever the connection becomes usable or not."""
 
     def __init__(self, settings: Settings, symbols: Sequence[str], *, emit: Emit, refuse: Refuse, clock: Clock) -> None:
-        super().__init__(
-            _plain(settings.alpaca_api_key), _plain(settings.alpaca_secret_key), raw_data=True, url_override=settings.market_stream_url
-        )
+        super().__init__(_plain(settings.alpaca_api_key), _plain(settings.alpaca_secret_key), raw_data=True, url_override=settings.market_stream_url)
         self.feed = settings.alpaca_feed
         self.received = 0
         """Market messages taken in, of every kind."""

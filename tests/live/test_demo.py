@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from commands import Ran, daybot
+from commands import Ran, daybot, working_in
 
 from live import journal
 from live.assemble import strategy_named
@@ -59,16 +59,7 @@ def test_it_ends_well_and_says_what_happened(demo: Ran, decisions: list[Decision
 
 
 def test_it_leaves_no_process_behind(demo: Ran) -> None:
-    running = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                words = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if str(demo.home).encode() in words:
-                running.append(words)
-    assert running == []
+    assert working_in(demo.home) == []
 
 
 def test_it_trades_and_ends_flat(decisions: list[Decision], records: list[Record]) -> None:

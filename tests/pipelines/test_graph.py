@@ -11,7 +11,11 @@ import pytest
 
 from pipelines import publish
 from pipelines.core.errors import MissingData, StaleBriefing
+from pipelines.core.journal import DECISION, GENESIS, Manifest, seal
+from pipelines.core.market.bars import SECOND
 from pipelines.core.risk.regimes import RegimeName
+from pipelines.core.trading.decisions import TradeClosed
+from pipelines.core.trading.orders import Side
 from pipelines.definitions import defs
 from pipelines.defs.checks import BLOCKING
 from pipelines.defs.resources import DayBot
@@ -171,6 +175,42 @@ def test_a_broken_journal_stops_the_evening(folder: Path, tools: Callable[..., D
     assert not run(daybot, "after_close").success
     with pytest.raises(MissingData, match="make demo"):
         publish.current(daybot.settings)
+
+
+def test_journal_becomes_tables_and_performance_however_often_it_is_read(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot).success
+    briefing = publish.current(daybot.settings).briefing()
+    limits = daybot.settings.limits
+    head = Manifest(
+        session=DATA_SESSION,
+        run="1",
+        mode="sim",
+        account="A",
+        code="c",
+        strategy="momentum",
+        parameters={},
+        version="v",
+        limits=limits,
+        briefing=briefing,
+    )
+    closed = [
+        TradeClosed(f"T{i}", "AAPL", Side.BUY, 10, 100.0, 100.0 + p / 10, p, p / 50, "target", 0, 600 * SECOND) for i, p in enumerate((50.0, -25.0))
+    ]
+    daybot.settings.journals.mkdir(parents=True)
+    records = [("session", head.model_dump_json().encode()), *(("decision", DECISION.dump_json(line)) for line in closed)]
+    previous, lines = GENESIS, b""
+    for number, (kind, data) in enumerate(records, start=1):
+        line, previous = seal(previous, number, 0, kind, data)
+        lines += line + b"\n"
+    (daybot.settings.journals / f"{DATA_SESSION}-1.jsonl").write_bytes(lines)
+    evening = ["journal", "performance", "sector_exposure", "briefing"]
+    assert run(daybot, "after_close", evening).success
+    assert run(daybot, "after_close", evening).success
+    snapshot = publish.current(daybot.settings)
+    assert snapshot.table("trades")["profit"].to_list() == [50.0, -25.0]
+    measured = dict(snapshot.table("performance").select("metric", "value").iter_rows())
+    assert (measured["profit"], measured["win_rate"], measured["profit_factor"]) == (25.0, 0.5, 2.0)
 
 
 def release(daybot: DayBot, name: str) -> None:

@@ -124,9 +124,7 @@ def _strength(gain: float, loss: float) -> float:
 
 
 @shared
-def step(
-    state: MutableSequence[float], day: int, minute: int, high: float, low: float, close: float, volume: float, vwap: float
-) -> Indicators:
+def step(state: MutableSequence[float], day: int, minute: int, high: float, low: float, close: float, volume: float, vwap: float) -> Indicators:
     """Advance one symbol by one bar. `day` numbers the session, `minute` counts from its open, `vwap` is the bar's own.
 
     Session values (VWAP, opening range) start anew when `day` changes and leave out bars before the open (`minute` below 0).

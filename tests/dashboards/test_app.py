@@ -1,0 +1,67 @@
+"""The frame around every page: whose prices, which session, how old; and what it says when there is nothing to show."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboards import words
+from pipelines.core.briefing import Origin
+
+Open = Callable[..., Any]
+PAGES = sorted(path.stem for path in (Path(__file__).parents[2] / "dashboards" / "views").glob("[a-z]*.py"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_carries_the_label_of_its_origin(page: str, traded: Any, night: Any, opened: Open) -> None:
+    assert "**SIMULATED**" in opened(traded.path, page).words
+    assert "**RECORDED**" in opened(night.path, page).words
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_stands_alone(page: str, traded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOT_HOME", str(traded.path))
+    app = AppTest.from_file(Path(__file__).parents[2] / "dashboards" / "views" / f"{page}.py", default_timeout=60).run()
+    assert not app.exception
+    assert [title.value for title in app.title] == [page.capitalize()]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_without_a_snapshot_every_page_says_how_to_make_one(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAYBOT_HOME", str(tmp_path))
+    app = AppTest.from_file(Path(__file__).parents[2] / "dashboards" / "views" / f"{page}.py", default_timeout=60).run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["No snapshot published yet"]
+    assert [code.value for code in app.code] == ["make demo"]
+
+
+def test_a_bad_setting_is_explained(traded: Any, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_POSITIONS", "many")
+    app = opened(traded.path).app
+    assert "MAX_POSITIONS" in app.error[0].value
+
+
+def test_the_strip_names_session_snapshot_and_age(traded: Any, opened: Open) -> None:
+    said = opened(traded.path).words
+    assert "**Fri 20 Nov 2026** · traded" in said
+    assert "briefing for Mon 23 Nov 2026, made " in said
+    assert (traded.path / "snapshots" / "CURRENT").read_text() in said
+
+
+def test_traded_sessions_come_before_the_prepared_one_is_asked_for(traded: Any, opened: Open) -> None:
+    box = opened(traded.path).app.selectbox(key="session")
+    assert box.options == ["2026-11-23", "2026-11-20"]
+    assert box.value == "2026-11-20"
+
+
+def test_the_address_picks_the_session(traded: Any, opened: Open) -> None:
+    page = opened(traded.path, session="2026-11-23")
+    assert "No journal of Mon 23 Nov 2026 yet" in page.words
+
+
+def test_no_origin_but_the_vendors_passes_for_a_market() -> None:
+    assert set(words.LABELS) == set(Origin)
+    assert words.LABELS[Origin.GENERATED][0] == "SIMULATED"
+    assert words.LABELS[Origin.RECORDED][0] == "RECORDED"

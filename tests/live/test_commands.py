@@ -1,0 +1,169 @@
+"""The command line as people use it: against a running exchange, and when something is missing."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from commands import ROOT, Ran, daybot, working_in
+
+from live import journal
+from live.sim.embedded import Exchange
+from pipelines.core.journal import DECISION
+
+GROUPS = ["", "journal"]
+
+
+def until(true: Callable[[], bool], what: str, patience: float = 90.0) -> None:
+    """Look until it is so; the looking is on the wall clock because other processes are."""
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen within {patience:.0f} s"
+        time.sleep(0.1)
+
+
+def sim(url: str) -> dict[str, str]:
+    return {"DAYBOT_MODE": "sim", "ALPACA_BASE_URL": url, "ALPACA_API_KEY": "SIM", "ALPACA_SECRET_KEY": "SIM", "ALPACA_FEED": "sip"}
+
+
+@contextmanager
+def background(home: Path, *words: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on running; whatever is left of it ends with the block."""
+    command = [sys.executable, "-m", "live.cli", *words, "--home", str(home)]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
+    log = (home / "background.log").open("w")
+    process = subprocess.Popen(command, cwd=ROOT, env=kept | environ, stdout=log, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+@pytest.fixture
+def home(demo: Ran, tmp_path: Path) -> Path:
+    """The demo's published night in a home of its own, without its journal."""
+    shutil.copytree(demo.home / "snapshots", tmp_path / "home" / "snapshots")
+    return tmp_path / "home"
+
+
+def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -> None:
+    with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
+        ours = sim(exchange.url)
+        with background(home, "live", **ours) as runner:
+
+            def positions() -> dict[str, object]:
+                ran = daybot("status", "--json", home=home, **ours)
+                return dict(json.loads(ran.output)["positions"]) if ran.code == 0 else {}
+
+            until(lambda: bool(positions()), "a first position")
+            second = daybot("live", home=home, **ours)
+            assert (second.code, "only runner" in second.output) == (1, True), second.output
+            assert daybot("flat", "--id", "drill", home=home, **ours).code == 0
+            until(lambda: not exchange.books()["positions"] and not open_orders(exchange), "flat at the venue")
+            assert daybot("flat", "--id", "drill", home=home, **ours).code == 0
+            until(lambda: positions() == {}, "flat in our book")
+            shown = daybot("status", home=home, **ours)
+            assert "halted" in shown.output
+            runner.send_signal(signal.SIGINT)
+            runner.wait(30)
+    decisions = [DECISION.validate_python(r.data) for r in journal.read(journal.latest(home / "journal")) if r.kind == "decision"]
+    assert [d.kind for d in decisions if d.kind == "state"] == ["state", "state"]
+    entries = [d.at for d in decisions if d.kind == "submit" and d.role == "entry"]
+    halted = next(d.at for d in decisions if d.kind == "state" and d.after == "halted")
+    assert entries
+    assert max(entries) <= halted
+
+
+def open_orders(exchange: Exchange) -> list[object]:
+    final = {"filled", "canceled", "expired", "rejected", "replaced"}
+    return [o for o in exchange.books()["orders"] if o["status"] not in final]
+
+
+def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
+    with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
+        ours = sim(exchange.url)
+        with background(home, "live", **ours) as runner:
+            until(lambda: bool(exchange.books()["positions"]), "a first position")
+            runner.kill()
+            runner.wait()
+            dead = daybot("flat", home=home, **ours)
+            assert (dead.code, "--direct" in dead.output) == (1, True)
+            ran = daybot("flat", "--direct", home=home, **ours)
+        assert (ran.code, "flat" in ran.output) == (0, True), ran.output
+        assert exchange.books()["positions"] == []
+        assert open_orders(exchange) == []
+    assert sum(1 for _ in journal.read(journal.latest(home / "journal"))) > 10
+
+
+def test_the_doctor_is_content_with_a_running_exchange_and_a_briefing(home: Path) -> None:
+    with Exchange(stepped=True, start=(9, 0)) as exchange:
+        ran = daybot("doctor", home=home, **sim(exchange.url))
+    assert ran.code == 0, ran.output
+    for name in ("settings", "keys", "disk", "calendar", "broker", "clock", "market data", "database"):
+        assert name in ran.output
+
+
+def test_the_doctor_says_what_to_do_about_each_failure(tmp_path: Path) -> None:
+    ran = daybot("doctor", home=tmp_path, **(sim("http://127.0.0.1:9") | {"ALPACA_SECRET_KEY": ""}))
+    assert ran.code == 3
+    assert "ALPACA_SECRET_KEY empty" in ran.output
+    assert "daybot exchange" in ran.output
+    assert "pre_open job" in ran.output
+
+
+def test_a_bad_setting_is_refused_with_its_name_and_an_example(tmp_path: Path) -> None:
+    ran = daybot("status", home=tmp_path, MAX_POSITION_SIZE="two percent")
+    assert ran.code == 1
+    assert "MAX_POSITION_SIZE" in ran.output
+    assert "Example: MAX_POSITION_SIZE=0.02" in ran.output
+    assert "Traceback" not in ran.output
+
+
+def test_without_a_briefing_nothing_is_traded(tmp_path: Path) -> None:
+    with Exchange(stepped=True, start=(9, 0)) as exchange:
+        ran = daybot("live", home=tmp_path, **sim(exchange.url))
+    assert ran.code == 1
+    assert "MissingData" in ran.output
+    assert "make demo" in ran.output
+
+
+def test_a_briefing_of_another_day_is_stale(home: Path) -> None:
+    from datetime import date
+
+    with Exchange(stepped=True, day=date(2026, 11, 24), start=(9, 0)) as exchange:
+        ran = daybot("live", home=home, **sim(exchange.url))
+    assert ran.code == 1
+    assert "StaleBriefing" in ran.output
+    assert "2026-11-24" in ran.output
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_help_teaches(group: str) -> None:
+    ran = daybot(*([group] if group else []), "--help")
+    assert ran.code == 0
+    assert "Usage" in ran.output
+
+
+def test_everything_comes_up_together_and_goes_down_together(tmp_path: Path) -> None:
+    home = tmp_path / "up"
+    home.mkdir()
+    with background(home, "up", "--speed", "600", COLUMNS="200") as everything:
+        log = home / "background.log"
+        until(lambda: "Ctrl-C stops everything" in log.read_text() or everything.poll() is not None, "all services up", 240)
+        assert everything.poll() is None, log.read_text()
+        for port in (3000, 8501):
+            assert httpx.get(f"http://127.0.0.1:{port}", timeout=10).status_code == 200
+        everything.send_signal(signal.SIGINT)
+        everything.wait(60)
+        assert everything.returncode == 130, log.read_text()
+    assert working_in(home) == []
