@@ -89,6 +89,15 @@ class Settings(Limits, BaseSettings):
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
 
     @property
+    def keys(self) -> tuple[str, str]:
+        """Alpaca's key and secret in plain text, for its clients and nobody else; `SettingsError` where one is missing."""
+        found = {n.upper(): getattr(self, n).get_secret_value() for n in ("alpaca_api_key", "alpaca_secret_key")}
+        missing = [name for name, value in found.items() if not value]
+        if missing:
+            raise SettingsError(f"expected Alpaca's keys, found {' and '.join(missing)} empty; the simulated exchange takes any")
+        return found["ALPACA_API_KEY"], found["ALPACA_SECRET_KEY"]
+
+    @property
     def lake(self) -> Path:
         """Folder of the Parquet bars."""
         return self.daybot_home / "lake"

@@ -59,7 +59,7 @@ class Route(TradingClient):
 
 def connect(settings: Settings) -> Route:
     """The REST client for the settings' account."""
-    key, secret = settings.alpaca_api_key.get_secret_value(), settings.alpaca_secret_key.get_secret_value()
+    key, secret = settings.keys
     return Route(key, secret, paper=settings.daybot_mode is not Mode.LIVE, raw_data=True, url_override=settings.alpaca_base_url)
 
 
@@ -67,7 +67,7 @@ class Updates(TradingStream):
     """The order update stream. Messages are taken at `_dispatch`: alpaca-py's own handling drops an order status that it does not know."""
 
     def __init__(self, settings: Settings, hear: Callable[[dict[str, Any]], None]) -> None:
-        key, secret = settings.alpaca_api_key.get_secret_value(), settings.alpaca_secret_key.get_secret_value()
+        key, secret = settings.keys
         super().__init__(key, secret, paper=settings.daybot_mode is not Mode.LIVE, raw_data=True, url_override=settings.trading_stream_url or "")
         self.received = 0
         self.listening = asyncio.Event()

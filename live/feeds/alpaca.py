@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 from alpaca.data.live import StockDataStream
-from pydantic import SecretStr
 
 from live.clock import Clock
 from pipelines.core.errors import BadBar
@@ -30,7 +29,7 @@ class AlpacaFeed(StockDataStream):
     """Minute bars of the watched symbols as `MarketBar` events; a `FeedStatus` event whenever the connection becomes usable or not."""
 
     def __init__(self, settings: Settings, symbols: Sequence[str], *, emit: Emit, refuse: Refuse, clock: Clock) -> None:
-        super().__init__(_plain(settings.alpaca_api_key), _plain(settings.alpaca_secret_key), raw_data=True, url_override=settings.market_stream_url)
+        super().__init__(*settings.keys, raw_data=True, url_override=settings.market_stream_url)
         self.feed = settings.alpaca_feed
         self.received = 0
         """Market messages taken in, of every kind."""
@@ -90,7 +89,3 @@ def _parse(msg: dict[str, Any]) -> Bar:
     high, low, close = float(msg["h"]), float(msg["l"]), float(msg["c"])
     vwap = float(msg.get("vw") or (high + low + close) / 3)
     return Bar(str(msg["S"]), start, float(msg["o"]), high, low, close, float(msg["v"]), vwap, int(msg.get("n") or 0))
-
-
-def _plain(secret: SecretStr) -> str:
-    return secret.get_secret_value()

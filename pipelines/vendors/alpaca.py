@@ -37,7 +37,7 @@ class Alpaca:
     """Alpaca as a source. `feed` is Alpaca's own (iex, sip), or the origin's name when the exchange is simulated."""
 
     def __init__(self, settings: Settings) -> None:
-        key, secret = settings.alpaca_api_key.get_secret_value(), settings.alpaca_secret_key.get_secret_value()
+        key, secret = settings.keys
         self._settings = settings
         self._session = _Session()
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=settings.data_url)

@@ -40,7 +40,7 @@ SECTORS = {
     "XOM": "Energy",
 }
 
-TIGHT = Limits(max_sector_exposure=0.03)
+TIGHT = Limits(max_sector_exposure=0.025)
 """The second position in a sector is refused."""
 
 ENTERS = {"AAPL": 30, "MSFT": 31, "JPM": 40, "NVDA": 190, "XOM": 50}
