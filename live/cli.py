@@ -176,6 +176,15 @@ def dagster(home: Home = None, port: Annotated[int, typer.Option(help="Port on 1
 
 
 @app.command()
+def notebook(home: Home = None) -> None:
+    """Open the notebooks in JupyterLab on this home's published snapshot."""
+    with told():
+        folder = Path(__file__).parent.parent / "notebooks"
+        command = [sys.executable, "-m", "jupyterlab", str(folder), "--ip", "127.0.0.1"]
+        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(_settings(home).daybot_home.absolute())}).returncode)
+
+
+@app.command()
 def up(
     seed: Annotated[int, typer.Option(help="Seed of the generated market.")] = 7,
     speed: Annotated[float, typer.Option(help="Market seconds a wall second.")] = 60.0,

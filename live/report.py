@@ -107,7 +107,7 @@ def _where(settings: Settings, version: str, seconds: float) -> str:
             f"[bold]Done in {seconds:.0f} s.[/] Everything of it is in [cyan]{home}[/]: lake/ (bars), snapshots/{version}.duckdb, journal/",
             f"  dashboard   [cyan]daybot dashboard --home {home}[/]",
             f"  Dagster UI  [cyan]daybot dagster --home {home}[/]",
-            f"  notebook    [cyan]DAYBOT_HOME={home} jupyter lab notebooks/atr.ipynb[/]",
+            f"  notebooks   [cyan]daybot notebook --home {home}[/]",
             f"  journal     [cyan]daybot journal verify --home {home}[/]",
         )
     )

@@ -174,7 +174,9 @@ def _permissions(proposal: Proposal, book: Book, briefing: Briefing, limits: Lim
     if brief is None:
         return
     enough = brief.history >= limits.min_history and brief.atr is not None and brief.close is not None
-    yield Check(Code.HISTORY, brief.history, limits.min_history, enough, f"{brief.history} of {limits.min_history} daily bars of {symbol}")
+    missing = "" if brief.close is not None or not brief.history else f", none of them on {briefing.data_session}"
+    detail = f"{brief.history} of {limits.min_history} daily bars of {symbol}{missing}"
+    yield Check(Code.HISTORY, brief.history, limits.min_history, enough, detail)
     yield _scale(proposal, brief, limits)
     yield Check(Code.TRADABLE, float(brief.tradable), 1.0, brief.tradable, f"{symbol} tradable at the broker")
     if proposal.side < 0:

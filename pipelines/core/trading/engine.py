@@ -174,6 +174,8 @@ class Engine:
 
     def _on_account(self, event: AccountState) -> list[Decision]:
         self._buying_power = event.buying_power + sum(self._exposure(t).value for t in self.trades.values())
+        if not event.equity > 0:
+            return [Noticed("NO_EQUITY", f"expected an account with equity, found {event.equity:,.2f}", event.at)]
         if self.portfolio is None:
             self.portfolio = Portfolio(start=event.equity)
         ours = {s: p.quantity for s, p in self.portfolio.positions.items()}
