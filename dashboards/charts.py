@@ -51,12 +51,15 @@ def regime(percentile: float) -> Picture:
     edges = [0, 25, 75, 95, 100]
     bands = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "name": ["calm", "normal", "elevated", "stressed"], "depth": [0.15, 0.35, 0.65, 1.0]})
     across = alt.X("from:Q", title=None, scale=alt.Scale(domain=[0, 100], nice=False), axis=alt.Axis(values=edges, grid=False))
-    band = alt.Chart(bands).mark_rect(color=ORANGE).encode(
-        across, x2="to:Q", y=alt.value(20), y2=alt.value(36), opacity=alt.Opacity("depth:Q", scale=None), tooltip=["name", "from", "to"]
+    up = alt.Scale(domain=[0, 1])  # a scale of its own keeps the axis below the bands
+    band = alt.Chart(bands.with_columns(low=0.0, high=0.4)).mark_rect(color=ORANGE).encode(
+        across, alt.Y("low:Q", scale=up, axis=None), x2="to:Q", y2="high:Q",
+        opacity=alt.Opacity("depth:Q", scale=None), tooltip=["name", "from", "to"],
     )  # fmt: skip
-    names = alt.Chart(bands).mark_text(align="left", color=GREY, dx=2).encode(across, y=alt.value(6), text="name")
-    needle = alt.Chart(pl.DataFrame({"from": [percentile * 100]})).mark_point(shape="triangle-down", filled=True, size=150, color=BLUE, opacity=1)
-    return alt.layer(band, names, needle.encode(across, y=alt.value(18), tooltip=alt.Tooltip("from:Q", format=".0f"))).properties(height=40)
+    names = alt.Chart(bands.with_columns(low=0.85)).mark_text(align="left", color=GREY, dx=2).encode(across, y="low:Q", text="name")
+    here = pl.DataFrame({"from": [percentile * 100], "low": [0.48]})
+    needle = alt.Chart(here).mark_point(shape="triangle-down", filled=True, size=150, color=BLUE, opacity=1)
+    return alt.layer(band, names, needle.encode(across, y="low:Q", tooltip=alt.Tooltip("from:Q", format=".0f"))).properties(height=70)
 
 
 def shares(sectors: pl.DataFrame, color: str, limit: float | None = None) -> Picture:
@@ -81,7 +84,9 @@ def use(uses: pl.DataFrame, hours: tuple[datetime, datetime]) -> Picture:
     lines = alt.Chart(uses).mark_line(interpolate="step-after", strokeWidth=2).encode(
         alt.X("at:T", title=None, scale=alt.Scale(domain=list(hours)), axis=alt.Axis(format="%H:%M", tickCount=8, grid=False)),
         alt.Y("used:Q", title=None, scale=alt.Scale(domain=[0, top]), axis=alt.Axis(format=".0%", tickCount=5)),
-        alt.Color("name:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREY, VIOLET]), legend=alt.Legend(orient="top")),
+        alt.Color(
+            "name:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE, GREY, VIOLET]), legend=alt.Legend(orient="top", columns=2)
+        ),
         strokeDash=alt.StrokeDash("name:N", scale=alt.Scale(domain=names, range=[[1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]), legend=None),
         tooltip=[alt.Tooltip("at:T", format="%H:%M", title="New York"), "name", alt.Tooltip("used:Q", format=".1%", title="of the limit")],
     )  # fmt: skip

@@ -11,6 +11,9 @@ from dashboards.data import Source
 from pipelines.core.briefing import Briefing, Origin
 from pipelines.core.errors import DataError, MissingData, SettingsError
 
+CARD = 180
+"""Width of a figure in pixels: six side by side on a desk, two on a phone."""
+
 COLORS = {Origin.GENERATED: "orange", Origin.RECORDED: "violet", Origin.VENDOR: "blue"}
 
 

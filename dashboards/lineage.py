@@ -74,5 +74,5 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
 
 def checks(passed: Sequence[Check]) -> pl.DataFrame:
     """Each control as it stood: rows check, passed, measured, limit, words."""
-    rows = [(c.code.value, "✓" if c.passed else "✗", f"{c.value:,.4g}", f"{c.limit:,.4g}", c.detail) for c in passed]
+    rows = [(c.code.value, "✓" if c.passed else "✗", words.number(c.value), words.number(c.limit), c.detail) for c in passed]
     return pl.DataFrame(rows, schema=["check", "passed", "measured", "limit", "words"], orient="row")

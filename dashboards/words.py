@@ -33,6 +33,13 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
     return f"{sign}{abs(value) * 100:.{digits}f} %"
 
 
+def number(value: float) -> str:
+    """A measured value of any kind: whole from a thousand on, else with the decimals it has, four at most."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{round(value, 4) + 0.0:.4f}".rstrip("0").rstrip(".")
+
+
 def count(number: int, noun: str) -> str:
     """'1 trade', '2 trades', '2 entries'."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"

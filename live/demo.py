@@ -64,13 +64,13 @@ def run(world: World, home: Path, console: Console) -> None:
     console.rule(f"[bold]DayBot demo: {world.label}[/] · SIMULATED, no real money", style="cyan")
     tally = Tally()
     with _progress(console) as progress, ExitStack() as stack:
-        with _stage(progress, "simulated exchange"):
+        with _stage(progress, "exchange"):
             url = stack.enter_context(exchange(world, home, "--stepped"))
         settings = sim_settings(url, home)
-        with _stage(progress, "night before: Dagster assets, checks, briefing") as show:
+        with _stage(progress, "night before") as show:
             dagster(settings, "pre_open", previous_session(world.day), show)
         asyncio.run(_trade(settings, world, tally, progress))
-        with _stage(progress, "night after: journal, official bars, performance") as show:
+        with _stage(progress, "night after") as show:
             dagster(settings, "after_close", world.day, show)
     summarise(console, settings, world.day, tally, seconds=time.monotonic() - began)
 
@@ -174,7 +174,7 @@ async def _trade(settings: Settings, world: World, tally: Tally, progress: Progr
 
 async def _play(session: Session, conductor: Conductor, tally: Tally, progress: Progress) -> None:
     hours = session.briefing.hours
-    task = progress.add_task("the day: live runner", total=(hours.close - hours.open) // MINUTE, note="")
+    task = progress.add_task("the day", total=(hours.close - hours.open) // MINUTE, note="")
     running = asyncio.create_task(session.runner.run(session.manifest, session.history, conducted=True))
     armed = asyncio.create_task(session.runner.armed.wait())
     try:
@@ -182,8 +182,8 @@ async def _play(session: Session, conductor: Conductor, tally: Tally, progress: 
         if not running.done():
 
             def show(now: int) -> None:
-                clock = f"{new_york(now):%H:%M} New York"
-                progress.update(task, completed=max(0, hours.minute(now)), note=f"{clock} · {tally.line(session.runner.engine)}")
+                clock = f"{new_york(now):%H:%M}"
+                progress.update(task, completed=max(0, hours.minute(now)), note=f"{clock} {tally.line(session.runner.engine)}")
 
             await conductor.play(session, show)
     finally:
@@ -195,7 +195,7 @@ async def _play(session: Session, conductor: Conductor, tally: Tally, progress: 
 
 
 def _progress(console: Console) -> Progress:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(12), TextColumn("{task.fields[note]}"), TimeElapsedColumn())
     return Progress(*columns, console=console)
 
 

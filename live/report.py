@@ -16,7 +16,9 @@ from pipelines.core.trading.events import Event, MarketBar
 from pipelines.core.trading.orders import Role
 from pipelines.settings import Settings
 
-SHOWN = 30
+STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "bold", "header_style": "cyan", "padding": (0, 1, 0, 0)}
+
+SHOWN = 20
 """Rows of a table in the terminal; the rest is in the tables that it names."""
 
 
@@ -43,7 +45,7 @@ class Tally:
         if engine.portfolio is None:
             return "not armed"
         profit = engine.portfolio.equity - engine.portfolio.start
-        return f"P&L {profit:+,.2f} · {len(engine.trades)} open · {self.entries} entries · {self.refused.total()} refused"
+        return f"P&L {profit:+,.2f} · {self.entries} entries · {self.refused.total()} refused"
 
 
 def summarise(console: Console, settings: Settings, day: date, tally: Tally, *, seconds: float) -> None:
@@ -62,16 +64,16 @@ def summarise(console: Console, settings: Settings, day: date, tally: Tally, *, 
 
 
 def _trades(trades: pl.DataFrame) -> Table:
-    table = Table(title=f"Round trips ({len(trades)}), times in New York, dollars before fees", title_justify="left")
+    table = Table(title=f"Round trips ({len(trades)}), times in New York, dollars before fees", **STYLE)
     for name in ("opened", "closed", "symbol", "side", "shares", "entry", "exit", "profit", "R"):
         table.add_column(name, justify="right" if name in {"shares", "entry", "exit", "profit", "R"} else "left", no_wrap=True)
-    table.add_column("why it ended", no_wrap=True, overflow="ellipsis")
+    table.add_column("why it ended")
     for row in trades.head(SHOWN).iter_rows(named=True):
         colour = "green" if row["profit"] >= 0 else "red"
         r = "" if row["r"] is None else f"{row['r']:+.2f}"
         table.add_row(
             _clock(row["opened_at"]), _clock(row["closed_at"]), row["symbol"], "long" if row["side"] == "buy" else "short", str(row["quantity"]),
-            f"{row['entry']:.2f}", f"{row['exit']:.2f}", f"[{colour}]{row['profit']:+,.2f}[/]", r, row["reason"],
+            f"{row['entry']:.2f}", f"{row['exit']:.2f}", f"[{colour}]{row['profit']:+,.2f}[/]", r, row["reason"].partition(":")[0],
         )  # fmt: skip
     if len(trades) > SHOWN:
         table.caption = f"the first {SHOWN}; all are in the table `trades`"
@@ -79,7 +81,7 @@ def _trades(trades: pl.DataFrame) -> Table:
 
 
 def _refusals(refused: pl.DataFrame) -> Table:
-    table = Table(title=f"Refused ({len(refused)}): the first limit that stopped each", title_justify="left")
+    table = Table(title=f"Refused ({len(refused)}): the first limit that stopped each", **STYLE)
     for name in ("limit", "times", "measured", "allowed", "for example"):
         table.add_column(name, justify="right" if name in {"times", "measured", "allowed"} else "left")
     grouped = refused.group_by("code").agg(pl.len(), pl.first("value", "limit", "detail", "symbol", "at")).sort("len", descending=True)
@@ -90,7 +92,7 @@ def _refusals(refused: pl.DataFrame) -> Table:
 
 
 def _performance(metrics: dict[str, Any], tally: Tally) -> Table:
-    table = Table(title="The day", show_header=False, title_justify="left")
+    table = Table(title="The day", show_header=False, **STYLE)
     table.add_column()
     table.add_column(justify="right")
     table.add_row("bars seen", f"{tally.bars:,}")

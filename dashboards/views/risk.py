@@ -36,12 +36,12 @@ def _regime(briefing: Briefing) -> None:
     row = st.container(horizontal=True)
     cards = [
         ("Regime", regime.name.value.capitalize(), f"of {briefing.benchmark}"),
-        ("Volatility", words.percent(regime.volatility), "yearly, over 20 sessions"),
+        ("Volatility", words.percent(regime.volatility), "yearly, 20 sessions"),
         ("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
-        ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their ATR distance"),
+        ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their distances"),
     ]
     for label, value, beside in cards:
-        row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
+        row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
     if regime.percentile is None:
         st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
         return
@@ -56,10 +56,10 @@ def _use(uses: pl.DataFrame, briefing: Briefing) -> None:
     row = st.container(horizontal=True)
     for peak in book.most(uses).sort("name").iter_rows(named=True):
         whole = peak["name"] == book.USES["positions"]
-        value, limit = (f"{peak[key]:.0f}" if whole else words.percent(peak[key], 2) for key in ("value", "limit"))
+        value, limit = (f"{peak['value']:.0f}", f"{peak['limit']:g}") if whole else (words.percent(peak["value"], 2), f"{peak['limit'] * 100:g} %")
         at = f" at {words.clock(peak['at'])[:5]}" if peak["value"] else ""
         beside = f"{peak['used']:.0%} of {limit}{at}"
-        row.metric(f"{peak['name']}, peak", value, beside, delta_color="off", delta_arrow="off", border=True, width=220)
+        row.metric(f"{peak['name']}, peak", value, beside, delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
     edges = words.local(pl.DataFrame({"at": [briefing.open, briefing.close]}), "at")["at"].to_list()
     st.altair_chart(charts.use(words.local(uses, "at"), (edges[0], edges[1])), width="stretch")
 

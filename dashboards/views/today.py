@@ -9,8 +9,6 @@ from dashboards import book, charts, data, frame, lineage, words
 from dashboards.data import Source, Today
 from pipelines.core.briefing import Briefing
 
-CARD = 178  # pixels: six figures side by side on a desk, two on a phone. (A bare string here would be printed on the page.)
-
 GAIN, LOSS = "exit with a gain", "exit with a loss"
 
 
@@ -56,7 +54,7 @@ def _figures(today: Today) -> None:
     won = int((closed["profit"] > 0).sum())
     row = st.container(horizontal=True, horizontal_alignment="distribute")
     row.metric(
-        "P&L of the day", words.money(f.profit, signed=True), words.percent(f.fraction, 2, signed=True), border=True, width=CARD,
+        "P&L of the day", words.money(f.profit, signed=True), words.percent(f.fraction, 2, signed=True), border=True, width=frame.CARD,
         delta_color="blue" if f.profit >= 0 else "orange", delta_arrow="up" if f.profit >= 0 else "down",
     )  # fmt: skip
     cards = [
@@ -67,7 +65,7 @@ def _figures(today: Today) -> None:
         ("Win rate", words.percent(f.win_rate, 0), f"{won} of {closed.height} won" if closed.height else "no trade closed"),
     ]
     for label, value, beside in cards:
-        row.metric(label, value, words.plain(beside), delta_color="off", delta_arrow="off", border=True, width=CARD)
+        row.metric(label, value, words.plain(beside), delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
 
 
 def _curve(today: Today, briefing: Briefing) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from dashboards import words
 from pipelines.core.journal import DECISION
 from pipelines.core.trading.decisions import Submit
 
@@ -58,6 +59,7 @@ def test_a_chosen_trade_shows_the_checks_and_the_sizing_of_its_entry(traded: Any
     entry = next(d for d in map(DECISION.validate_json, traded.tables["decisions"]["data"]) if isinstance(d, Submit) and d.lineage)
     checks = page.table("check", "measured", "limit")
     assert checks["check"].to_list() == [c.code.value for c in entry.lineage.checks]
+    assert checks["limit"].to_list() == [words.number(c.limit) for c in entry.lineage.checks]
     assert checks["words"].to_list() == [c.detail for c in entry.lineage.checks]
     assert page.table("bound", "shares")["shares"].to_list() == [s.shares for s in entry.lineage.sizing]
     assert page.table("indicator")["indicator"].to_list() == list(entry.lineage.indicators)
