@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -78,6 +79,14 @@ def positions(tables: Mapping[str, pl.DataFrame], prices: Mapping[str, float]) -
         (pl.col("shares") * (pl.col("last") - pl.col("entry"))).alias("open"),
         (pl.col("shares") * (pl.col("stop") - pl.col("entry"))).alias("at_stop"),
     ).sort("opened_at")
+
+
+def marked_until(equity: pl.DataFrame) -> datetime | None:
+    """The end of the minute at whose prices the last equity row stands: the ledger writes a row with the first bar of the minute after."""
+    if equity.is_empty():
+        return None
+    ends = equity.select(pl.col("at").max().dt.round("1m") - pl.duration(minutes=1))
+    return datetime.fromtimestamp(ends["at"].dt.epoch("s").item(), tz=UTC)
 
 
 def peaks(trades: pl.DataFrame, held: pl.DataFrame, sectors: Mapping[str, str], equity: float) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +89,9 @@ def rows(source: Source, table: str, session: date) -> pl.DataFrame:
 def today(source: Source, session: date) -> Today:
     """The session as it was traded; all tables empty where no journal was kept."""
     tables = {name: rows(source, name, session) for name in SCHEMAS}
-    unmarked = book.positions(tables, {})
-    prices = _prices(source.snapshot.version, source.settings, session, tuple(unmarked["symbol"])) if unmarked.height else {}
+    unmarked, marked = book.positions(tables, {}), book.marked_until(tables["equity"])
+    held = tuple(unmarked["symbol"])
+    prices = _prices(source.snapshot.version, source.settings, session, held, marked) if held and marked else {}
     positions = book.positions(tables, prices)
     return Today(tables, positions, book.figures(tables, positions))
 
@@ -137,13 +138,13 @@ def _briefing(path: str, version: str, session: date | None) -> Briefing:
 
 
 @st.cache_data(ttl=KEPT, max_entries=64, show_spinner=False)
-def _prices(version: str, _settings: Settings, session: date, symbols: Sequence[str]) -> dict[str, float]:
-    """The last minute close of each symbol; empty where the lake has no bars of the session yet."""
+def _prices(version: str, _settings: Settings, session: date, symbols: Sequence[str], until: datetime) -> dict[str, float]:
+    """Each symbol's close in its last minute before `until`; empty where the lake has no bars of the session yet."""
     try:
         bars = publish.bars(_settings, "minute", session, session, symbols=symbols)
     except MissingData:
         return {}
-    last = bars.group_by("symbol").agg(pl.col("close").sort_by("timestamp").last())
+    last = bars.filter(pl.col("timestamp") < until).group_by("symbol").agg(pl.col("close").sort_by("timestamp").last())
     return dict(last.iter_rows())
 
 

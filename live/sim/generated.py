@@ -21,7 +21,7 @@ from live.sim.world import Asset, Bars, Floats, Integers, empty
 _ANCHOR = date(2019, 1, 2)
 _EARLIEST = date(2021, 1, 4)  # 400 sessions of history lie before it
 _LATEST = date(2034, 12, 29)
-_MARKET, _SECTOR = 0.0090, 0.0055  # daily volatility of the two common factors
+_MARKET, _SECTOR = 0.0105, 0.0065  # daily volatility of the two common factors
 _OVERNIGHT = 0.30  # share of a day's variance that falls into the gap
 _EVENT_RATE = 0.08
 _PULL = 0.006  # a day's share of the way back to the starting price: keeps invented prices plausible over years

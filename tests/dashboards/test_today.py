@@ -86,6 +86,11 @@ def test_open_positions_are_shown_with_stop_target_and_last_price(midday: Any, o
     assert shown["open"].to_list() == pytest.approx([s * (p - e) for s, p, e in zip(shown["shares"], shown["last"], shown["entry"], strict=True)])
 
 
+def test_open_profit_is_marked_as_the_equity_is(midday: Any, opened: Open) -> None:
+    shown = opened(midday.path).table("symbol", "shares", "open")
+    assert shown["open"].sum() == pytest.approx(midday.tables["equity"].sort("at")["open"][-1])
+
+
 def test_with_positions_open_the_profit_is_how_far_equity_came(midday: Any, opened: Open) -> None:
     equity = midday.tables["equity"].sort("at")["equity"]
     came = equity[-1] - equity[0]

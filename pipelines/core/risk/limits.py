@@ -23,7 +23,7 @@ class Limits(BaseModel):
     max_position_size: float = Field(0.02, gt=0, le=1, description="Largest position in one symbol, fraction of equity (0.02 = 2 %).")
     max_positions: int = Field(20, ge=1, le=500, description="Most symbols held or being entered at once.")
     max_gross_exposure: float = Field(1.0, gt=0, le=4, description="Sum of all positions' values, fraction of equity; 1 means no borrowing.")
-    max_sector_exposure: float = Field(0.06, gt=0, le=4, description="Sum of position values in one GICS sector, fraction of equity.")
+    max_sector_exposure: float = Field(0.05, gt=0, le=4, description="Sum of position values in one GICS sector, fraction of equity.")
     max_correlation: float = Field(0.7, gt=0, lt=1, description="Names whose daily returns correlate above this count as one bet.")
     max_correlated_exposure: float = Field(0.08, gt=0, le=4, description="Sum of position values in one such bet, fraction of equity.")
     max_portfolio_heat: float = Field(0.01, gt=0, le=1, description="Loss if every stop were hit at once, fraction of equity.")
