@@ -20,12 +20,12 @@ def test_the_regime_is_the_briefings_with_what_it_does(traded: Any, opened: Open
 
 
 def test_every_limit_is_shown_with_value_and_meaning(traded: Any, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAX_SECTOR_EXPOSURE", "0.05")
+    monkeypatch.setenv("MAX_SECTOR_EXPOSURE", "0.033")
     shown = {row["setting"]: row for row in opened(traded.path, "risk").table("setting", "meaning").iter_rows(named=True)}
     assert set(shown) == {name.upper() for name in Limits.model_fields}
     assert all(shown[name.upper()]["meaning"] == field.description for name, field in Limits.model_fields.items())
-    assert (shown["MAX_SECTOR_EXPOSURE"]["value"], shown["MAX_SECTOR_EXPOSURE"]["changed"]) == ("0.05", "default 0.06")
-    assert shown["STOP_ATR"]["value"] == "1.5"
+    assert (shown["MAX_SECTOR_EXPOSURE"]["value"], shown["MAX_SECTOR_EXPOSURE"]["changed"]) == ("0.033", f"default {Limits().max_sector_exposure:g}")
+    assert (shown["STOP_ATR"]["value"], shown["STOP_ATR"]["changed"]) == (f"{Limits().stop_atr:g}", "")
 
 
 def test_peak_use_is_that_of_the_equity_table(traded: Any, opened: Open) -> None:
@@ -37,7 +37,7 @@ def test_peak_use_is_that_of_the_equity_table(traded: Any, opened: Open) -> None
 
 def test_names_that_move_as_one_are_called_one_bet(traded: Any, opened: Open) -> None:
     words = opened(traded.path, "risk").words
-    assert "3 pairs above 0.7 count as one bet: " in words
+    assert f"3 pairs above {Limits().max_correlation:g} count as one bet: " in words
     assert all(f"{a}–{b} 0." in words for a, b in (("AAPL", "MSFT"), ("AAPL", "NVDA"), ("MSFT", "NVDA")))
 
 
