@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live.sim.alpaca.queries import body_of
+from live.sim.alpaca.wire import account_json, order_json
 from live.sim.clock import SECOND, new_york, parse, rfc3339
 from live.sim.errors import Refusal
-from live.sim.orders import Order
-from live.sim.queries import body_of
-from live.sim.ticket import plain
-from live.sim.wire import account_json, order_json
+from live.sim.venue.orders import Order
+from live.sim.venue.ticket import plain
 
 if TYPE_CHECKING:  # the server builds this
     from live.sim.server import Exchange

@@ -10,11 +10,11 @@ from typing import Any, Self
 import httpx
 
 from live.sim.clock import SECOND, local, rfc3339
-from live.sim.generated import GeneratedWorld
 from live.sim.listen import Listener, listening
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
-from live.sim.world import World
+from live.sim.worlds.generated import GeneratedWorld
+from live.sim.worlds.world import World
 
 _DAY = date(2026, 11, 20)
 

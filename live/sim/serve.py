@@ -18,11 +18,11 @@ from rich.text import Text
 
 from live.sim.clock import local, new_york
 from live.sim.errors import WorldError
-from live.sim.generated import GeneratedWorld
 from live.sim.listen import listening
-from live.sim.recorded import RecordedWorld
 from live.sim.server import Exchange, Options
-from live.sim.world import World
+from live.sim.worlds.generated import GeneratedWorld
+from live.sim.worlds.recorded import RecordedWorld
+from live.sim.worlds.world import World
 
 _LOG = logging.getLogger("daybot.exchange")
 _GENERATED_DAY = date(2026, 11, 20)

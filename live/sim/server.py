@@ -16,15 +16,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from live.sim.alpaca.data import Data
+from live.sim.alpaca.ordering import Ordering
+from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.trading import Trading
 from live.sim.clock import MINUTE, SECOND, Clock, local
 from live.sim.control import Control
-from live.sim.data import Data
 from live.sim.errors import BooksError, Refusal
-from live.sim.ordering import Ordering
-from live.sim.streams import Streams
-from live.sim.trading import Trading
-from live.sim.venue import Venue
-from live.sim.world import World
+from live.sim.venue.venue import Venue
+from live.sim.worlds.world import World
 
 _LOG = logging.getLogger("daybot.exchange")
 _NAP = 0.05  # longest wall seconds the pump sleeps: requests wake it earlier

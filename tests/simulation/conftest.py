@@ -18,8 +18,8 @@ from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
 
 from live.sim.embedded import Exchange
-from live.sim.generated import GeneratedWorld
-from live.sim.recorded import RecordedWorld
+from live.sim.worlds.generated import GeneratedWorld
+from live.sim.worlds.recorded import RecordedWorld
 
 NEW_YORK = ZoneInfo("America/New_York")
 DAY = date(2026, 11, 20)

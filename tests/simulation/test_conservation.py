@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from live.sim.clock import SECOND, local
 from live.sim.errors import Refusal
-from live.sim.orders import FINAL
-from live.sim.recorded import RecordedWorld
-from live.sim.venue import Venue
+from live.sim.venue.orders import FINAL
+from live.sim.venue.venue import Venue
+from live.sim.worlds.recorded import RecordedWorld
 
 DAY = date(2026, 11, 20)
 SYMBOLS = ("AAA", "BBB")

@@ -55,7 +55,7 @@ def test_trades_add_up_to_the_bar_and_quotes_stand_around_them(client, generated
 
 
 def test_minutes_without_a_trade_have_no_bar(client, minutes, history, listening):
-    from live.sim.recorded import RecordedWorld
+    from live.sim.worlds.recorded import RecordedWorld
 
     files = [minutes({"AAA": [100.0, 101.0]}), minutes({"BBB": [50.0, 50.0]}, name="silent", volume=0)]
     trader = client(RecordedWorld(minutes=files, history=[history({"AAA": 100.0})]))

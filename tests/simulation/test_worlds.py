@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from live.sim.errors import WorldError
-from live.sim.generated import GeneratedWorld
-from live.sim.recorded import RecordedWorld
-from live.sim.tape import Tape, ticks
-from live.sim.world import Bars
+from live.sim.worlds.generated import GeneratedWorld
+from live.sim.worlds.recorded import RecordedWorld
+from live.sim.worlds.tape import Tape, ticks
+from live.sim.worlds.world import Bars
 
 DAY = date(2026, 11, 20)
 COLUMNS = ("t", "o", "h", "l", "c", "v", "n", "vw")

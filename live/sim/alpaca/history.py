@@ -9,8 +9,8 @@ import numpy as np
 
 from live.sim.clock import MINUTE, SECOND, local, new_york
 from live.sim.errors import invalid
-from live.sim.sessions import Session
-from live.sim.world import Bars, Integers, World, empty, group, join
+from live.sim.worlds.sessions import Session
+from live.sim.worlds.world import Bars, Integers, World, empty, group, join
 
 _FRAME = re.compile(r"^(\d+)(Min|T|Hour|H|Day|D|Week|W|Month|M)$")
 _UNITS = {"Min": "T", "T": "T", "Hour": "H", "H": "H", "Day": "D", "D": "D", "Week": "W", "W": "W", "Month": "M", "M": "M"}

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_DNS, uuid5
 import numpy as np
 import numpy.typing as npt
 
-from live.sim.sessions import Calendar
+from live.sim.worlds.sessions import Calendar
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from live.sim.errors import BooksError
-from live.sim.orders import ZERO, Order
-from live.sim.world import Asset
+from live.sim.venue.orders import ZERO, Order
+from live.sim.worlds.world import Asset
 
 _NANO = Decimal("1e-9")
 MAINTENANCE = Decimal("0.25")  # of market value: makes (equity - maintenance) x 4 what a four-times account can still buy

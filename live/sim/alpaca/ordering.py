@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live.sim.alpaca.queries import body_of, choice, count, flag, instant, words
+from live.sim.alpaca.wire import order_json
 from live.sim.errors import Refusal, malformed, missing
-from live.sim.orders import Order
-from live.sim.queries import body_of, choice, count, flag, instant, words
-from live.sim.venue import Venue
-from live.sim.wire import order_json
+from live.sim.venue.orders import Order
+from live.sim.venue.venue import Venue
 
 _CLOSED = frozenset({"filled", "canceled", "expired", "replaced", "rejected", "done_for_day", "calculated"})
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from live.sim.clock import MINUTE
 from live.sim.errors import WorldError
-from live.sim.sessions import Calendar, Session
-from live.sim.universe import listings
-from live.sim.world import Asset, Bars, Floats, Integers, empty
+from live.sim.worlds.sessions import Calendar, Session
+from live.sim.worlds.universe import listings
+from live.sim.worlds.world import Asset, Bars, Floats, Integers, empty
 
 _ANCHOR = date(2019, 1, 2)
 _EARLIEST = date(2021, 1, 4)  # 400 sessions of history lie before it

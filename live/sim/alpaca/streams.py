@@ -9,14 +9,14 @@ from uuid import NAMESPACE_OID, uuid5
 import msgpack
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from live.sim.account import Fill
-from live.sim.channels import CHANNELS, bar_message, quote_message, trade_message
-from live.sim.history import History
-from live.sim.orders import Order
-from live.sim.tape import Print
-from live.sim.venue import Venue
-from live.sim.wire import update_json
-from live.sim.world import Bars
+from live.sim.alpaca.channels import CHANNELS, bar_message, quote_message, trade_message
+from live.sim.alpaca.history import History
+from live.sim.alpaca.wire import update_json
+from live.sim.venue.account import Fill
+from live.sim.venue.orders import Order
+from live.sim.venue.venue import Venue
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Bars
 
 _AUTH_SECONDS = 10.0
 _SLOW_SECONDS = 5.0

@@ -6,11 +6,11 @@ from random import Random
 from typing import Protocol
 from uuid import UUID
 
-from live.sim.account import Account, Fill, held_quantity
-from live.sim.agenda import Agenda
-from live.sim.orders import ZERO, Group, Order
-from live.sim.tape import Print
-from live.sim.world import Bars
+from live.sim.venue.account import Account, Fill, held_quantity
+from live.sim.venue.agenda import Agenda
+from live.sim.venue.orders import ZERO, Group, Order
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Bars
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EVENTS = {"partially_filled": "partial_fill", "filled": "fill"}

@@ -11,8 +11,8 @@ from random import Random
 import numpy as np
 
 from live.sim.clock import MILLISECOND, MINUTE
-from live.sim.sessions import Session
-from live.sim.world import World
+from live.sim.worlds.sessions import Session
+from live.sim.worlds.world import World
 
 CENT = 100
 _TRADES = 14

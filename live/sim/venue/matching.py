@@ -7,11 +7,11 @@ from collections.abc import Callable
 from decimal import ROUND_DOWN, Decimal
 from functools import partial
 
-from live.sim.agenda import ORDER, Agenda
 from live.sim.clock import MILLISECOND
-from live.sim.desk import Desk
-from live.sim.orders import ZERO, Order
-from live.sim.tape import Print, Tape, dollars, ticks
+from live.sim.venue.agenda import ORDER, Agenda
+from live.sim.venue.desk import Desk
+from live.sim.venue.orders import ZERO, Order
+from live.sim.worlds.tape import Print, Tape, dollars, ticks
 
 _COLLARED = Decimal("1.04"), Decimal("1.025")  # a buy stop executes at most this far above: below and from 50 dollars
 

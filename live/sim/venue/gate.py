@@ -2,14 +2,14 @@
 
 from decimal import ROUND_DOWN, Decimal
 
-from live.sim.account import Valuation, held_quantity, valuation
-from live.sim.desk import Desk
 from live.sim.errors import Refusal, forbidden, malformed, unacceptable
-from live.sim.matching import cushion
-from live.sim.orders import ZERO, Order
-from live.sim.tape import Tape, dollars
-from live.sim.ticket import Ticket, plain
-from live.sim.world import Asset
+from live.sim.venue.account import Valuation, held_quantity, valuation
+from live.sim.venue.desk import Desk
+from live.sim.venue.matching import cushion
+from live.sim.venue.orders import ZERO, Order
+from live.sim.venue.ticket import Ticket, plain
+from live.sim.worlds.tape import Tape, dollars
+from live.sim.worlds.world import Asset
 
 _CENT = Decimal("0.01")
 _SHORT_MARGIN = Decimal("1.03")

@@ -5,7 +5,7 @@ from decimal import Decimal
 from random import Random
 
 from live.sim.errors import BooksError
-from live.sim.world import Asset
+from live.sim.worlds.world import Asset
 
 ZERO = Decimal(0)
 _STAMPS = {"filled": "filled_at", "expired": "expired_at", "canceled": "canceled_at", "rejected": "failed_at", "replaced": "replaced_at"}

@@ -8,12 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live.sim.alpaca.history import History, Timeframe, rows, timeframe
+from live.sim.alpaca.queries import words
 from live.sim.clock import MINUTE, local, new_york, parse, rfc3339
 from live.sim.errors import Refusal, invalid
-from live.sim.history import History, Timeframe, rows, timeframe
-from live.sim.queries import words
-from live.sim.tape import Print
-from live.sim.venue import Venue
+from live.sim.venue.venue import Venue
+from live.sim.worlds.tape import Print
 
 _KINDS = {"bars": "bar", "trades": "trade", "quotes": "quote"}
 _FEEDS = ("iex", "sip", "otc", "boats", "delayed_sip", "overnight")

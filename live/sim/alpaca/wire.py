@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
-from live.sim.account import Account, Fill, Valuation
 from live.sim.clock import new_york, rfc3339
-from live.sim.orders import ZERO, Order
-from live.sim.ticket import plain
-from live.sim.world import Asset
+from live.sim.venue.account import Account, Fill, Valuation
+from live.sim.venue.orders import ZERO, Order
+from live.sim.venue.ticket import plain
+from live.sim.worlds.world import Asset
 
 _CENT = Decimal("0.01")
 _RATIO = Decimal("0.000000000001")

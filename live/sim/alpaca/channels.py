@@ -5,10 +5,10 @@ from typing import Any
 
 import msgpack
 
+from live.sim.alpaca.data import shown, trade_id
 from live.sim.clock import SECOND, rfc3339
-from live.sim.data import shown, trade_id
-from live.sim.tape import Print
-from live.sim.world import Bars
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Bars
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
 

@@ -9,8 +9,8 @@ import polars as pl
 
 from live.sim.clock import local
 from live.sim.errors import WorldError
-from live.sim.sessions import Calendar, Session
-from live.sim.world import Asset, Bars, empty, group, join
+from live.sim.worlds.sessions import Calendar, Session
+from live.sim.worlds.world import Asset, Bars, empty, group, join
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close")

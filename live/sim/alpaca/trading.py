@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from live.sim.account import Fill
+from live.sim.alpaca.queries import body_of, choice, count, flag, instant, words
+from live.sim.alpaca.wire import account_json, activity_json, asset_json, order_json, position_json
 from live.sim.clock import MINUTE, SECOND, local, moment, new_york
 from live.sim.errors import Refusal, malformed, missing
-from live.sim.queries import body_of, choice, count, flag, instant, words
-from live.sim.sessions import Session
-from live.sim.tape import dollars
-from live.sim.ticket import number
-from live.sim.venue import Venue
-from live.sim.wire import account_json, activity_json, asset_json, order_json, position_json
+from live.sim.venue.account import Fill
+from live.sim.venue.ticket import number
+from live.sim.venue.venue import Venue
+from live.sim.worlds.sessions import Session
+from live.sim.worlds.tape import dollars
 
 _STEPS = {"1Min": 1, "5Min": 5, "15Min": 15, "1H": 60, "1D": 0}
 _PERIODS = {"D": 1, "W": 7, "M": 31, "A": 366}

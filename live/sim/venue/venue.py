@@ -6,19 +6,19 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from live.sim.account import Account
-from live.sim.agenda import BOUNDARY, EXPIRY, ORDER, SESSION, TRADE, Agenda
 from live.sim.clock import MINUTE
-from live.sim.desk import Desk
-from live.sim.drafts import Drafts
 from live.sim.errors import Refusal, malformed, missing, unacceptable
-from live.sim.gate import Gate, tradable, unchangeable
-from live.sim.matching import Matching
-from live.sim.orders import ZERO, Order
-from live.sim.sessions import Session
-from live.sim.tape import Print, Tape, ticks
-from live.sim.ticket import read
-from live.sim.world import Asset, Bars, World
+from live.sim.venue.account import Account
+from live.sim.venue.agenda import BOUNDARY, EXPIRY, ORDER, SESSION, TRADE, Agenda
+from live.sim.venue.desk import Desk
+from live.sim.venue.drafts import Drafts
+from live.sim.venue.gate import Gate, tradable, unchangeable
+from live.sim.venue.matching import Matching
+from live.sim.venue.orders import ZERO, Order
+from live.sim.venue.ticket import read
+from live.sim.worlds.sessions import Session
+from live.sim.worlds.tape import Print, Tape, ticks
+from live.sim.worlds.world import Asset, Bars, World
 
 
 class Venue:

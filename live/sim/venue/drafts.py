@@ -6,12 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 from live.sim.clock import local, new_york
-from live.sim.desk import Desk
 from live.sim.errors import malformed, unacceptable
-from live.sim.orders import Order
-from live.sim.tape import Tape
-from live.sim.ticket import Ticket, number, price
-from live.sim.world import Asset, World
+from live.sim.venue.desk import Desk
+from live.sim.venue.orders import Order
+from live.sim.venue.ticket import Ticket, number, price
+from live.sim.worlds.tape import Tape
+from live.sim.worlds.world import Asset, World
 
 _GOOD_TILL = timedelta(days=90)
 

@@ -1,0 +1,1 @@
+"""Alpaca's wire: REST and streams, to the letter."""

@@ -1,0 +1,1 @@
+"""What prices there are: invented or recorded minutes, and the path inside each."""
