@@ -18,6 +18,7 @@ from pipelines.core.analytics.ledger import SCHEMAS
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import MissingData
 from pipelines.core.risk.exposure import by_sector
+from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.publish import Snapshot
 from pipelines.settings import Settings, load
@@ -33,6 +34,15 @@ class Source:
 
     settings: Settings
     snapshot: Snapshot
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a session was run as: `mode` is sim, paper or live."""
+
+    mode: str
+    account: str
+    limits: Limits
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,21 @@ def today(source: Source, session: date) -> Today:
     return Today(tables, positions, book.figures(tables, positions))
 
 
+def run(source: Source, session: date) -> Run | None:
+    """What the session was run as, its last run if there were several; None before it was traded."""
+    known = rows(source, "runs", session) if "runs" in _tables(str(source.snapshot.path), source.snapshot.version) else None
+    if known is None or known.is_empty():
+        return None
+    row = known.row(-1, named=True)
+    return Run(row["mode"], row["account"], Limits.model_validate_json(row["limits"]))
+
+
+def limits(source: Source, session: date) -> Limits:
+    """The limits that the session was traded under, today's settings before it."""
+    traded = run(source, session)
+    return traded.limits if traded else source.settings.limits
+
+
 def risk(source: Source, session: date) -> Risk:
     """The briefing for a session: sectors of the watchlist (every name alike), and what moves together as the gate has it."""
     found = briefing(source, session)
@@ -109,9 +134,9 @@ def used(source: Source, session: date) -> Used:
     traded = today(source, session)
     equity, start = traded.tables["equity"], traded.figures.start
     if start is None:
-        return Used(book.use(equity, source.settings.limits), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
+        return Used(book.use(equity, limits(source, session)), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
     sectors = _sectors(briefing(source, session))
-    return Used(book.use(equity, source.settings.limits), book.peaks(traded.tables["trades"], traded.positions, sectors, start))
+    return Used(book.use(equity, limits(source, session)), book.peaks(traded.tables["trades"], traded.positions, sectors, start))
 
 
 @st.cache_data(ttl=KEPT, max_entries=32, show_spinner=False)

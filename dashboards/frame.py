@@ -80,8 +80,9 @@ def _usual(source: Source, choices: list[str]) -> int:
 
 
 def _label(source: Source, published: Briefing) -> None:
-    word, meaning = words.LABELS[published.origin]
     session = chosen(source)
+    run = data.run(source, session)
+    word, meaning = words.ACCOUNTS.get(run.mode if run else "", words.LABELS[published.origin])
     state = "not traded yet" if session not in data.sessions(source) else "traded"
     age = words.ago(datetime.now(UTC) - published.created_at)
     st.markdown(f":{COLORS[published.origin]}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")

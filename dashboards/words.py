@@ -13,8 +13,14 @@ NONE = "–"
 LABELS: dict[Origin, tuple[str, str]] = {
     Origin.GENERATED: ("SIMULATED", "invented prices on the simulated exchange, no market and no money"),
     Origin.RECORDED: ("RECORDED", "a past market served again by the simulated exchange, simulated fills, no money"),
-    Origin.VENDOR: ("MARKET DATA", "real prices; whether the account was paper or live is in the journal, not in these tables"),
+    Origin.VENDOR: ("MARKET DATA", "real prices"),
 }
+
+ACCOUNTS = {
+    "paper": ("PAPER", "real prices, the broker's paper account, no money"),
+    "live": ("LIVE", "real prices, real money"),
+}
+"""What stands in the place of MARKET DATA once a session was run; a simulated session keeps the label of its prices."""
 
 
 def money(value: float | None, digits: int = 2, *, signed: bool = False) -> str:

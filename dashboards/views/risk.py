@@ -13,7 +13,7 @@ def show(source: Source) -> None:
     """The page for the chosen session: what its briefing said before it, and what it used of the limits."""
     session = frame.chosen(source)
     st.title("Risk")
-    limits = source.settings.limits
+    limits = data.limits(source, session)
     with frame.section():
         found = data.risk(source, session)
         _regime(found.briefing)
@@ -124,7 +124,7 @@ def _watchlist(briefing: Briefing) -> None:
 
 
 def _limits(limits: Limits) -> None:
-    st.caption("As this dashboard's settings have them now. What each order was checked against is in the order's own lineage on the Today page.")
+    st.caption("As the session was traded under them; where it was not, as the settings are now. Each order's checks are on Today.")
     rows = []
     for name, field in Limits.model_fields.items():
         value = getattr(limits, name)

@@ -1,5 +1,6 @@
 """The Risk page says what the briefing, the settings and the equity table say."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,12 +20,13 @@ def test_the_regime_is_the_briefings_with_what_it_does(traded: Any, opened: Open
     assert page.metric("Stops and targets") == f"× {regime.stop_multiplier:.2f}"
 
 
-def test_every_limit_is_shown_with_value_and_meaning(traded: Any, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MAX_SECTOR_EXPOSURE", "0.033")
+def test_every_limit_is_shown_as_the_session_was_traded_under_it(traded: Any, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_SECTOR_EXPOSURE", "0.033")  # today's settings do not change what was
+    assert json.loads(traded.tables["runs"]["limits"][-1])["max_sector_exposure"] == 0.025
     shown = {row["setting"]: row for row in opened(traded.path, "risk").table("setting", "meaning").iter_rows(named=True)}
     assert set(shown) == {name.upper() for name in Limits.model_fields}
     assert all(shown[name.upper()]["meaning"] == field.description for name, field in Limits.model_fields.items())
-    assert (shown["MAX_SECTOR_EXPOSURE"]["value"], shown["MAX_SECTOR_EXPOSURE"]["changed"]) == ("0.033", f"default {Limits().max_sector_exposure:g}")
+    assert (shown["MAX_SECTOR_EXPOSURE"]["value"], shown["MAX_SECTOR_EXPOSURE"]["changed"]) == ("0.025", f"default {Limits().max_sector_exposure:g}")
     assert (shown["STOP_ATR"]["value"], shown["STOP_ATR"]["changed"]) == (f"{Limits().stop_atr:g}", "")
 
 

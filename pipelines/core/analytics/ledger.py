@@ -1,5 +1,6 @@
 """A session's journal as tables: what was wanted, sent, filled, refused and earned. The same tables whichever reader asks."""
 
+import json
 from collections.abc import Iterable
 from datetime import date
 from typing import Any
@@ -16,6 +17,10 @@ from pipelines.core.trading.portfolio import Portfolio
 STAMP = pl.Datetime("us", "UTC")
 
 SCHEMAS: dict[str, dict[str, Any]] = {
+    "runs": {
+        "session": pl.Date, "run": pl.String, "mode": pl.String, "account": pl.String, "strategy": pl.String, "parameters": pl.String,
+        "version": pl.String, "code": pl.String, "briefing": pl.String, "limits": pl.String,
+    },
     "orders": {
         "session": pl.Date, "run": pl.String, "order": pl.String, "trade": pl.String, "symbol": pl.String, "side": pl.String, "role": pl.String,
         "shape": pl.String, "quantity": pl.Int64, "target": pl.Float64, "stop": pl.Float64, "status": pl.String, "filled": pl.Int64,
@@ -43,7 +48,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 def tables(records: Iterable[Record]) -> dict[str, pl.DataFrame]:
-    """The tables `orders`, `fills`, `decisions`, `trades` and `equity` of one journal; times UTC, money in dollars, one equity row a minute."""
+    """The tables of `SCHEMAS` for one journal; times UTC, money in dollars, one equity row a minute, limits and parameters as JSON."""
     rows = iter(records)
     first = next(rows, None)
     if first is None:
@@ -97,9 +102,23 @@ class _Ledger:
             self._trade(decision)
 
     def frames(self) -> dict[str, pl.DataFrame]:
-        rows = {"orders": list(self.orders.values()), "fills": self.fills, "decisions": self.decisions, "trades": self.trades, "equity": self.equity}
+        rows = {
+            "runs": [self._run()],
+            "orders": list(self.orders.values()),
+            "fills": self.fills,
+            "decisions": self.decisions,
+            "trades": self.trades,
+            "equity": self.equity,
+        }
         key = {"session": self.session, "run": self.head.run}
         return {name: pl.DataFrame([key | row for row in rows[name]], schema=schema) for name, schema in SCHEMAS.items()}
+
+    def _run(self) -> dict[str, Any]:
+        head = self.head
+        names = ("mode", "account", "strategy", "version", "code")
+        return {n: getattr(head, n) for n in names} | {
+            "parameters": json.dumps(head.parameters), "briefing": head.briefing.version, "limits": head.limits.model_dump_json(),
+        }  # fmt: skip
 
     def _order(self, decision: Submit) -> None:
         order, lineage = decision.order, decision.lineage
