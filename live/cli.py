@@ -168,10 +168,10 @@ def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on
 @app.command()
 def dagster(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
     """Open the Dagster UI on this home: assets, checks, runs, schedules."""
-    from live.demo import environment
+    from live.demo import dagster_ui, environment
 
     with told():
-        command = [sys.executable, "-m", "dagster", "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(port)]
+        command = [sys.executable, "-m", *dagster_ui(port)]
         raise typer.Exit(subprocess.run(command, env=environment(_settings(home))).returncode)
 
 

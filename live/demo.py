@@ -29,6 +29,8 @@ from pipelines.core.market.session import new_york
 from pipelines.settings import Settings, load
 from pipelines.vendors.calendar import previous_session, session_of
 
+ROOT = Path(__file__).parent.parent
+
 STEP = re.compile(r" - (\w+) - STEP_START")
 
 MARKER = ".simulated"
@@ -124,11 +126,16 @@ def dagster(settings: Settings, job: str, partition: date, show: Callable[[str],
         raise DaybotError(f"the Dagster job {job} for {partition} failed with exit code {process.returncode}; the end of {log}:\n{''.join(kept)}")
 
 
+def dagster_ui(port: int) -> list[str]:
+    """The module and words that serve the Dagster UI on 127.0.0.1; the workspace file gives the code location its name."""
+    return ["dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+
+
 def environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process: these settings, and a Dagster instance beside the data."""
     instance = (settings.daybot_home / "dagster").absolute()
     instance.mkdir(parents=True, exist_ok=True)
-    config = Path(__file__).parent.parent / ".dagster" / "dagster.yaml"
+    config = ROOT / ".dagster" / "dagster.yaml"
     if config.exists():
         shutil.copy(config, instance / "dagster.yaml")
     ours = {

@@ -11,7 +11,7 @@ import httpx
 from rich.console import Console
 
 from live.assemble import nanos, venue_clock
-from live.demo import World, dagster, environment, exchange, sim_settings, stop
+from live.demo import World, dagster, dagster_ui, environment, exchange, sim_settings, stop
 from pipelines.core.errors import DaybotError
 from pipelines.core.market.session import new_york
 from pipelines.settings import Settings
@@ -28,9 +28,8 @@ def run(world: World, home: Path, speed: float, console: Console) -> None:
     with ExitStack() as stack:
         url = stack.enter_context(exchange(world, home, "--speed", str(speed), "--skip-closed"))
         settings = sim_settings(url, home)
-        ui = ["dagster", "dev", "-m", "pipelines.definitions", "-h", "127.0.0.1", "-p", str(DAGSTER_PORT)]
         services = {
-            "Dagster": _start(stack, settings, "dagster", ui),
+            "Dagster": _start(stack, settings, "dagster", dagster_ui(DAGSTER_PORT)),
             "dashboard": _start(stack, settings, "dashboard", ["streamlit", "run", _page(), "--server.port", str(DASHBOARD_PORT)]),
         }
         console.print(f"exchange   [cyan]{url}[/] · SIMULATED, {world.label}, {speed:g} market seconds a second")
