@@ -1,6 +1,9 @@
 """The engine from bars to orders, in the shape of a whole session."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+
+from market import briefing_of
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
@@ -136,3 +139,12 @@ def test_the_daily_loss_halts_and_closes_everything(briefing: Briefing, day: Day
     assert "daily loss" in halts[0].reason
     assert subject.flat
     assert not [d for d in made if isinstance(d, Submit) and d.role is Role.ENTRY and d.at > halts[0].at]
+
+
+def test_entries_of_one_minute_do_not_wait_for_each_other(day: Day) -> None:
+    """Fills of one minute arrive one after the other: the second order must not look forgotten when the first is told."""
+    names = tuple(f"S{i:02d}" for i in range(20))
+    made = decisions(engine(briefing_of(names), max_sector_exposure=1.0), day(names, seed=6, drift=0.0))
+    moments = Counter(d.at for d in made if isinstance(d, Submit) and d.role is Role.ENTRY)
+    assert max(moments.values()) == 3
+    assert not [d for d in made if d.kind == "cancel" and "not filled in time" in d.reason]

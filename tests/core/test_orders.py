@@ -65,6 +65,10 @@ def bracket(venue: BarVenue, side: Side = Side.BUY) -> None:
     venue.take(Submit(Order("e", "AAPL", side, 10, Shape.BRACKET, target, stop), Role.ENTRY, "t", "", 0), 0)
 
 
+def minute(venue: BarVenue, found: Bar) -> list[OrderUpdate]:
+    return [*venue.open({found.symbol: found}, found.start), *venue.trade(found, found.start + MINUTE)]
+
+
 def filled(updates: list[OrderUpdate]) -> dict[str, float | None]:
     return {u.id: u.average for u in updates if u.status is Status.FILLED}
 
@@ -72,10 +76,10 @@ def filled(updates: list[OrderUpdate]) -> dict[str, float | None]:
 def test_an_entry_fills_at_the_next_open_half_a_spread_against_us() -> None:
     venue = BarVenue(half_spread=0.0002)
     bracket(venue)
-    assert filled(venue.trade(bar(100, 101, 99, 100.5), 1)) == {"e": pytest.approx(100.02)}
+    assert filled(minute(venue, bar(100, 101, 99, 100.5))) == {"e": pytest.approx(100.02)}
     short = BarVenue(half_spread=0.0002)
     bracket(short, Side.SELL)
-    assert filled(short.trade(bar(100, 101, 99, 100.5), 1)) == {"e": pytest.approx(99.98)}
+    assert filled(minute(short, bar(100, 101, 99, 100.5))) == {"e": pytest.approx(99.98)}
 
 
 @pytest.mark.parametrize(
@@ -93,16 +97,23 @@ def test_an_entry_fills_at_the_next_open_half_a_spread_against_us() -> None:
 def test_a_bar_fills_exits_by_the_written_rule(after: Bar, expected: dict[str, float]) -> None:
     venue = BarVenue(half_spread=0.0)
     bracket(venue)
-    venue.trade(bar(100, 100, 100, 100), 1)
-    assert filled(venue.trade(after, 2)) == expected
+    minute(venue, bar(100, 100, 100, 100))
+    assert filled(minute(venue, after)) == expected
+
+
+def test_an_entry_in_a_minute_without_a_trade_fills_at_the_last_close() -> None:
+    venue = BarVenue(half_spread=0.0)
+    assert minute(venue, bar(100, 101, 99, 100.5)) == []
+    bracket(venue)
+    assert filled(venue.open({}, MINUTE)) == {"e": 100.5}
 
 
 def test_the_bar_of_the_entry_can_stop_it_out_and_cannot_reach_its_target() -> None:
     up, down = BarVenue(half_spread=0.0), BarVenue(half_spread=0.0)
     bracket(up)
     bracket(down)
-    assert filled(up.trade(bar(100, 110, 99, 109), 1)) == {"e": 100.0}
-    assert filled(down.trade(bar(100, 101, 97, 98), 1)) == {"e": 100.0, "e/stop": 98.0}
+    assert filled(minute(up, bar(100, 110, 99, 109))) == {"e": 100.0}
+    assert filled(minute(down, bar(100, 101, 97, 98))) == {"e": 100.0, "e/stop": 98.0}
 
 
 @given(

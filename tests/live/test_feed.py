@@ -158,4 +158,4 @@ def test_a_lost_connection_is_said_and_its_return_too(tmp_path: Path) -> None:
         await send([bar("AAPL")])
 
     heard = follow(tmp_path, script, lambda h: len(h.bars) == 1)
-    assert heard.health == [True, False, True]
+    assert heard.health[:3] == [True, False, True]

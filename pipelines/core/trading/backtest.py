@@ -25,8 +25,8 @@ class Step:
 def run(engine: Engine, bars: Iterable[Bar], *, equity: float, venue: BarVenue | None = None, feed: str = "backtest") -> Iterator[Step]:
     """Every step of a session over these bars (sorted by start, then in arrival order).
 
-    A minute's bars first fill what is in the market, then the engine sees them, at the minute's end, as it would live: a decision
-    taken on a bar can only be filled by a later one.
+    A minute first fills what waits at its open, then moves through the exits, and at its end the engine sees its bars, as it would live:
+    a decision taken on a bar can only be filled by a later minute.
     """
     venue = venue or BarVenue()
     opening = engine.hours.open - MINUTE
@@ -35,6 +35,8 @@ def run(engine: Engine, bars: Iterable[Bar], *, equity: float, venue: BarVenue |
     for start, group in groupby(bars, key=lambda bar: bar.start):
         minute = list(group)
         at = start + MINUTE
+        for update in venue.open({bar.symbol: bar for bar in minute}, start):
+            yield from _exchange(engine, venue, update)
         for bar in minute:
             for update in venue.trade(bar, at):
                 yield from _exchange(engine, venue, update)

@@ -1,12 +1,14 @@
 """How a bar fills an order, when nothing finer than the bar is known. Pessimistic where the bar leaves it open.
 
-- A market order fills at the open of the symbol's next bar, moved against us by half the spread.
+- A market order fills at the open of the next minute, or at the symbol's last close where it does not trade in that minute, moved against us
+  by half the spread: quotes are there when prints are not.
 - A stop fills at its price, or at the open where the bar begins beyond it, moved by half the spread.
 - A target fills at its price, or at the open where the bar begins beyond it; touching is not enough, the bar must go through by a tick.
 - Where one bar reaches both stop and target, the stop came first.
 - The bar that fills an entry can also stop it out; it cannot reach its target.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipelines.core.errors import DataError
@@ -50,6 +52,9 @@ class BarVenue:
     half_spread: float = 0.0002
     entries: dict[str, list[Order]] = field(default_factory=dict)
     exits: dict[str, Resting] = field(default_factory=dict)
+    closes: dict[str, float] = field(default_factory=dict)
+    _fresh: set[str] = field(default_factory=set)
+    """Symbols that were entered at the open of the minute at hand."""
 
     def take(self, decision: Decision, at: int) -> list[Answer | OrderUpdate]:
         """What the broker says at once to a request."""
@@ -59,17 +64,27 @@ class BarVenue:
             return self._cancel(decision.id, at)
         return []
 
-    def trade(self, bar: Bar, at: int) -> list[OrderUpdate]:
-        """What this bar does to the symbol's orders."""
+    def open(self, bars: Mapping[str, Bar], at: int) -> list[OrderUpdate]:
+        """What the beginning of a minute does to the waiting market orders; `bars` are the minute's, by symbol."""
         updates: list[OrderUpdate] = []
-        for order in self.entries.pop(bar.symbol, []):
-            price = bar.open * (1 + order.side.sign * self.half_spread)
-            updates.append(_update(order.id, order.symbol, order.side, Status.FILLED, order.quantity, price, at))
-            if order.shape is Shape.BRACKET:
-                self.exits[order.symbol] = Resting.of(order)
-                updates += self._exit(bar, at, fresh=True)
-                return updates
-        return updates + self._exit(bar, at, fresh=False)
+        for symbol, orders in self.entries.items():
+            price = bars[symbol].open if symbol in bars else self.closes.get(symbol)
+            if price is None:
+                continue
+            for order in orders:
+                self._fresh.add(symbol)
+                updates.append(_filled(order, price * (1 + order.side.sign * self.half_spread), at))
+                if order.shape is Shape.BRACKET:
+                    self.exits[symbol] = Resting.of(order)
+            orders.clear()
+        return updates
+
+    def trade(self, bar: Bar, at: int) -> list[OrderUpdate]:
+        """What the whole bar does to the symbol's exits."""
+        self.closes[bar.symbol] = bar.close
+        fresh = bar.symbol in self._fresh
+        self._fresh.discard(bar.symbol)
+        return self._exit(bar, at, fresh=fresh)
 
     def _submit(self, order: Order, at: int) -> list[Answer | OrderUpdate]:
         if order.shape is Shape.OCO:
@@ -113,6 +128,10 @@ class BarVenue:
         if not fresh and ((bar.high >= target + TICK) if down else (bar.low <= target - TICK)):
             return Role.TARGET, max(bar.open, target) if down else min(bar.open, target)
         return None
+
+
+def _filled(order: Order, price: float, at: int) -> OrderUpdate:
+    return _update(order.id, order.symbol, order.side, Status.FILLED, order.quantity, price, at)
 
 
 def _update(order_id: str, symbol: str, side: Side, status: Status, filled: int, average: float | None, at: int) -> OrderUpdate:
