@@ -8,6 +8,7 @@ from live.brokers.alpaca import AlpacaBroker
 from live.clock import Clock
 from live.feeds.alpaca import AlpacaFeed
 from live.journal import Journal
+from live.tasks import end
 from pipelines.core.errors import BrokerError, DaybotError, FeedError
 from pipelines.core.journal import DECISION, EVENT, Manifest
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
@@ -175,9 +176,7 @@ class Runner:
             self._moved.set()
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end(tasks)
         await self.feed.close()
         await self.broker.updates.close()
         self.broker.close()

@@ -14,6 +14,7 @@ from live.brokers.alpaca import AlpacaBroker
 from live.clock import SteppedClock
 from live.direct import flatten
 from live.sim.embedded import Exchange
+from live.tasks import end
 from pipelines.core.errors import OrderRejected
 from pipelines.core.trading.events import Answer, Event, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg
@@ -67,8 +68,7 @@ def play(settings: Settings, act: Callable[[Desk], object]) -> Desk:
                 await desk.broker.updates.listening.wait()
             await act(desk)  # type: ignore[misc]
         finally:
-            stream.cancel()
-            await asyncio.gather(stream, return_exceptions=True)
+            await end([stream])
             await desk.broker.updates.close()
             desk.broker.close()
         return desk

@@ -1,6 +1,5 @@
 """The whole chain as a newcomer runs it: what it says, what it leaves behind, and whether it can be repeated."""
 
-import json
 import os
 from pathlib import Path
 
@@ -171,8 +170,7 @@ def test_a_recorded_market_trades_what_has_history_and_refuses_the_rest(
     data = Path(os.environ["DAYBOT_DATA"])
     ran = daybot("demo", "--world", str(data / minutes), "--history", str(data / days), "--date", day, home=tmp_path / "home")
     assert ran.code == 0, ran.output
-    rows = [json.loads(line)["record"] for line in next((tmp_path / "home" / "journal").glob("*.jsonl")).open()]
-    made = [r["data"] for r in rows if r["kind"] == "decision"]
+    made = [r.data for r in journal.read(journal.latest(tmp_path / "home" / "journal")) if r.kind == "decision"]
     assert {d["order"]["symbol"] for d in made if d["kind"] == "submit"} <= traded
     without = {d["symbol"] for d in made if d["kind"] == "refused" and d["check"]["code"] == "HISTORY"}
     assert without.isdisjoint(traded)

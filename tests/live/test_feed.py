@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from live.clock import SteppedClock
 from live.feeds.alpaca import AlpacaFeed
+from live.tasks import end
 from pipelines.core.trading.events import Event, FeedStatus, MarketBar
 from pipelines.settings import load
 
@@ -92,8 +93,7 @@ def follow(home: Path, script: Script, done: Callable[[Heard], bool], *, granted
             try:
                 await heard.until(lambda: done(heard))
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await end([task])
                 await feed.close()
         return heard
 
