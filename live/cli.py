@@ -19,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError
 from pipelines.core.market.session import new_york
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 journals = typer.Typer(no_args_is_help=True, help="The session journals: append-only, hash-chained, one file a session.")
 app.add_typer(journals, name="journal")
+app.add_typer(faults, name="fault")
 app.command("exchange")(exchange)
 
 console = Console()

@@ -13,7 +13,8 @@ from pipelines.settings import Settings, example
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+EXCHANGE = (ROOT / "live" / "sim" / "README.md").read_text()
+BLOCKS = "\n".join(re.findall(r"```sh\n(.*?)```", README + EXCHANGE, re.DOTALL))
 LINES = [line.split("#")[0].strip() for line in BLOCKS.splitlines() if line.strip()]
 
 

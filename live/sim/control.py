@@ -12,6 +12,7 @@ from live.sim.alpaca.queries import body_of
 from live.sim.alpaca.wire import account_json, order_json
 from live.sim.clock import SECOND, new_york, parse, rfc3339
 from live.sim.errors import Refusal
+from live.sim.faults.routes import FaultRoutes
 from live.sim.venue.orders import Order
 from live.sim.venue.ticket import plain
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:  # the server builds this
 _NOT_MODELLED = (
     "queue position and displayed size: what crosses the quote is filled at the quote",
     "market impact: orders of the account move no price",
-    "opening and closing auctions (opg, cls)",
-    "fees, interest, dividends, splits, margin calls, settlement delay",
-    "trading halts and limit-up limit-down bands",
+    "auction books: opg and cls orders get the official price, whatever their size",
+    "fees, interest, margin calls, settlement delay; dividends unless asked for, as on a paper account",
+    "limit-up limit-down bands are told but do not bind; halts only where they were switched on",
+    "the IEX feed as one venue of many: every feed shows the whole market",
     "options, crypto, fractional positions beyond plain day orders",
 )
 
@@ -40,6 +42,7 @@ class Control:
             Route("/sim/clock/step", self.step, methods=["POST"]),
             Route("/sim/books", self.books, methods=["GET"]),
             Route("/sim/world", self.world, methods=["GET"]),
+            *FaultRoutes(self._exchange).routes(),
         ]
 
     async def clock(self, request: Request) -> Response:
@@ -77,8 +80,9 @@ class Control:
             "session": session.date.isoformat(),
             "open": rfc3339(session.open),
             "close": rfc3339(session.close),
-            "sent": exchange.streams.sent,
+            "sent": {**exchange.streams.sent, "polygon": exchange.polygon.stream.sent},
             "clients": exchange.streams.clients,
+            "polygon_clients": exchange.polygon.stream.clients,
         }
 
     async def books(self, request: Request) -> Response:
@@ -114,7 +118,8 @@ class Control:
         }
         orders = [_order(order) for order in sorted(desk.orders.values(), key=lambda order: order.number)]
         shown = account_json(desk.account, value, asof=new_york(self._exchange.venue.now).date().isoformat())
-        return JSONResponse({"account": {**shown, **exact}, "orders": orders, "fills": fills, "positions": positions})
+        truth = {"account": {**shown, **exact}, "orders": orders, "fills": fills, "positions": positions}
+        return JSONResponse({**truth, "faults": self._exchange.faults.registry.log()})
 
     async def world(self, request: Request) -> Response:
         world = self._exchange.world

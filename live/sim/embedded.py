@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from types import TracebackType
@@ -9,8 +10,11 @@ from typing import Any, Self
 
 import httpx
 
+from live.sim.alpaca.market import PLANS, Plan
 from live.sim.clock import SECOND, local, rfc3339
+from live.sim.faults.fault import FaultError
 from live.sim.listen import Listener, listening
+from live.sim.polygon.terms import Terms
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
 from live.sim.worlds.generated import GeneratedWorld
@@ -40,6 +44,13 @@ class Exchange:
         key: str | None = None,
         secret: str | None = None,
         skip_closed: bool = False,
+        plan: Plan = PLANS["unlimited"],
+        patience: float = 5.0,
+        multiplier: int = 4,
+        slip_rate: float = 0.0,
+        dividends: bool = False,
+        scenario: Sequence[Mapping[str, Any]] = (),
+        polygon: Terms | None = None,
     ) -> None:
         day = day or (_DAY if world is None or world.kind == "generated" else world.first)
         self.world: World = GeneratedWorld(day=day, seed=seed) if world is None else world
@@ -52,6 +63,13 @@ class Exchange:
             secret=secret,
             rate_limit=rate_limit,
             partial_rate=partial_rate,
+            plan=plan,
+            patience=patience,
+            multiplier=multiplier,
+            slip_rate=slip_rate,
+            dividends=dividends,
+            scenario=scenario,
+            polygon=polygon or Terms(),
         )
         self._ready = threading.Event()
         self._listener: Listener | None = None
@@ -67,6 +85,11 @@ class Exchange:
         return self.url.replace("http", "ws", 1) + "/v2/iex"
 
     @property
+    def polygon_stream(self) -> str:
+        """Address of Polygon's stocks stream. Its clients want the part between `ws://` and `/stocks` as their `feed`, and `secure=False`."""
+        return self.url.replace("http", "ws", 1) + "/stocks"
+
+    @property
     def trading_stream(self) -> str:
         return self.url.replace("http", "ws", 1) + "/stream"
 
@@ -75,6 +98,17 @@ class Exchange:
 
     def books(self) -> dict[str, Any]:
         return self._json(self._client.get(f"{self.url}/sim/books"))
+
+    def inject(self, **fault: Any) -> dict[str, Any]:
+        """Add a fault; answers it with its `id`. `from` is a word of Python: say `from_`."""
+        answer = self._client.post(f"{self.url}/sim/faults", json={name.rstrip("_"): value for name, value in fault.items()})
+        if answer.status_code == 422:
+            raise FaultError(answer.json()["message"])
+        return self._json(answer)
+
+    def relent(self, name: str | None = None) -> None:
+        """Remove one fault, or all of them."""
+        self._client.delete(f"{self.url}/sim/faults/{name}" if name else f"{self.url}/sim/faults").raise_for_status()
 
     def step(self, seconds: float | None = None, *, to: str | None = None) -> dict[str, Any]:
         """Move venue time; answers the clock when everything due has run and all sockets are written."""

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -16,13 +17,18 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from live.sim.alpaca.market import PLANS, Plan
 from live.sim.clock import local, new_york
 from live.sim.errors import WorldError
+from live.sim.faults.fault import FaultError
+from live.sim.faults.scenario import load
 from live.sim.listen import listening
 from live.sim.server import Exchange, Options
+from live.sim.worlds import listing
+from live.sim.worlds.actions import read
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.recorded import RecordedWorld
-from live.sim.worlds.world import World
+from live.sim.worlds.world import Asset, World
 
 _LOG = logging.getLogger("daybot.exchange")
 _GENERATED_DAY = date(2026, 11, 20)
@@ -56,6 +62,18 @@ def exchange(
     secret: Annotated[str | None, typer.Option(help="The secret that goes with --key.")] = None,
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a venue minute, trading and data each; 0 switches the limit off.")] = 200,
     partial_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of orders that are filled in two to four pieces.")] = 0.1,
+    scenario: Annotated[Path | None, typer.Option(help="Faults from a file, TOML or JSON; see live/sim/faults.")] = None,
+    plan: Annotated[str, typer.Option(help="Data plan: unlimited, or basic with 30 symbols, IEX only and no recent SIP.")] = "unlimited",
+    multiplier: Annotated[int, typer.Option(help="Margin of the account: 1 (cash), 2 or 4.")] = 4,
+    actions: Annotated[
+        Path | None, typer.Option(help="Splits and dividends of recorded minutes: symbol, type, ex_date, new_rate, old_rate, rate.")
+    ] = None,
+    assets: Annotated[Path | None, typer.Option(help="CSV that overrides name, exchange, shortable, easy_to_borrow, fractionable, tradable.")] = None,
+    dividends: Annotated[bool, typer.Option("--dividends", help="Pay dividends to the account; a paper account gets none.")] = False,
+    splits: Annotated[bool, typer.Option("--splits", help="Generated market: splits and dividends now and then.")] = False,
+    halts: Annotated[bool, typer.Option("--halts", help="Generated market: trading halts now and then.")] = False,
+    extended: Annotated[bool, typer.Option("--extended", help="Generated market: thin minutes before the open and after the close.")] = False,
+    slips: Annotated[float, typer.Option(min=0, max=1, help="Share of minutes whose first report is wrong and put right 30 s later.")] = 0.0,
     ready_file: Annotated[Path | None, typer.Option(help="Once the socket listens, write {url, pid} there as JSON, in one step.")] = None,
 ) -> None:
     """Run the simulated exchange: Alpaca's REST and streams on 127.0.0.1, over an invented or a recorded market.
@@ -63,7 +81,11 @@ def exchange(
     Point any Alpaca client at http://127.0.0.1:8765 (streams ws://127.0.0.1:8765/v2/iex and /stream). Everything it shows is SIMULATED.
     """
     try:
-        built = _world(world or [], history or [], _date(day), seed)
+        listed = listing.read(assets) if assets is not None else None
+        if world or history or actions:
+            built: World = _recorded(world or [], history or [], actions, day=_date(day), seed=seed, assets=listed)
+        else:
+            built = GeneratedWorld(day=_date(day) or _GENERATED_DAY, seed=seed, extended=extended, halts=halts, splits=splits, assets=listed)
         opened = _date(day) or (_GENERATED_DAY if built.kind == "generated" else built.first)
         if built.calendar.find(opened) is None:
             raise WorldError(f"{opened} is no NYSE session. Choose a trading day with --date.")
@@ -76,19 +98,37 @@ def exchange(
             secret=secret,
             rate_limit=rate_limit,
             partial_rate=partial_rate,
+            plan=_plan(plan),
+            multiplier=_multiplier(multiplier),
+            slip_rate=slips,
+            dividends=dividends,
+            scenario=load(scenario) if scenario is not None else (),
         )
         raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, ready_file=ready_file)))
-    except WorldError as wrong:
+    except (WorldError, FaultError) as wrong:
         typer.echo(f"daybot exchange: {wrong}", err=True)
         raise typer.Exit(2) from None
 
 
-def _world(minutes: list[Path], history: list[Path], day: date | None, seed: int) -> World:
-    if minutes:
-        return RecordedWorld(minutes=minutes, history=history, day=day, seed=seed)
-    if history:
-        raise WorldError("--history belongs to recorded minutes, but no --world FILE was given. Name the minutes, or drop --history.")
-    return GeneratedWorld(day=day or _GENERATED_DAY, seed=seed)
+def _recorded(
+    minutes: list[Path], history: list[Path], actions: Path | None, *, day: date | None, seed: int, assets: Mapping[str, Asset] | None
+) -> World:
+    if not minutes:
+        name = "--history" if history else "--actions"
+        raise WorldError(f"{name} belongs to recorded minutes, but no --world FILE was given. Name the minutes, or drop {name}.")
+    return RecordedWorld(minutes=minutes, history=history, day=day, seed=seed, actions=read(actions) if actions else None, assets=assets)
+
+
+def _plan(name: str) -> Plan:
+    if name not in PLANS:
+        raise WorldError(f"--plan must be one of {', '.join(PLANS)}, found {name!r}.")
+    return PLANS[name]
+
+
+def _multiplier(value: int) -> int:
+    if value not in (1, 2, 4):
+        raise WorldError(f"--multiplier must be 1, 2 or 4, found {value}.")
+    return value
 
 
 def _date(text: str | None) -> date | None:
@@ -156,5 +196,5 @@ def _line(core: Exchange, url: str, rate: float) -> str:
     now = new_york(core.venue.now)
     return (
         f"SIMULATED {core.world.name}  {now:%a %Y-%m-%d %H:%M:%S} New York  {core.clock.mode} x{core.clock.speed or 0:g}  {url}  "
-        f"clients {clients['market']} data {clients['trading']} trading  {rate:.0f} msg/s  {orders}"
+        f"clients {clients['market']} data {clients['trading']} trading  {rate:.0f} msg/s  {orders}{core.faults.line()}"
     )

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 from typing import Any
@@ -16,13 +16,26 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from live.sim.alpaca.activities import Activities
 from live.sim.alpaca.data import Data
+from live.sim.alpaca.days import Days
+from live.sim.alpaca.market import PLANS, STREAMS, Market, Plan
 from live.sim.alpaca.ordering import Ordering
-from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.portfolio import Portfolio
+from live.sim.alpaca.reference import Reference
 from live.sim.alpaca.trading import Trading
+from live.sim.alpaca.updates import Updates
+from live.sim.alpaca.watchlists import Watchlists
 from live.sim.clock import MINUTE, SECOND, Clock, local
 from live.sim.control import Control
 from live.sim.errors import BooksError, Refusal
+from live.sim.faults.bent import BentWorld
+from live.sim.faults.faults import Faults
+from live.sim.faults.rest import Call
+from live.sim.polygon.chorus import Chorus
+from live.sim.polygon.host import Host
+from live.sim.polygon.replies import Denial
+from live.sim.polygon.terms import Terms
 from live.sim.venue.venue import Venue
 from live.sim.worlds.world import World
 
@@ -43,6 +56,13 @@ class Options:
     secret: str | None = None
     rate_limit: int = 200
     partial_rate: float = 0.1
+    scenario: Sequence[Mapping[str, Any]] = ()
+    plan: Plan = PLANS["unlimited"]
+    patience: float = 5.0  # wall seconds a stream client may leave a frame unread
+    multiplier: int = 4
+    slip_rate: float = 0.0
+    dividends: bool = False
+    polygon: Terms = field(default_factory=Terms)
 
 
 class Exchange:
@@ -52,11 +72,25 @@ class Exchange:
         self.world = world
         self.options = options
         self.clock = Clock(options.start, speed=options.speed)
-        self.venue = Venue(world, start=options.start, cash=options.cash, partial_rate=options.partial_rate)
-        self.streams = Streams(self.venue, self.accepts)
+        bent = BentWorld(world)
+        self.venue = Venue(
+            bent,
+            start=options.start,
+            cash=options.cash,
+            partial_rate=options.partial_rate,
+            multiplier=options.multiplier,
+            slip_rate=options.slip_rate,
+            pays=options.dividends,
+        )
+        self.polygon = Host(self.venue, options.polygon)
+        self.streams = Chorus(self.venue, self.polygon.stream)
+        self.market = Market(self.venue, self.streams, self.accepts, plan=options.plan, patience=options.patience)
+        self.updates = Updates(self.streams, self.accepts, options.patience)
+        self.faults = Faults(self.venue, bent, wake=self.wake)
         self.broken: str | None = None
         self.stopped = asyncio.Event()  # set when the books broke: the server must not go on
         self._wake = asyncio.Event()
+        self.faults.load(options.scenario)
         self.app: ASGIApp = _Edge(self, self._routes())
 
     def accepts(self, key: object, secret: object) -> bool:
@@ -99,7 +133,7 @@ class Exchange:
                     self.advance()
                 except BooksError:
                     break
-            await self.streams.flush()
+            self.streams.kick()
             due = self.venue.agenda.next()
             wait = _NAP if due is None or self.clock.speed is None else min(_NAP, self.clock.wait(due))
             with contextlib.suppress(TimeoutError):
@@ -142,13 +176,26 @@ class Exchange:
         routes: list[Route | WebSocketRoute] = [
             *Trading(self.venue).routes(),
             *Ordering(self.venue).routes(),
-            *Data(self.venue).routes(),
+            *Watchlists(self.venue).routes(),
+            *Activities(self.venue).routes(),
+            *Portfolio(self.venue).routes(),
+            *Days(self.venue).routes(),
+            *Data(self.venue, self.options.plan).routes(),
+            *Reference(self.venue).routes(),
             *Control(self).routes(),
-            WebSocketRoute("/stream", self.streams.trading),
-            WebSocketRoute("/stream/", self.streams.trading),
-            *(WebSocketRoute(f"/v2/{feed}", self.streams.market) for feed in ("iex", "sip", "delayed_sip")),
+            *self.polygon.routes(),
+            WebSocketRoute("/stream", self.updates.serve),
+            WebSocketRoute("/stream/", self.updates.serve),
+            *(WebSocketRoute(path, self.market.serve) for path in STREAMS),
         ]
-        handlers: dict[Any, Any] = {Refusal: _refused, BooksError: self._broke, 404: _unknown, 405: _unsuited, Exception: _internal}
+        handlers: dict[Any, Any] = {
+            Refusal: _refused,
+            Denial: self.polygon.replies.handle,
+            BooksError: self._broke,
+            404: _unknown,
+            405: _unsuited,
+            Exception: _internal,
+        }
         app = Starlette(routes=routes, lifespan=self._life, exception_handlers=handlers)
         app.router.redirect_slashes = False  # clients refuse to follow redirects
         return app
@@ -169,6 +216,8 @@ class _Edge:
         self._windows: dict[str, tuple[int, int]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and await self._exchange.faults.denies(scope, send):
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -183,7 +232,7 @@ class _Edge:
         if refused is not None:
             await refused(scope, receive, answer)
             return
-        await self._app(scope, receive, answer)
+        await self._exchange.faults.rest.serve(self._app, Call(scope, receive, answer, raw=send, headers=headers))
         self._exchange.wake()
 
     def _judge(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Response | None:
@@ -196,6 +245,8 @@ class _Edge:
             return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {exchange.broken}"}, status_code=500)
         if path.startswith("/sim/"):
             return None
+        if exchange.polygon.owns(path):
+            return exchange.polygon.judge(scope)
         data = path.startswith(("/v2/stocks", "/v1beta1", "/v1/corporate-actions"))
         headers.append((b"x-request-id", UUID(int=self._ids.getrandbits(128), version=4).hex.encode()))
         within = self._count("data" if data else "trading", headers)

@@ -52,6 +52,10 @@ def test_command_listens_on_a_free_port_and_stops_cleanly(tmp_path, minutes):
         (["--date", "tomorrow"], "--date must look like"),
         (["--start", "noon"], "--start must look like"),
         (["--history", "days.parquet"], "--history belongs to recorded minutes"),
+        (["--actions", "actions.csv"], "--actions belongs to recorded minutes"),
+        (["--assets", "nowhere.csv"], "found nothing at nowhere.csv"),
+        (["--plan", "gold"], "--plan must be one of unlimited, basic"),
+        (["--multiplier", "3"], "--multiplier must be 1, 2 or 4"),
         (["--world", "nowhere.parquet"], "found nothing at nowhere.parquet"),
     ],
 )

@@ -44,7 +44,7 @@ SUBMIT = st.tuples(
     st.sampled_from(("", "bracket", "oco", "oto")),
     st.integers(1, 300),
     st.integers(-30, 30),
-    st.sampled_from(("day", "gtc", "ioc", "fok")),
+    st.sampled_from(("day", "gtc", "ioc", "fok", "cls")),
 )
 ACT = st.tuples(st.sampled_from(("cancel", "replace", "close", "cancel_all", "drop")), st.integers(0, 40), st.integers(-30, 30))
 STEP = st.tuples(st.just("step"), st.sampled_from((0.02, 0.1, 0.5, 3.0, 45.0, 300.0)))

@@ -5,34 +5,66 @@ from typing import Any
 
 import msgpack
 
-from live.sim.alpaca.data import shown, trade_id
+from live.sim.alpaca.ticks import CONDITIONS, QUOTE_CONDITION, VENUE, shown, trade_id
 from live.sim.clock import SECOND, rfc3339
+from live.sim.worlds.halts import Change
+from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
 
 CHANNELS = ("trades", "quotes", "bars", "updatedBars", "dailyBars", "statuses", "lulds", "corrections", "cancelErrors")
+_JSON = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def bar_message(kind: str, symbol: str, bars: Bars, row: int, *, packed: bool) -> Any:
     """`t` is the start of the minute, or midnight in New York for a day."""
     fields = {"T": kind, "S": symbol, "o": float(bars.o[row]), "h": float(bars.h[row]), "l": float(bars.l[row]), "c": float(bars.c[row])}
-    fields |= {"v": int(bars.v[row]), "n": int(bars.n[row]), "vw": float(bars.vw[row])}
-    return _encoded(fields, int(bars.t[row]), packed=packed)
+    fields |= {"v": int(bars.v[row]), "n": int(bars.n[row]), "vw": float(bars.vw[row]), "t": _time(int(bars.t[row]), packed=packed)}
+    return _encoded(fields, packed=packed)
 
 
-def trade_message(symbol: str, trade: Print, *, packed: bool) -> Any:
-    fields = {"T": "t", "S": symbol, "i": trade_id(trade), "x": "V", "p": trade.price / 10_000, "s": trade.size, "c": ["@"], "z": "C"}
-    return _encoded(fields, trade.at, packed=packed)
+def trade_message(symbol: str, trade: Print, tape: str, *, packed: bool) -> Any:
+    fields = {"T": "t", "S": symbol, "i": trade_id(trade), "x": VENUE[tape], "p": trade.price / 10_000, "s": trade.size}
+    fields |= {"t": _time(trade.at, packed=packed), "c": [CONDITIONS[tape]], "z": tape}
+    return _encoded(fields, packed=packed)
 
 
-def quote_message(symbol: str, trade: Print, *, packed: bool) -> Any:
+def quote_message(symbol: str, trade: Print, tape: str, *, packed: bool) -> Any:
     """Sizes in shares."""
-    fields = {"T": "q", "S": symbol, "bx": "V", "bp": trade.bid / 10_000, "bs": shown(trade), "ax": "V", "ap": trade.ask / 10_000}
-    fields |= {"as": shown(trade), "c": ["R"], "z": "C"}
-    return _encoded(fields, trade.at, packed=packed)
+    fields = {"T": "q", "S": symbol, "bx": VENUE[tape], "bp": trade.bid / 10_000, "bs": shown(trade), "ax": VENUE[tape], "ap": trade.ask / 10_000}
+    fields |= {"as": shown(trade), "t": _time(trade.at, packed=packed), "c": [QUOTE_CONDITION], "z": tape}
+    return _encoded(fields, packed=packed)
 
 
-def _encoded(fields: dict[str, Any], at: int, *, packed: bool) -> Any:
-    if packed:
-        return msgpack.packb({**fields, "t": msgpack.Timestamp(*divmod(at, SECOND))})
-    return json.dumps({**fields, "t": rfc3339(at)}, separators=(",", ":"))
+def status_message(symbol: str, change: Change, tape: str, *, packed: bool) -> Any:
+    fields = {"T": "s", "S": symbol, "sc": change.code, "sm": change.text, "rc": change.reason, "rm": change.words}
+    return _encoded({**fields, "t": _time(change.at, packed=packed), "z": tape}, packed=packed)
+
+
+def band_message(symbol: str, band: tuple[int, int], at: int, tape: str, *, packed: bool) -> Any:
+    """Limit-up limit-down prices, lower and upper."""
+    fields = {"T": "l", "S": symbol, "u": band[1] / 10_000, "d": band[0] / 10_000, "i": "B", "t": _time(at, packed=packed), "z": tape}
+    return _encoded(fields, packed=packed)
+
+
+def correction_message(symbol: str, slip: Slip, tape: str, *, packed: bool) -> Any:
+    """The trade as it was told first (`o...`) and as it is (`c...`)."""
+    first, right = slip.told or slip.trade, slip.trade
+    conditions = [CONDITIONS[tape]]
+    fields = {"T": "c", "S": symbol, "x": VENUE[tape], "oi": trade_id(first), "op": first.price / 10_000, "os": first.size, "oc": conditions}
+    fields |= {"ci": trade_id(right) + 1, "cp": right.price / 10_000, "cs": right.size, "cc": conditions}
+    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": tape}, packed=packed)
+
+
+def cancel_message(symbol: str, slip: Slip, tape: str, *, packed: bool) -> Any:
+    trade = slip.told or slip.trade
+    fields = {"T": "x", "S": symbol, "i": trade_id(trade), "x": VENUE[tape], "p": trade.price / 10_000, "s": trade.size, "a": "C"}
+    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": tape}, packed=packed)
+
+
+def _time(at: int, *, packed: bool) -> Any:
+    return msgpack.Timestamp(*divmod(at, SECOND)) if packed else rfc3339(at)
+
+
+def _encoded(fields: dict[str, Any], *, packed: bool) -> Any:
+    return msgpack.packb(fields) if packed else _JSON(fields)

@@ -8,77 +8,71 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live.sim.alpaca.adjusted import Adjusted, adjustment
 from live.sim.alpaca.history import History, Timeframe, rows, timeframe
-from live.sim.alpaca.queries import words
-from live.sim.clock import MINUTE, local, new_york, parse, rfc3339
+from live.sim.alpaca.market import Plan
+from live.sim.alpaca.past import Past
+from live.sim.alpaca.queries import number_of, one_of, time_of, words
+from live.sim.alpaca.ticks import quote_row, trade_row
+from live.sim.clock import MINUTE, local, new_york, parse
 from live.sim.errors import Refusal, invalid
 from live.sim.venue.venue import Venue
-from live.sim.worlds.tape import Print
 
 _KINDS = {"bars": "bar", "trades": "trade", "quotes": "quote"}
 _FEEDS = ("iex", "sip", "otc", "boats", "delayed_sip", "overnight")
 _MOST = 10_000
+_RECENT = 15 * MINUTE
 
 
 class Data:
     """Routes over one venue; every answer is cut at the venue's clock."""
 
-    def __init__(self, venue: Venue) -> None:
+    def __init__(self, venue: Venue, plan: Plan) -> None:
         self._venue = venue
-        self._history = History(venue.world)
+        self._plan = plan
+        self._history = History(venue.world, venue.slips)
+        self._past = Past(venue.world, venue.tape, venue.slips)
 
     def routes(self) -> list[Route]:
         return [
             Route("/v2/stocks/snapshots", self.snapshots, methods=["GET"]),
-            Route("/v2/stocks/{kind}/latest", self.latest, methods=["GET"]),
             Route("/v2/stocks/bars", self.bars, methods=["GET"]),
             Route("/v2/stocks/trades", self.ticks, methods=["GET"]),
             Route("/v2/stocks/quotes", self.ticks, methods=["GET"]),
+            Route("/v2/stocks/{kind}/latest", self.latest, methods=["GET"]),
             Route("/v2/stocks/{symbol}/snapshot", self.snapshot, methods=["GET"]),
             Route("/v2/stocks/{symbol}/{kind}/latest", self.latest_one, methods=["GET"]),
             Route("/v2/stocks/{symbol}/bars", self.bars, methods=["GET"]),
             Route("/v2/stocks/{symbol}/trades", self.ticks, methods=["GET"]),
             Route("/v2/stocks/{symbol}/quotes", self.ticks, methods=["GET"]),
-            Route("/v1/corporate-actions", self.actions, methods=["GET"]),
-            Route("/v1beta1/corporate-actions", self.actions, methods=["GET"]),
         ]
 
     async def bars(self, request: Request) -> Response:
         text = request.query_params.get("timeframe")
         if not text:
             raise invalid("timeframe is required")
-        frame = timeframe(text)
-        return self._paged(request, "bars", lambda symbol, bounds, newest: self._bar_chunks(symbol, frame, bounds, newest=newest))
+        frame, how = timeframe(text), adjustment(request.query_params.get("adjustment"))
+        return self._paged(request, "bars", lambda symbol, bounds, newest: self._bar_chunks(symbol, frame, how, bounds, newest=newest))
 
     async def ticks(self, request: Request) -> Response:
+        """Of every session: the path inside a minute is the same whenever it is asked for."""
         kind = request.url.path.rsplit("/", 1)[-1]
-        make = _trade if kind == "trades" else _quote
-        return self._paged(request, kind, lambda symbol, bounds, newest: self._tick_chunks(symbol, make, bounds, newest=newest))
+        return self._paged(request, kind, lambda symbol, bounds, newest: self._past.chunks(symbol, kind, bounds, now=self._venue.now, newest=newest))
 
-    def _bar_chunks(self, symbol: str, frame: Timeframe, bounds: tuple[int, int], *, newest: bool) -> Any:
+    def _bar_chunks(self, symbol: str, frame: Timeframe, how: frozenset[str], bounds: tuple[int, int], *, newest: bool) -> Any:
         start, end = bounds
-        for bars in self._history.chunks(symbol, frame, start=start, end=end, now=self._venue.now, newest_first=newest):
+        adjusted = Adjusted(self._venue.world, symbol, how, now=self._venue.now)
+        for bars in self._history.chunks(symbol, frame, start=start, end=end, now=self._venue.now, newest_first=newest, adjust=adjusted):
             yield rows(bars)
-
-    def _tick_chunks(self, symbol: str, make: Any, bounds: tuple[int, int], *, newest: bool) -> Any:
-        """Only of the running session: the path inside older minutes is not kept."""
-        tape = self._venue.tape
-        start, end = bounds[0], min(bounds[1], self._venue.now)
-        starts = [int(at) for at in tape.columns[symbol].t] if symbol in tape.columns else []
-        minutes = [at for at in starts if start - MINUTE < at <= end]
-        for minute in reversed(minutes) if newest else minutes:
-            found = [make(trade) for trade in tape.path(symbol, minute) if start <= trade.at <= end]
-            yield found[::-1] if newest else found
 
     def _paged(self, request: Request, kind: str, chunks: Any) -> Response:
         """Symbol by symbol in alphabetical order; the limit counts over all symbols of the page."""
         single = request.path_params.get("symbol")
         symbols = [single] if single else sorted(_symbols(request))
-        _feed(request)
-        newest = _sort(request)
-        start, end = self._bounds(request)
+        feed, newest = one_of(request, "feed", _FEEDS, "sip"), one_of(request, "sort", ("asc", "desc"), "asc") == "desc"
+        start, end = self._bounds(request, explicit=feed)
         after = _decode(request.query_params.get("page_token"))
-        limit, found, token, last = _limit(request), dict[str, list[dict[str, Any]]](), None, None
+        limit, found, token, last = number_of(request, "limit", default=1_000, most=_MOST), dict[str, list[dict[str, Any]]](), None, None
         for symbol in symbols:
             if after is not None and symbol < after[0]:
                 continue
@@ -100,27 +94,39 @@ class Data:
             if token:
                 break
         body: dict[str, Any] = {kind: found.get(single, []), "symbol": single} if single else {kind: found}
-        return JSONResponse({**body, "next_page_token": token})
+        return JSONResponse({**body, "next_page_token": token, **_currency(request)})
 
-    def _bounds(self, request: Request) -> tuple[int, int]:
-        """Start of today to now unless given; bounds are included, a bare date as end means its whole day."""
+    def _bounds(self, request: Request, *, explicit: str) -> tuple[int, int]:
+        """Start of today to now unless given; bounds are included, a bare date as end means its whole day in New York."""
         now = self._venue.now
-        start = _moment(request, "start", end_of_day=False)
-        end = _moment(request, "end", end_of_day=True)
-        return (local(new_york(now).date(), 0) if start is None else start), (now if end is None else end)
+        start, end = time_of(request, "start"), _until(request)
+        asof = request.query_params.get("asof")
+        if asof and asof != "-":
+            time_of(request, "asof")
+        begin, finish = (local(new_york(now).date(), 0) if start is None else start), (now if end is None else end)
+        if not self._plan.recent_sip and explicit == "sip" and min(finish, now) > now - _RECENT:
+            if request.query_params.get("feed") or end is not None:
+                raise Refusal(403, None, "subscription does not permit querying recent SIP data")
+            finish = now - _RECENT
+        return begin, finish
 
     async def latest(self, request: Request) -> Response:
         kind = _kind(request)
-        _feed(request)
+        self._newest(request)
         found = {symbol: self._latest(symbol, kind) for symbol in _symbols(request)}
-        return JSONResponse({kind: {symbol: value for symbol, value in found.items() if value is not None}})
+        return JSONResponse({kind: {symbol: value for symbol, value in found.items() if value is not None}, **_currency(request)})
+
+    def _newest(self, request: Request) -> None:
+        if one_of(request, "feed", _FEEDS, "iex") == "sip" and not self._plan.recent_sip:
+            raise Refusal(403, None, "subscription does not permit querying recent SIP data")
 
     async def latest_one(self, request: Request) -> Response:
         kind, symbol = _kind(request), request.path_params["symbol"]
+        self._newest(request)
         value = self._latest(symbol, kind)
         if value is None:
             raise Refusal(404, None, f"no {_KINDS[kind]} found for {symbol}")
-        return JSONResponse({"symbol": symbol, _KINDS[kind]: value})
+        return JSONResponse({"symbol": symbol, _KINDS[kind]: value, **_currency(request)})
 
     def _latest(self, symbol: str, kind: str) -> dict[str, Any] | None:
         if symbol not in self._venue.world.assets:
@@ -131,15 +137,18 @@ class Data:
         trade = self._venue.tape.last(symbol, self._venue.now)
         if trade is None:
             return None
-        return _trade(trade) if kind == "trades" else _quote(trade)
+        tape = self._venue.world.assets[symbol].tape
+        return trade_row(trade, tape) if kind == "trades" else quote_row(trade, tape)
 
     async def snapshots(self, request: Request) -> Response:
         """No wrapper around the symbols."""
+        self._newest(request)
         known = [symbol for symbol in _symbols(request) if symbol in self._venue.world.assets]
         return JSONResponse({symbol: self._snapshot(symbol) for symbol in known})
 
     async def snapshot(self, request: Request) -> Response:
         symbol = request.path_params["symbol"]
+        self._newest(request)
         if symbol not in self._venue.world.assets:
             raise Refusal(404, None, f"no snapshot found for {symbol}")
         return JSONResponse({"symbol": symbol, **self._snapshot(symbol)})
@@ -153,31 +162,6 @@ class Data:
             "dailyBar": days[-1] if days else None,
             "prevDailyBar": days[-2] if len(days) > 1 else None,
         }
-
-    async def actions(self, request: Request) -> Response:
-        """No splits, no dividends: no world has any."""
-        return JSONResponse({"corporate_actions": {}, "next_page_token": None})
-
-
-def _trade(trade: Print) -> dict[str, Any]:
-    at = rfc3339(trade.at)
-    return {"t": at, "x": "V", "p": trade.price / 10_000, "s": trade.size, "c": ["@"], "i": trade_id(trade), "z": "C"}
-
-
-def _quote(trade: Print) -> dict[str, Any]:
-    """The quote that stands since that trade."""
-    bid, ask = trade.bid / 10_000, trade.ask / 10_000
-    return {"t": rfc3339(trade.at), "ax": "V", "ap": ask, "as": shown(trade), "bx": "V", "bp": bid, "bs": shown(trade), "c": ["R"], "z": "C"}
-
-
-def trade_id(trade: Print) -> int:
-    """Unique within a symbol: microseconds since 1970."""
-    return trade.at // 1_000
-
-
-def shown(trade: Print) -> int:
-    """Displayed size in shares, a round lot at least."""
-    return max(100, trade.size // 100 * 100)
 
 
 def _symbols(request: Request) -> list[str]:
@@ -194,40 +178,21 @@ def _kind(request: Request) -> str:
     return kind
 
 
-def _feed(request: Request) -> None:
-    feed = request.query_params.get("feed")
-    if feed and feed not in _FEEDS:
-        raise invalid(f"invalid feed: {feed}")
+def _until(request: Request) -> int | None:
+    """The end; of a bare date its last nanosecond in New York."""
+    text = request.query_params.get("end") or ""
+    end = time_of(request, "end", new_york_date=True)
+    return end if end is None or len(text) != 10 else local(new_york(end).date(), 23, 59) + MINUTE - 1
 
 
-def _sort(request: Request) -> bool:
-    sort = request.query_params.get("sort") or "asc"
-    if sort not in ("asc", "desc"):
-        raise invalid(f"invalid sort: {sort}")
-    return sort == "desc"
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit")
-    if not text:
-        return 1_000
-    if not text.isdigit() or not 1 <= int(text) <= _MOST:
-        raise invalid(f"limit must be between 1 and {_MOST}")
-    return int(text)
-
-
-def _moment(request: Request, name: str, *, end_of_day: bool) -> int | None:
-    text = request.query_params.get(name)
-    if not text:
-        return None
-    try:
-        at = parse(text)
-    except (ValueError, OverflowError):
-        raise invalid(f"invalid {name}: {text}") from None
-    if len(text) == 10:
-        day = parse(text + "T12:00:00Z")
-        return local(new_york(day).date(), 23, 59) + MINUTE - 1 if end_of_day else at
-    return at
+def _currency(request: Request) -> dict[str, str]:
+    """Said only when it was asked for; prices are in dollars whatever it was."""
+    currency = request.query_params.get("currency")
+    if not currency:
+        return {}
+    if len(currency) != 3 or not currency.isalpha() or not currency.isascii():
+        raise invalid(f"invalid currency: {currency}")
+    return {"currency": currency.upper()}
 
 
 def _encode(symbol: str, page: list[dict[str, Any]]) -> str:
@@ -242,6 +207,6 @@ def _decode(token: str | None) -> tuple[str, int, int] | None:
         return None
     try:
         symbol, at, same = base64.urlsafe_b64decode(token.encode()).decode().split("|")
-        return symbol, parse(at), int(same)
-    except (ValueError, binascii.Error):
+        return symbol, parse(at), max(int(same), 0)
+    except (ValueError, OverflowError, binascii.Error):
         raise invalid("invalid page_token") from None

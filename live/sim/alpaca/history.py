@@ -1,7 +1,7 @@
 """Bars as they were known at a moment: nothing that ends later than the venue's clock is ever answered, the running bar excepted up to now."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,10 +10,14 @@ import numpy as np
 from live.sim.clock import MINUTE, SECOND, local, new_york
 from live.sim.errors import invalid
 from live.sim.worlds.sessions import Session
+from live.sim.worlds.slips import Slips
 from live.sim.worlds.world import Bars, Integers, World, empty, group, join
 
-_FRAME = re.compile(r"^(\d+)(Min|T|Hour|H|Day|D|Week|W|Month|M)$")
+_FRAME = re.compile(r"^([0-9]+)(Min|T|Hour|H|Day|D|Week|W|Month|M)$")
 _UNITS = {"Min": "T", "T": "T", "Hour": "H", "H": "H", "Day": "D", "D": "D", "Week": "W", "W": "W", "Month": "M", "M": "M"}
+
+Adjust = Callable[[Bars], Bars]
+"""Puts raw bars on the scale of now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ def timeframe(text: str) -> Timeframe:
     match = _FRAME.match(text)
     if match is None:
         raise invalid(f"invalid timeframe: {text}")
-    amount, unit = int(match[1]), _UNITS[match[2]]
+    amount, unit = int(match[1][:4]), _UNITS[match[2]]
     allowed = {"T": range(1, 60), "H": range(1, 24), "D": (1,), "W": (1,), "M": (1, 2, 3, 4, 6, 12)}[unit]
     if amount not in allowed:
         raise invalid(f"invalid timeframe: {text}")
@@ -43,16 +47,19 @@ def timeframe(text: str) -> Timeframe:
 class History:
     """Reads a world up to a moment that each call is given."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, slips: Slips | None = None) -> None:
         self._world = world
+        self._slips = slips
 
-    def chunks(self, symbol: str, frame: Timeframe, *, start: int, end: int, now: int, newest_first: bool = False) -> Iterator[Bars]:
+    def chunks(
+        self, symbol: str, frame: Timeframe, *, start: int, end: int, now: int, newest_first: bool = False, adjust: Adjust | None = None
+    ) -> Iterator[Bars]:
         """Bars that start within the bounds (both included), intraday frames session by session: a page reads no more than it needs."""
         end = min(end, now)
         if start > end or symbol not in self._world.assets:
             return
         if not frame.intraday:
-            bars = _within(self._coarse(symbol, frame, now), start, end)
+            bars = _within(self._coarse(symbol, frame, now, adjust), start, end)
             yield _reversed(bars) if newest_first else bars
             return
         width = frame.amount * (MINUTE if frame.unit == "T" else 60 * MINUTE)
@@ -60,14 +67,16 @@ class History:
         sessions = self._world.calendar.since(max(first, self._world.first), min(last, self._world.last))
         for session in reversed(sessions) if newest_first else sessions:
             bars = self.minutes(symbol, session, now)
+            bars = bars if adjust is None else adjust(bars)
             bars = bars if width == MINUTE else group(bars, bars.t - _offset(bars.t, width))
             bars = _within(bars, start, end)
             yield _reversed(bars) if newest_first else bars
 
     def minutes(self, symbol: str, session: Session, now: int) -> Bars:
-        """Complete minutes of that session."""
+        """Complete minutes of that session, as they were told up to then."""
         bars = self._world.day(session.date).get(symbol, empty())
-        return bars.cut(0, int(np.searchsorted(bars.t, now - MINUTE, side="right")))
+        done = bars.cut(0, int(np.searchsorted(bars.t, now - MINUTE, side="right")))
+        return done if self._slips is None else self._slips.seen(symbol, done, now)
 
     def daily(self, symbol: str, now: int) -> Bars:
         """Complete sessions, and the running one as far as it has come. A symbol without daily history has no days."""
@@ -98,8 +107,9 @@ class History:
             day = before.date if before else None
         return empty()
 
-    def _coarse(self, symbol: str, frame: Timeframe, now: int) -> Bars:
+    def _coarse(self, symbol: str, frame: Timeframe, now: int, adjust: Adjust | None) -> Bars:
         bars = self.daily(symbol, now)
+        bars = bars if adjust is None else adjust(bars)
         if frame.unit == "D":
             return bars
         labels = [_label(new_york(at).date(), frame) for at in bars.t.tolist()]

@@ -70,7 +70,8 @@ class Ordering:
         limit = count(request, "limit", default=50, most=500)
         newest_first = choice(request, "direction", ("asc", "desc"), "desc") == "desc"
         after, until = instant(request, "after"), instant(request, "until")
-        symbols, side = words(request, "symbols"), request.query_params.get("side")
+        symbols = words(request, "symbols")
+        side = choice(request, "side", ("buy", "sell"), "") if request.query_params.get("side") else ""
         rows = sorted(self._venue.desk.orders.values(), key=lambda order: order.number)
         kept = [
             order

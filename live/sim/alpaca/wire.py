@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from live.sim.clock import new_york, rfc3339
-from live.sim.venue.account import Account, Fill, Valuation
+from live.sim.venue.account import Account, Entry, Fill, Valuation
 from live.sim.venue.orders import ZERO, Order
 from live.sim.venue.ticket import plain
 from live.sim.worlds.world import Asset
@@ -74,14 +74,9 @@ def account_json(account: Account, value: Valuation, *, asof: str) -> dict[str, 
     equity, settled = _cents(value.equity), _cents(value.settled)
     return {
         "id": account.id,
-        "admin_configurations": {},
-        "user_configurations": None,
         "account_number": account.number,
         "status": "ACTIVE",
         "crypto_status": "INACTIVE",
-        "options_approved_level": 0,
-        "options_trading_level": 0,
-        "crypto_tier": 0,
         "currency": "USD",
         "created_at": rfc3339(account.created_at),
         "balance_asof": asof,
@@ -111,6 +106,11 @@ def account_json(account: Account, value: Valuation, *, asof: str) -> dict[str, 
         "account_blocked": False,
         "trade_suspended_by_user": bool(account.settings["suspend_trade"]),
         "shorting_enabled": not account.settings["no_shorting"] and value.multiplier > 1,
+        "options_approved_level": 0,
+        "options_trading_level": 0,
+        "crypto_tier": 0,
+        "admin_configurations": {},
+        "user_configurations": None,
     }
 
 
@@ -124,7 +124,7 @@ def position_json(account: Account, asset: Asset, *, price: Decimal, previous: D
         "symbol": asset.symbol,
         "exchange": asset.exchange,
         "asset_class": "us_equity",
-        "asset_marginable": True,
+        "asset_marginable": asset.marginable,
         "qty": plain(held.qty),
         "qty_available": plain(free if held.qty > 0 else -free),
         "avg_entry_price": plain(held.average.quantize(Decimal("0.000001"))),
@@ -149,12 +149,12 @@ def asset_json(asset: Asset) -> dict[str, Any]:
         "symbol": asset.symbol,
         "name": asset.name,
         "status": "active",
-        "tradable": True,
-        "marginable": True,
+        "tradable": asset.tradable,
+        "marginable": asset.marginable,
         "shortable": asset.shortable,
-        "easy_to_borrow": asset.shortable,
-        "borrow_status": "easy_to_borrow" if asset.shortable else "not_shortable",
+        "easy_to_borrow": asset.borrowable,
         "fractionable": asset.fractionable,
+        "borrow_status": ("easy_to_borrow" if asset.easy_to_borrow else "hard_to_borrow") if asset.shortable else "not_shortable",
         "maintenance_margin_requirement": 25,
         "margin_requirement_long": "25",
         "margin_requirement_short": "25",
@@ -163,10 +163,8 @@ def asset_json(asset: Asset) -> dict[str, Any]:
 
 
 def activity_json(fill: Fill) -> dict[str, Any]:
-    """The id's prefix is New York local time to the millisecond."""
-    local = new_york(fill.at)
     return {
-        "id": f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{fill.id}",
+        "id": _activity_id(fill.at, fill.id),
         "activity_type": "FILL",
         "transaction_time": rfc3339(fill.at),
         "type": "fill" if not fill.leaves else "partial_fill",
@@ -179,6 +177,29 @@ def activity_json(fill: Fill) -> dict[str, Any]:
         "cum_qty": plain(fill.cumulative),
         "order_status": fill.status,
     }
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """What is no trade: the quantity is what a split added, or the shares that a dividend was paid on."""
+    rate = {} if entry.rate is None else {"per_share_amount": plain(entry.rate)}
+    return {
+        "id": _activity_id(entry.at, entry.id),
+        "activity_type": entry.kind,
+        "date": new_york(entry.at).date().isoformat(),
+        "created_at": rfc3339(entry.at),
+        "net_amount": plain(entry.cash),
+        "description": "",
+        "symbol": entry.symbol,
+        "qty": plain(entry.qty if entry.rate is None else entry.held),
+        **rate,
+        "status": "executed",
+    }
+
+
+def _activity_id(at: int, unique: str) -> str:
+    """The prefix is New York local time to the millisecond."""
+    local = new_york(at)
+    return f"{local:%Y%m%d%H%M%S}{local.microsecond // 1000:03d}::{unique}"
 
 
 def _text(value: Decimal | None) -> str | None:

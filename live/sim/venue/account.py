@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from live.sim.errors import BooksError
 from live.sim.venue.orders import ZERO, Order
+from live.sim.worlds.actions import Action
 from live.sim.worlds.world import Asset
 
 _NANO = Decimal("1e-9")
+_CENT = Decimal("0.01")
 MAINTENANCE = Decimal("0.25")  # of market value: makes (equity - maintenance) x 4 what a four-times account can still buy
 INITIAL = Decimal("0.5")  # Regulation T
 
@@ -42,6 +44,20 @@ class Fill:
     leaves: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What changed shares or cash without a trade: a split (`SPLIT`) or a dividend (`DIV`)."""
+
+    id: str
+    kind: str
+    at: int
+    symbol: str
+    qty: Decimal  # change of the signed quantity
+    cash: Decimal
+    held: Decimal  # signed quantity it applied to
+    rate: Decimal | None = None
+
+
 @dataclass(slots=True)
 class Account:
     """One margin account. Cash moves at the fill; there are no fees, no interest and no settlement delay."""
@@ -54,6 +70,9 @@ class Account:
     last_equity: Decimal
     last_maintenance: Decimal = ZERO
     realised: Decimal = ZERO
+    received: Decimal = ZERO  # dividends, negative when short positions owed more
+    multiplier: int = 4
+    entries: list[Entry] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
     settings: dict[str, object] = field(
@@ -61,11 +80,11 @@ class Account:
             "disable_overnight_trading": False,
             "fractional_trading": True,
             "max_margin_multiplier": "4",
-            "max_options_trading_level": 0,
             "no_shorting": False,
-            "ptp_no_exception_entry": False,
             "suspend_trade": False,
             "trade_confirm_email": "all",
+            "ptp_no_exception_entry": False,
+            "max_options_trading_level": 0,
         }
     )
 
@@ -92,20 +111,44 @@ class Account:
         self.audit()
         return held.qty
 
+    def split(self, action: Action, entry: str, at: int) -> None:
+        """New shares for old ones at the same cost. What is less than a billionth of a share is lost, and nothing is paid for it."""
+        held = self.positions.get(action.symbol)
+        if held is None:
+            return
+        after = (held.qty * action.new / action.old).quantize(_NANO, ROUND_DOWN)
+        self.entries.append(Entry(entry, "SPLIT", at, action.symbol, after - held.qty, ZERO, held.qty))
+        held.qty = after
+        self.audit()
+
+    def pay(self, action: Action, entry: str, at: int) -> None:
+        """A dividend to the holder, or from the short seller."""
+        held = self.positions.get(action.symbol)
+        if held is None:
+            return
+        amount = (held.qty * action.rate).quantize(_CENT)
+        self.entries.append(Entry(entry, "DIV", at, action.symbol, ZERO, amount, held.qty, action.rate))
+        self.cash += amount
+        self.received += amount
+        self.audit()
+
     def audit(self) -> None:
-        """Raises BooksError unless cash and cost of positions equal the start plus what was realised."""
+        """Raises BooksError unless cash and cost of positions equal the start plus what was realised and received."""
         cost = sum((held.cost for held in self.positions.values()), ZERO)
-        if self.cash + cost != self.start + self.realised:
-            raise BooksError(f"cash {self.cash} + cost {cost} != start {self.start} + realised {self.realised}")
+        if self.cash + cost != self.start + self.realised + self.received:
+            raise BooksError(f"cash {self.cash} + cost {cost} != start {self.start} + realised {self.realised} + received {self.received}")
         if any(not held.qty or (held.qty > 0) != (held.cost > 0) for held in self.positions.values()):
             raise BooksError("a position without quantity, or with cost of the wrong sign, is on the books")
 
     def recount(self) -> None:
-        """Rebuild cash and quantities from the executions alone and compare. Raises BooksError."""
+        """Rebuild cash and quantities from executions and entries alone and compare. Raises BooksError."""
         cash, held = self.start, dict[str, Decimal]()
         for fill in self.fills:
             cash -= fill.qty * fill.price * fill.order.sign
             held[fill.order.symbol] = held.get(fill.order.symbol, ZERO) + fill.qty * fill.order.sign
+        for entry in self.entries:
+            cash += entry.cash
+            held[entry.symbol] = held.get(entry.symbol, ZERO) + entry.qty
         quantities = {symbol: qty for symbol, qty in held.items() if qty}
         if cash != self.cash or quantities != {symbol: position.qty for symbol, position in self.positions.items()}:
             raise BooksError(f"the executions give cash {cash} and {quantities}, the books say {self.cash}")
@@ -163,10 +206,10 @@ def valuation(account: Account, prices: Mapping[str, Decimal], *, reserved: Deci
         sum((value for value in values.values() if value > 0), ZERO),
         sum((value for value in values.values() if value < 0), ZERO),
         reserved,
-        int(str(account.settings["max_margin_multiplier"])),
+        min(int(str(account.settings["max_margin_multiplier"])), account.multiplier),
     )
     unrealised = sum((values[symbol] - held.cost for symbol, held in account.positions.items()), ZERO)
-    if found.equity != account.start + account.realised + unrealised:
+    if found.equity != account.start + account.realised + account.received + unrealised:
         raise BooksError(f"equity {found.equity} != start {account.start} + realised {account.realised} + unrealised {unrealised}")
     return found
 

@@ -3,14 +3,19 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from random import Random
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from live.sim.venue.account import Account, Fill, held_quantity
 from live.sim.venue.agenda import Agenda
 from live.sim.venue.orders import ZERO, Group, Order
+from live.sim.worlds.halts import Change
+from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
+
+if TYPE_CHECKING:  # faults know the venue, which only knows that there may be some
+    from live.sim.faults.points import Meddler
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EVENTS = {"partially_filled": "partial_fill", "filled": "fill"}
@@ -25,6 +30,11 @@ class Audience(Protocol):
 
     def bars(self, rows: list[tuple[str, Bars, int]]) -> None: ...
     def trade(self, symbol: str, trade: Print) -> None: ...
+    def halt(self, symbol: str, change: Change) -> None: ...
+    def amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+        """What was told of that minute at first was wrong; `bars` hold what is right."""
+        ...
+
     def update(self, event: str, event_id: str, order: Order, fill: Fill | None, *, at: int) -> None: ...
 
 
@@ -38,6 +48,7 @@ class Desk:
         self.orders: dict[str, Order] = {}
         self.by_client: dict[str, Order] = {}
         self.audience: Audience | None = None
+        self.meddler: Meddler | None = None
         self._open: dict[str, dict[str, Order]] = {}
         self._ids = Random(f"{seed}:ids")
         self._numbered = 0
@@ -109,6 +120,8 @@ class Desk:
         event_id = self._ulid()
         if self.audience is not None:
             self.audience.update(event, event_id, order, fill, at=self.agenda.now)
+        if self.meddler is not None:
+            self.meddler.told(event, order)
 
     def group(self, kind: str) -> Group:
         return Group(self.id(), kind)

@@ -47,7 +47,7 @@ class Drafts:
         limit, stop = price(body.get("limit_price"), "limit_price"), price(body.get("stop_price"), "stop_price")
         trail = number(body.get("trail"), "trail")
         force, name = body.get("time_in_force") or old.time_in_force, body.get("client_order_id")
-        if force not in ("day", "gtc", "ioc", "fok"):
+        if force != old.time_in_force and force not in ("day", "gtc", "ioc", "fok"):
             raise malformed(f"invalid time_in_force: {force}")
         if name is not None and (not isinstance(name, str) or len(name) > 128 or name in self._desk.by_client):
             raise malformed("client_order_id must be unique")
@@ -68,7 +68,7 @@ class Drafts:
             intent=old.intent,
             rng=self._desk.draws(),
             limit_price=limit or kept[0],
-            stop_price=stop or (None if trail else kept[1]),
+            stop_price=None if old.type == "trailing_stop" else stop or kept[1],
             trail_price=trail if trail and kept[2] is not None else kept[2],
             trail_percent=trail if trail and kept[3] is not None else kept[3],
             extended_hours=old.extended_hours,

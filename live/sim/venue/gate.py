@@ -2,6 +2,7 @@
 
 from decimal import ROUND_DOWN, Decimal
 
+from live.sim.clock import MINUTE, local, new_york
 from live.sim.errors import Refusal, forbidden, malformed, unacceptable
 from live.sim.venue.account import Valuation, held_quantity, valuation
 from live.sim.venue.desk import Desk
@@ -13,6 +14,7 @@ from live.sim.worlds.world import Asset
 
 _CENT = Decimal("0.01")
 _SHORT_MARGIN = Decimal("1.03")
+_BEFORE_OPEN, _BEFORE_CLOSE = 2 * MINUTE, 10 * MINUTE
 
 
 class Gate:
@@ -56,6 +58,7 @@ class Gate:
             raise forbidden("new orders are rejected by user request")
         if not self._desk.account.settings["fractional_trading"] and _fractional(ticket):
             raise forbidden("fractional trading is not enabled for this account")
+        self._hours(ticket)
         opening = intent.endswith("open")
         self._family(ticket, opening=opening)
         self._wash(ticket.symbol, ticket.side, ticket.type, ticket.limit_price, exempt=bool(ticket.order_class))
@@ -64,9 +67,20 @@ class Gate:
             return
         if ticket.side == "sell":
             self._short(ticket, asset)
-        if ticket.notional is not None and ticket.notional < 1:
+        cost = self._cost(ticket)
+        if _fractional(ticket) and cost < 1:
             raise forbidden("cost basis must be >= minimal amount of order 1")
-        self._power(self._cost(ticket))
+        self._power(cost)
+
+    def _hours(self, ticket: Ticket) -> None:
+        """Auction orders are closed from shortly before their auction until 19:00 New York."""
+        session, now = self._tape.session, self._desk.agenda.now
+        if ticket.time_in_force not in ("opg", "cls") or new_york(now).date() != session.date:
+            return
+        opening = ticket.time_in_force == "opg"
+        deadline = session.open - _BEFORE_OPEN if opening else session.close - _BEFORE_CLOSE
+        if deadline <= now < local(session.date, 19):
+            raise malformed(f"{ticket.time_in_force} orders must be submitted after 19:00 and before {new_york(deadline):%H:%M}")
 
     def admit_replacement(self, old: Order, new: Order) -> None:
         """The shares and the buying power that the successor needs beyond its predecessor."""
@@ -149,9 +163,9 @@ class Gate:
         )
 
     def _short(self, ticket: Ticket, asset: Asset) -> None:
-        if self._desk.account.settings["no_shorting"] or self._desk.account.settings["max_margin_multiplier"] == "1":
+        if self._desk.account.settings["no_shorting"] or self.valuation().multiplier == 1:
             raise forbidden("account is not allowed to short")
-        if not asset.shortable:
+        if not asset.borrowable:
             raise forbidden(f'asset "{asset.symbol}" cannot be sold short')
         if _fractional(ticket):
             raise malformed("fractional orders cannot be sold short")
@@ -188,6 +202,8 @@ def tradable(asset: Asset | None, ticket: Ticket) -> Asset:
     """Raises Refusal for an unknown asset, or a fraction of one that cannot be split."""
     if asset is None:
         raise unacceptable(f'asset "{ticket.symbol}" not found')
+    if not asset.tradable:
+        raise unacceptable(f"asset {asset.symbol} is not tradable")
     if _fractional(ticket) and not asset.fractionable:
         raise unacceptable(f'asset "{ticket.symbol}" is not fractionable')
     return asset
@@ -201,6 +217,8 @@ def unchangeable(order: Order) -> Refusal | None:
     """Why an order cannot be replaced in its state, if so."""
     if order.status == "replaced":
         return unacceptable("order already replaced")
+    if order.status == "pending_new" and order.replaces is not None:
+        return unacceptable("order chain not fully replaced")
     if order.status not in ("new", "partially_filled", "held"):
         return unacceptable(f"cannot replace order in {order.status} status")
     return None

@@ -43,13 +43,29 @@ class Matching:
             return
         if order.status in ("accepted", "pending_new"):
             self._desk.move(order, "new")
+        if order.auction:
+            return
         order.working = True
+        if self._desk.meddler is not None:
+            self._desk.meddler.arrives(order)
         self._show(order.symbol)
         self.observe(order, self._tape.last(order.symbol, self._agenda.now))
         if order.type == "market" and not order.ready_at:
             self._later(order, self.latency(order))
         else:
             self.attempt(order)
+
+    def auction(self, order: Order, price: float | None) -> None:
+        """Fill at the official price, all of it or nothing: what the price does not reach ends here."""
+        if order.final:
+            return
+        if order.status in ("accepted", "pending_new"):
+            self._desk.move(order, "new")
+        official = None if price is None else dollars(ticks(price))
+        if official is None or (order.limit_price is not None and (order.limit_price - official) * order.sign < 0):
+            self.end(order, "canceled")
+        else:
+            self._desk.fill(order, order.remaining, official)
 
     def touched(self, symbol: str, high: int, low: int) -> bool:
         """Whether a minute between these prices can matter to any working order; most minutes of most symbols cannot."""
@@ -74,7 +90,13 @@ class Matching:
     def attempt(self, order: Order, trade: Print | None = None) -> None:
         """Fill what can be filled now."""
         now = self._agenda.now
-        if order.final or not order.working or now < order.ready_at or not self._tradable(order):
+        if order.final or not order.working or now < order.ready_at:
+            return
+        if self._desk.meddler is not None and self._desk.meddler.blocks(order):
+            return
+        if not self._tradable(order):
+            if order.time_in_force in ("ioc", "fok"):
+                self.end(order, "canceled")
             return
         if _waiting(order):
             return
@@ -102,17 +124,23 @@ class Matching:
     def _execute(self, order: Order, price: Decimal) -> None:
         if order.qty is None:
             order.qty = ((order.notional or ZERO) / price).quantize(Decimal("1e-9"), ROUND_DOWN)
+        if self._desk.meddler is not None and self._desk.meddler.touches(order):
+            return
         if order.pieces is None:
             order.pieces = self._split(order)
         planned = order.pieces.pop(0) if order.pieces else order.remaining
-        self._desk.fill(order, min(planned, order.remaining), price)
-        self._consequences(order)
+        self.force(order, planned, price)
         if order.final:
             return
         if order.time_in_force == "ioc":
             self.end(order, "canceled")
         else:
             self._later(order, int(order.rng.uniform(150, 1_800)) * MILLISECOND)
+
+    def force(self, order: Order, qty: Decimal, price: Decimal) -> None:
+        """One execution, with what it does to the rest of the group."""
+        self._desk.fill(order, min(qty, order.remaining), price)
+        self._consequences(order)
 
     def _split(self, order: Order) -> list[Decimal]:
         """About one order in ten comes in two to four pieces, over some hundred milliseconds to seconds."""
@@ -135,6 +163,8 @@ class Matching:
             return
         for other in group.exits:
             if other is order or other.final:
+                continue
+            if self._desk.meddler is not None and order.status == "filled" and self._desk.meddler.spares(order, other):
                 continue
             if order.status == "filled" or order is group.stop_loss:
                 self._desk.move(other, "canceled")
@@ -174,6 +204,8 @@ class Matching:
 
     def _tradable(self, order: Order) -> bool:
         session, now = self._tape.session, self._agenda.now
+        if self._tape.halted(order.symbol, now):
+            return False
         return session.regular(now) or (order.extended_hours and session.extended(now))
 
     def _price(self, order: Order, trade: Print) -> Decimal | None:

@@ -61,6 +61,7 @@ class Order:
     failed_at: int | None = None
     replaced_at: int | None = None
     cancel_requested_at: int | None = None
+    cancel_delay: int = 0  # how long the request travels
     replaced_by: str | None = None
     replaces: str | None = None
     history: list[tuple[int, str]] = field(default_factory=list)
@@ -83,6 +84,11 @@ class Order:
     def remaining(self) -> Decimal:
         """Zero for a notional order that has not met a price yet."""
         return ZERO if self.qty is None else self.qty - self.filled_qty
+
+    @property
+    def auction(self) -> bool:
+        """For the opening or the closing price only."""
+        return self.time_in_force in ("opg", "cls")
 
     @property
     def sign(self) -> int:

@@ -45,9 +45,9 @@ def number(value: Any, name: str) -> Decimal | None:
     try:
         parsed = Decimal(str(value))
     except InvalidOperation:
-        raise malformed(f"invalid {name}: {value}") from None
-    if not parsed.is_finite() or abs(parsed) > Decimal(10) ** 12:
-        raise malformed(f"invalid {name}: {value}")
+        raise malformed(f"invalid {name}: {str(value)[:40]}") from None
+    if not parsed.is_finite() or abs(parsed) > Decimal(10) ** 12 or (parsed and parsed.adjusted() < -18):
+        raise malformed(f"invalid {name}: {str(value)[:40]}")
     return parsed
 
 
@@ -90,6 +90,7 @@ def read(body: Mapping[str, Any]) -> Ticket:
         loss_limit=price(_part(body, "stop_loss").get("limit_price"), "stop_loss.limit_price"),
         intent=_intent(body),
     )
+    _part(body, "advanced_instructions")
     _amount(ticket)
     _prices(ticket)
     _force(ticket)
@@ -112,7 +113,7 @@ def _choice(body: Mapping[str, Any], name: str, allowed: tuple[str, ...]) -> str
     value = body.get(name)
     if value is None or value == "":
         raise malformed(f"{name} is required")
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise malformed(f"invalid {name}: {value}")
     return str(value)
 
@@ -184,8 +185,8 @@ def _prices(ticket: Ticket) -> None:
 
 
 def _force(ticket: Ticket) -> None:
-    if ticket.time_in_force in ("opg", "cls"):
-        raise malformed(f"{ticket.time_in_force} orders are not supported by this simulated exchange")
+    if ticket.time_in_force in ("opg", "cls") and ticket.type not in ("market", "limit"):
+        raise malformed(f"{ticket.time_in_force} orders must be market or limit orders")
     if ticket.extended_hours and (ticket.type != "limit" or ticket.time_in_force not in ("day", "gtc") or ticket.order_class):
         raise malformed("extended hours order must be DAY or GTC limit orders")
     if ticket.type == "trailing_stop" and ticket.time_in_force not in ("day", "gtc"):

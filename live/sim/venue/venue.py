@@ -6,10 +6,11 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from live.sim.clock import MINUTE
+from live.sim.clock import MILLISECOND
 from live.sim.errors import Refusal, malformed, missing, unacceptable
 from live.sim.venue.account import Account
-from live.sim.venue.agenda import BOUNDARY, EXPIRY, ORDER, SESSION, TRADE, Agenda
+from live.sim.venue.agenda import EXPIRY, ORDER, Agenda
+from live.sim.venue.day import Day
 from live.sim.venue.desk import Desk
 from live.sim.venue.drafts import Drafts
 from live.sim.venue.gate import Gate, tradable, unchangeable
@@ -17,29 +18,42 @@ from live.sim.venue.matching import Matching
 from live.sim.venue.orders import ZERO, Order
 from live.sim.venue.ticket import read
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.tape import Print, Tape, ticks
-from live.sim.worlds.world import Asset, Bars, World
+from live.sim.worlds.slips import Slips
+from live.sim.worlds.tape import Tape
+from live.sim.worlds.world import Asset, World
+
+_AWAITED = 100 * MILLISECOND  # what closing all positions waits for the cancels it asked for
+_CONFIRMS = ("all", "none")
 
 
 class Venue:
     """One market, one account. Times are venue nanoseconds."""
 
-    def __init__(self, world: World, *, start: int, cash: Decimal, partial_rate: float = 0.1) -> None:
+    def __init__(
+        self,
+        world: World,
+        *,
+        start: int,
+        cash: Decimal,
+        partial_rate: float = 0.1,
+        multiplier: int = 4,
+        slip_rate: float = 0.0,
+        pays: bool = False,
+    ) -> None:
+        """`slip_rate` is the share of minutes told wrongly at first; `pays` books cash dividends, which a paper account does not."""
         self.world = world
         self.agenda = Agenda(start)
         session = world.calendar.on(start) or world.calendar.upcoming(start)
         self.tape = Tape(world, session)
-        account = Account("", "", start, cash, cash, cash)
+        account = Account("", "", start, cash, cash, cash, multiplier=multiplier)
         self.desk = Desk(account, self.agenda, seed=world.seed)
         account.id, account.number = self.desk.id(), f"PA{world.seed % 1000:03d}SIMULATED"
         self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, show=self.watch)
         self.gate = Gate(self.desk, self.tape)
+        self.slips = Slips(self.tape, seed=world.seed, rate=slip_rate)
+        self.day = Day(world, self.tape, self.desk, self.gate, slips=self.slips, pays=pays, arrive=self._arrive_later)
         self._drafts = Drafts(self.desk, self.tape, world)
-        self.equity: list[tuple[int, Decimal]] = []  # each regular minute's end, for the portfolio history
-        self._rows: dict[int, list[tuple[str, Bars, int]]] = {}
-        self._expanded: set[tuple[str, int]] = set()
-        self._closing: tuple[Decimal, Decimal] | None = None
-        self._plan(session)
+        self.day.start(self.matching)
 
     @property
     def now(self) -> int:
@@ -96,7 +110,10 @@ class Venue:
             return
         order.cancel_requested_at = self.now
         self.desk.move(order, "pending_cancel")
-        self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._cancelled, order))
+        order.cancel_delay = self.matching.latency(order)
+        if self.desk.meddler is not None:
+            order.cancel_delay = self.desk.meddler.cancels(order, order.cancel_delay)
+        self.agenda.at(self.now + order.cancel_delay, ORDER, partial(self._cancelled, order))
 
     def cancel_all(self) -> list[tuple[Order, Refusal | None]]:
         """Every open order; a group counts once, by its parent or, when that is done, by its exits' first."""
@@ -145,101 +162,29 @@ class Venue:
         return self.submit({"symbol": asset.symbol, "qty": str(wanted), "side": side, "type": "market", "time_in_force": "day"})
 
     def drop(self) -> None:
-        """Cancel everything at once, without the way to the market: what closing all positions with `cancel_orders` does first."""
-        for order in list(self.desk.open()):
-            if not order.final:
-                order.cancel_requested_at = self.now
-                self.matching.end(order, "canceled")
+        """Ask for the end of everything. What has a short way is gone at once, the rest is still there when positions are closed next."""
+        for order, _ in self.cancel_all():
+            if order.status == "pending_cancel" and order.cancel_delay <= _AWAITED:
+                self._cancelled(order)
 
     def configure(self, changes: Mapping[str, Any]) -> None:
+        """All changes or, when one of them is refused, none."""
         settings = self.desk.account.settings
-        for name, value in changes.items():
-            if name not in settings or value is None:  # alpaca-py still sends the retired pattern-day-trader switches
-                continue
-            if name == "max_margin_multiplier" and str(value) not in ("1", "2", "4"):
-                raise malformed("max_margin_multiplier must be 1, 2 or 4")
+        wanted = {name: value for name, value in changes.items() if name in settings and value is not None}  # clients still send retired switches
+        for name, value in wanted.items():
             if isinstance(settings[name], bool) and not isinstance(value, bool):
                 raise malformed(f"{name} must be a boolean")
-            settings[name] = str(value) if isinstance(settings[name], str) else value
+            if name == "max_margin_multiplier" and str(value) not in ("1", "2", "4"):
+                raise malformed("max_margin_multiplier must be 1, 2 or 4")
+            if name == "trade_confirm_email" and value not in _CONFIRMS:
+                raise malformed("trade_confirm_email must be all or none")
+            if name == "max_options_trading_level" and (isinstance(value, bool) or value not in (0, 1, 2, 3)):
+                raise malformed("max_options_trading_level must be 0, 1, 2 or 3")
+        settings.update({name: str(value) if isinstance(settings[name], str) else value for name, value in wanted.items()})
 
     def watch(self, symbol: str) -> None:
         """Somebody wants this symbol's trades from now on."""
-        self._expand(symbol, self.now - self.now % MINUTE)
-
-    # The day
-
-    def _plan(self, session: Session) -> None:
-        """Enter a session's moments into the agenda."""
-        self._rows = {}
-        self._expanded.clear()
-        for symbol, bars in self.tape.columns.items():
-            for row, start in enumerate(bars.t.tolist()):
-                self._rows.setdefault(start, []).append((symbol, bars, row))
-        moments = sorted({edge for start in self._rows for edge in (start, start + MINUTE)})
-        for at in moments:
-            if at >= self.now:
-                self.agenda.at(at, BOUNDARY, partial(self._boundary, at))
-        for at, action in ((session.early, self._early), (session.open, self._open), (session.close, self._close)):
-            if at >= self.now:
-                self.agenda.at(at, SESSION, action)
-        if session.ordinal + 2 < len(self.world.calendar.sessions):
-            following = self.world.calendar.after(session.date)
-            self.agenda.at(following.midnight, SESSION, partial(self._turn, following))
-
-    def _boundary(self, at: int) -> None:
-        """The minute before is complete, the next begins."""
-        audience = self.desk.audience
-        done = self._rows.get(at - MINUTE)
-        if done and audience is not None:
-            audience.bars(done)
-        if self.session.open < at <= self.session.close:
-            self.equity.append((at, self.gate.valuation().equity))
-        for symbol, bars, row in self._rows.get(at, ()):
-            watched = audience is not None and audience.watches(symbol)
-            if watched or (self.desk.working(symbol) and self.matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))):
-                self._expand(symbol, at)
-
-    def _expand(self, symbol: str, minute: int) -> None:
-        """Enter the rest of a minute's trades into the agenda, once."""
-        if (symbol, minute) in self._expanded:
-            return
-        self._expanded.add((symbol, minute))
-        for trade in self.tape.path(symbol, minute):
-            if trade.at > self.now:
-                self.agenda.at(trade.at, TRADE, partial(self._trade, symbol, trade))
-
-    def _trade(self, symbol: str, trade: Print) -> None:
-        if self.desk.audience is not None and self.desk.audience.watches(symbol):
-            self.desk.audience.trade(symbol, trade)
-        self.matching.trade(symbol, trade)
-
-    def _early(self) -> None:
-        for order in self.desk.open():
-            if order.status == "accepted" and order.extended_hours:
-                self._arrive_later(order)
-
-    def _open(self) -> None:
-        """Orders that waited go to the market; those that rested overnight may meet a better price than their limit."""
-        for order in self.desk.open():
-            order.resting = False
-            if order.status == "accepted":
-                self._arrive_later(order)
-
-    def _close(self) -> None:
-        found = self.gate.valuation()
-        self._closing = (found.equity, found.maintenance)
-
-    def _turn(self, session: Session) -> None:
-        """Midnight in New York: what was today's becomes yesterday's."""
-        account = self.desk.account
-        found = self.gate.valuation()
-        account.last_equity, account.last_maintenance = self._closing or (found.equity, found.maintenance)
-        self._closing = None
-        self.tape.turn(session)
-        for symbol, held in account.positions.items():
-            close = self.gate.price(symbol)
-            held.today = held.qty * close if close is not None else held.cost
-        self._plan(session)
+        self.day.watch(symbol)
 
     # The life of an order
 
@@ -263,6 +208,9 @@ class Venue:
 
     def _replaced(self, old: Order, new: Order, before: str) -> None:
         old.successor = None
+        if self.desk.meddler is not None and self.desk.meddler.rejects(old):
+            self._unreplaced(old, new, before)
+            return
         stop = old.group.stop_loss if old.group is not None else None
         lost = old.final or old.triggered != new.triggered or (stop is not None and stop.triggered) or (new.qty or ZERO) <= old.filled_qty
         if lost or new.final:

@@ -5,7 +5,7 @@ The chain of days starts at a fixed session, so the same seed shows the same pas
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from types import MappingProxyType
 from typing import Any
@@ -14,9 +14,13 @@ import numpy as np
 
 from live.sim.clock import MINUTE
 from live.sim.errors import WorldError
+from live.sim.worlds.actions import Actions
+from live.sim.worlds.events import events, scales
+from live.sim.worlds.halts import Halt, drawn
+from live.sim.worlds.outside import outside
 from live.sim.worlds.sessions import Calendar, Session
 from live.sim.worlds.universe import listings
-from live.sim.worlds.world import Asset, Bars, Floats, Integers, empty
+from live.sim.worlds.world import Asset, Bars, Floats, Integers, empty, join
 
 _ANCHOR = date(2019, 1, 2)
 _EARLIEST = date(2021, 1, 4)  # 400 sessions of history lie before it
@@ -47,19 +51,30 @@ class GeneratedWorld:
 
     rescaled: Mapping[str, float] = MappingProxyType({})
 
-    def __init__(self, *, day: date, seed: int) -> None:
+    def __init__(
+        self, *, day: date, seed: int, extended: bool = False, halts: bool = False, splits: bool = False, assets: Mapping[str, Asset] | None = None
+    ) -> None:
+        """What is switched on changes nothing else: the regular minutes stay the same, but for those of a halt and the scale after a split."""
         if not _EARLIEST <= day <= _LATEST:
             raise WorldError(f"A generated world covers {_EARLIEST} to {_LATEST}, not {day}. Choose a --date in between.")
         self.seed = seed
         self.name = f"generated-{seed}"
         self.calendar = Calendar(_ANCHOR, min(day + timedelta(days=430), date(2035, 12, 31)))
         self._listings = listings()
-        self.assets: Mapping[str, Asset] = {row.symbol: Asset(row.symbol, row.name, row.exchange) for row in self._listings}
+        known = {row.symbol: Asset(row.symbol, row.name, row.exchange) for row in self._listings}
+        self.assets: Mapping[str, Asset] = {symbol: (assets or {}).get(symbol, asset) for symbol, asset in known.items()}
         self.first = self.calendar.sessions[0].date
         self.last = self.calendar.sessions[-20].date  # the venue looks a few sessions ahead
-        self._chain = _days(len(self.calendar.sessions), seed)
+        self._extended, self._halts = extended, halts
+        sessions = self.calendar.sessions
+        self.actions = events(list(known), [session.date for session in sessions], seed=seed) if splits else Actions()
+        self._chain = _split(_days(len(sessions), seed), scales(self.actions, list(known), [session.date for session in sessions]))
         self._minutes: OrderedDict[int, Mapping[str, Bars]] = OrderedDict()
         self._daily: dict[int, dict[str, Any]] = {}
+
+    def halts(self, day: date) -> list[Halt]:
+        session = self.calendar.find(day)
+        return drawn(list(self.assets), session, seed=self.seed) if self._halts and session is not None else []
 
     def day(self, day: date) -> Mapping[str, Bars]:
         session = self.calendar.find(day)
@@ -95,9 +110,23 @@ class GeneratedWorld:
     def _make(self, session: Session) -> Mapping[str, Bars]:
         columns = self._columns(session)
         starts = session.open + MINUTE * np.arange(session.minutes, dtype=np.int64)
-        return {
+        found = {
             symbol: Bars(starts, *(columns[name][row] for name in ("o", "h", "l", "c", "v", "n", "vw"))) for row, symbol in enumerate(self.assets)
         }
+        for halt in self.halts(session.date):
+            traded = np.flatnonzero(found[halt.symbol].v > 0)
+            found[halt.symbol] = Bars(*(getattr(found[halt.symbol], name)[traded] for name in ("t", "o", "h", "l", "c", "v", "n", "vw")))
+        return self._around(session, found) if self._extended else found
+
+    def _around(self, session: Session, found: Mapping[str, Bars]) -> Mapping[str, Bars]:
+        """Thin minutes before the open and after the close."""
+        chain, day = self._chain, session.ordinal
+        ratios = np.array([float(self.actions.ratio(symbol, session.date)) for symbol in self.assets])
+        before = chain.closing[day - 1] / ratios if day else chain.opening[day]
+        rng = np.random.default_rng([self.seed, 202, day])
+        early = outside(rng, session.early, session.open, before, chain.opening[day], volume=chain.volume[day], opening=True)
+        late = outside(rng, session.close, session.late, chain.closing[day], chain.closing[day], volume=chain.volume[day], opening=False)
+        return {symbol: join([early[row], found[symbol], late[row]]) for row, symbol in enumerate(self.assets)}
 
     def _columns(self, session: Session) -> dict[str, Any]:
         """All minutes of a session as (symbol, minute) arrays."""
@@ -109,9 +138,28 @@ class GeneratedWorld:
         drift = _ramps(rng, weight, chain.event[day])
         close = np.round(chain.opening[day][:, None] * np.exp(path + drift * total[:, None]), 2)
         close[:, -1] = chain.closing[day]
-        return _bars(
+        columns = _bars(
             rng, close, opening=chain.opening[day], volume=chain.volume[day], weight=weight, sigmas=_sigmas(self._listings) * chain.level[day]
         )
+        rank = {symbol: row for row, symbol in enumerate(self.assets)}
+        for halt in self.halts(session.date):
+            _silence(columns, rank[halt.symbol], (halt.start - session.open) // MINUTE, (halt.end - session.open) // MINUTE)
+        return columns
+
+
+def _silence(columns: dict[str, Any], row: int, first: int, last: int) -> None:
+    """Minutes in which nothing trades: they keep the price before them, so that sums and extremes pass over them."""
+    for name in ("o", "h", "l", "c", "vw"):
+        columns[name][row, first:last] = columns["c"][row, first - 1]
+    for name in ("v", "n"):
+        columns[name][row, first:last] = 0
+
+
+def _split(chain: _Chain, scale: Floats) -> _Chain:
+    """Raw prices: what one share was before the first split is `scale` shares on a later day."""
+    if (scale == 1).all():
+        return chain
+    return replace(chain, opening=np.round(chain.opening / scale, 2), closing=np.round(chain.closing / scale, 2), volume=chain.volume * scale)
 
 
 def _sigmas(rows: list[Any]) -> Floats:

@@ -9,6 +9,8 @@ import polars as pl
 
 from live.sim.clock import local
 from live.sim.errors import WorldError
+from live.sim.worlds.actions import Actions
+from live.sim.worlds.halts import Halt
 from live.sim.worlds.sessions import Calendar, Session
 from live.sim.worlds.world import Asset, Bars, empty, group, join
 
@@ -24,7 +26,16 @@ class RecordedWorld:
     kind = "recorded"
     seed = 0
 
-    def __init__(self, *, minutes: Sequence[Path], history: Sequence[Path] = (), day: date | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        minutes: Sequence[Path],
+        history: Sequence[Path] = (),
+        day: date | None = None,
+        seed: int = 0,
+        actions: Actions | None = None,
+        assets: Mapping[str, Asset] | None = None,
+    ) -> None:
         if not minutes:
             raise WorldError("A recorded world needs at least one file of minutes, none was given. Name one with --world FILE.")
         self.seed = seed
@@ -43,7 +54,13 @@ class RecordedWorld:
         """Symbols whose daily history was adjusted for a later split, with the factor that undid it."""
         self._daily = {symbol: self._complete(symbol, self._unadjusted(symbol, bars)) for symbol, bars in official.items()}
         symbols = sorted(set(official) | {symbol for group_ in self._minutes.values() for symbol in group_})
-        self.assets: Mapping[str, Asset] = {symbol: Asset(symbol, f"{symbol} (recorded)", "NASDAQ") for symbol in symbols}
+        known = {symbol: Asset(symbol, f"{symbol} (recorded)", "NASDAQ") for symbol in symbols}
+        self.assets: Mapping[str, Asset] = {symbol: (assets or {}).get(symbol, asset) for symbol, asset in known.items()}
+        self.actions = actions or Actions()
+
+    def halts(self, day: date) -> list[Halt]:
+        """None: a recording does not say why a minute is missing."""
+        return []
 
     def day(self, day: date) -> Mapping[str, Bars]:
         return self._minutes.get(day, {})

@@ -12,10 +12,11 @@ import numpy as np
 
 from live.sim.clock import MILLISECOND, MINUTE
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.world import World
+from live.sim.worlds.world import Bars, World
 
 CENT = 100
 _TRADES = 14
+_BAND = 5  # percent
 _SPREAD = 10_000  # one basis point of the price, at least a cent
 
 
@@ -48,20 +49,27 @@ class Tape:
         self._past: dict[str, int | None] = {}
         self.session = session
         self.columns = world.day(session.date)
+        self.halts = world.halts(session.date)
 
     def turn(self, session: Session) -> None:
         """To the next session."""
         self.session = session
         self.columns = self._world.day(session.date)
+        self.halts = self._world.halts(session.date)
         self._paths.clear()
         self._past.clear()
+
+    def reread(self, now: int) -> None:
+        """The world has other minutes from here on."""
+        self.columns = self._world.day(self.session.date)
+        self._paths = {key: path for key, path in self._paths.items() if key[1] <= now and path}
 
     def path(self, symbol: str, minute: int) -> list[Print]:
         """Trades of the minute that starts then; empty when nothing traded."""
         known = self._paths.get((symbol, minute))
         if known is None:
             row = self._row(symbol, minute)
-            known = [] if row is None else self._expand(symbol, row)
+            known = [] if row is None else self.expand(symbol, self.columns[symbol], row)
             self._paths[symbol, minute] = known
         return known
 
@@ -78,11 +86,26 @@ class Tape:
         return self._before(symbol)
 
     def previous(self, symbol: str) -> int | None:
-        """Closing price of the session before this one."""
+        """Closing price of the session before this one, in today's shares when the symbol was split over night."""
         if symbol not in self._past:
             bars = self._world.daily(symbol, self.session.date)
-            self._past[symbol] = ticks(float(bars.c[-1])) if len(bars) else self._recorded(symbol)
+            close = ticks(float(bars.c[-1])) if len(bars) else self._recorded(symbol)
+            ratio = self._world.actions.ratio(symbol, self.session.date)
+            self._past[symbol] = close if close is None or ratio == 1 else max(round(close / ratio / CENT) * CENT, CENT)
         return self._past[symbol]
+
+    def halted(self, symbol: str, at: int) -> bool:
+        return any(halt.symbol == symbol and halt.start <= at < halt.end for halt in self.halts)
+
+    def band(self, symbol: str, at: int) -> tuple[int, int]:
+        """Limit-up limit-down: five percent around the mean of the last five minutes, more below three dollars and near the close."""
+        bars = self.columns.get(symbol)
+        done = int(np.searchsorted(bars.t, at - MINUTE, side="right")) if bars is not None else 0
+        reference = ticks(float(bars.c[max(done - 5, 0) : done].mean())) if bars is not None and done else self.previous(symbol) or 0
+        width = _BAND if reference >= 30_000 else 4 * _BAND
+        width *= 2 if at >= self.session.close - 25 * MINUTE else 1
+        reach = reference * width // 100
+        return (reference - reach) // CENT * CENT, (reference + reach) // CENT * CENT
 
     def _row(self, symbol: str, minute: int) -> int | None:
         bars = self.columns.get(symbol)
@@ -107,8 +130,8 @@ class Tape:
                 return ticks(float(columns[symbol].c[-1]))
         return None
 
-    def _expand(self, symbol: str, row: int) -> list[Print]:
-        bars = self.columns[symbol]
+    def expand(self, symbol: str, bars: Bars, row: int) -> list[Print]:
+        """Trades inside one bar of whatever session."""
         start, volume = int(bars.t[row]), int(bars.v[row])
         rng = Random((self._world.seed * 1_000_003 + self._rank[symbol]) * 10**12 + start // MINUTE)
         corners = tuple(ticks(float(column[row])) for column in (bars.o, bars.h, bars.l, bars.c))

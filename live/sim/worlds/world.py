@@ -12,6 +12,8 @@ from uuid import NAMESPACE_DNS, uuid5
 import numpy as np
 import numpy.typing as npt
 
+from live.sim.worlds.actions import Actions
+from live.sim.worlds.halts import Halt
 from live.sim.worlds.sessions import Calendar
 
 Floats = npt.NDArray[np.float64]
@@ -25,11 +27,23 @@ class Asset:
     exchange: str
     shortable: bool = True
     fractionable: bool = True
+    easy_to_borrow: bool = True
+    marginable: bool = True
+    tradable: bool = True
 
     @property
     def id(self) -> str:
         """The same for a ticker in every world, as a client may have stored it."""
         return str(uuid5(NAMESPACE_DNS, f"{self.symbol}.asset.daybot.sim"))
+
+    @property
+    def tape(self) -> str:
+        """Which consolidated tape its trades are reported on: A for NYSE, C for Nasdaq, B for every other exchange."""
+        return {"NYSE": "A", "NASDAQ": "C"}.get(self.exchange, "B")
+
+    @property
+    def borrowable(self) -> bool:
+        return self.shortable and self.easy_to_borrow
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,15 @@ class World(Protocol):
     @property
     def last(self) -> date:
         """The last session with minutes."""
+        ...
+
+    @property
+    def actions(self) -> Actions:
+        """Splits and dividends, known from the start and in force from their day on."""
+        ...
+
+    def halts(self, day: date) -> list[Halt]:
+        """Trading halts of a session, in order of time."""
         ...
 
     def day(self, day: date) -> Mapping[str, Bars]:

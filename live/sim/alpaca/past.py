@@ -1,0 +1,64 @@
+"""Trades and quotes of any session by REST: minutes unfold into the same path every time, and what was told wrongly is marked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from live.sim.alpaca.ticks import quote_row, trade_row
+from live.sim.clock import MINUTE, new_york
+from live.sim.worlds.slips import Slip, Slips
+from live.sim.worlds.tape import Print, Tape
+from live.sim.worlds.world import Bars, World
+
+_FLAGS = {"cancel": "canceled", "correction": "incorrect"}
+
+
+class Past:
+    """Reads a world up to a moment that each call is given."""
+
+    def __init__(self, world: World, tape: Tape, slips: Slips) -> None:
+        self._world = world
+        self._tape = tape
+        self._slips = slips
+
+    def chunks(self, symbol: str, kind: str, bounds: tuple[int, int], *, now: int, newest: bool) -> Iterator[list[dict[str, Any]]]:
+        """Rows minute by minute, in the order that was asked for: a page unfolds no more than it needs."""
+        if symbol not in self._world.assets:
+            return
+        start, end = bounds[0], min(bounds[1], now)
+        if start > end:
+            return
+        sessions = self._world.calendar.since(max(new_york(start).date(), self._world.first), min(new_york(end).date(), self._world.last))
+        for session in reversed(sessions) if newest else sessions:
+            bars = self._world.day(session.date).get(symbol)
+            if bars is None:
+                continue
+            first, last = (int(at) for at in bars.t.searchsorted([start - MINUTE + 1, end + 1]))
+            for row in range(last - 1, first - 1, -1) if newest else range(first, last):
+                found = self._minute(symbol, kind, bars, row, bounds=(start, end), now=now)
+                yield found[::-1] if newest else found
+
+    def _minute(self, symbol: str, kind: str, bars: Bars, row: int, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
+        tape = self._world.assets[symbol].tape
+        path = [trade for trade in self._tape.expand(symbol, bars, row) if bounds[0] <= trade.at <= bounds[1]]
+        if kind == "quotes":
+            return [quote_row(trade, tape) for trade in path]
+        slip = self._slips.find(symbol, bars, row)
+        told = [(trade, None) for trade in path] if slip is None else _told(path, slip, now)
+        return [trade_row(trade, tape, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
+
+
+def _told(path: list[Print], slip: Slip, now: int) -> list[tuple[Print, str | None]]:
+    """What has been said of the minute by now; what turned out wrong stays, marked."""
+    right = now >= slip.known
+    found: list[tuple[Print, str | None]] = []
+    for trade in path:
+        if trade != slip.trade or slip.kind == "cancel":
+            found.append((trade, None))
+            continue
+        if slip.told is not None:
+            found.append((slip.told, _FLAGS[slip.kind] if right else None))
+        if right:
+            found.append((trade, "corrected" if slip.kind == "correction" else None))
+    if slip.kind == "cancel" and slip.told is not None and slip.told.at <= now:
+        found.append((slip.told, "canceled" if right else None))
+    return sorted(found, key=lambda each: each[0].at)

@@ -1,0 +1,1 @@
+"""The wire of Polygon, now Massive: its stocks stream and its REST API over the same venue."""

@@ -1,0 +1,45 @@
+"""One venue, two wires: Alpaca's streams, and Polygon's beside them, hear the same market."""
+
+from live.sim.alpaca.streams import Streams
+from live.sim.polygon.stream import Stream
+from live.sim.venue.venue import Venue
+from live.sim.worlds.slips import Slip
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Bars
+
+
+class Chorus(Streams):
+    """Alpaca's streams as they are; what concerns the market is told to Polygon's too, and both are written together."""
+
+    def __init__(self, venue: Venue, polygon: Stream) -> None:
+        super().__init__(venue)
+        self._polygon = polygon
+
+    def watches(self, symbol: str) -> bool:
+        return super().watches(symbol) or self._polygon.watches(symbol)
+
+    def bars(self, rows: list[tuple[str, Bars, int]]) -> None:
+        super().bars(rows)
+        self._polygon.bars(rows)
+
+    def trade(self, symbol: str, trade: Print) -> None:
+        super().trade(symbol, trade)
+        self._polygon.trade(symbol, trade)
+
+    def amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+        """Polygon sends no corrected minute, only the trade that came late."""
+        super().amend(symbol, slip, bars, row)
+        if slip.kind == "late":
+            self._polygon.late(symbol, slip.trade)
+
+    def kick(self) -> None:
+        super().kick()
+        self._polygon.kick()
+
+    async def flush(self) -> None:
+        await super().flush()
+        await self._polygon.flush()
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self._polygon.stop()

@@ -1,0 +1,193 @@
+"""The day of the market: its minutes and their trades, open and close, auctions, halts, and midnight, when one session follows another."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from functools import partial
+
+from live.sim.clock import MINUTE
+from live.sim.venue.agenda import BOUNDARY, ORDER, SESSION, TRADE, Agenda
+from live.sim.venue.desk import Desk
+from live.sim.venue.gate import Gate
+from live.sim.venue.matching import Matching
+from live.sim.venue.orders import Order
+from live.sim.worlds.halts import Change
+from live.sim.worlds.sessions import Session
+from live.sim.worlds.slips import Slip, Slips
+from live.sim.worlds.tape import Print, Tape, ticks
+from live.sim.worlds.world import Bars, World
+
+
+class Day:
+    """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way."""
+
+    def __init__(self, world: World, tape: Tape, desk: Desk, gate: Gate, *, slips: Slips, pays: bool, arrive: Callable[[Order], None]) -> None:
+        self._world = world
+        self._tape = tape
+        self._desk = desk
+        self._gate = gate
+        self._slips = slips
+        self._pays = pays
+        self._arrive = arrive
+        self._agenda: Agenda = desk.agenda
+        self._matching: Matching | None = None
+        self.equity: list[tuple[int, Decimal]] = []  # at each minute's end, for the portfolio history
+        self._rows: dict[int, list[tuple[str, Bars, int]]] = {}
+        self._expanded: set[tuple[str, int]] = set()
+        self._closing: tuple[Decimal, Decimal] | None = None
+
+    def start(self, matching: Matching) -> None:
+        self._matching = matching
+        self._plan(self._tape.session)
+
+    def watch(self, symbol: str) -> None:
+        """Somebody wants this symbol's trades from now on."""
+        self._expand(symbol, self._agenda.now - self._agenda.now % MINUTE)
+
+    def _plan(self, session: Session) -> None:
+        """Enter a session's moments into the agenda."""
+        now = self._agenda.now
+        self._expanded.clear()
+        self._index()
+        moments = sorted({edge for start in self._rows for edge in (start, start + MINUTE)})
+        for at in moments:
+            if at >= now:
+                self._agenda.at(at, BOUNDARY, partial(self._boundary, at))
+        for at, action in ((session.early, self._early), (session.open, self._open), (session.close, self._close)):
+            if at >= now:
+                self._agenda.at(at, SESSION, action)
+        for halt in self._tape.halts:
+            for change in halt.changes(self._world.assets[halt.symbol].tape):
+                if change.at >= now:
+                    self._agenda.at(change.at, SESSION, partial(self._halt, halt.symbol, change))
+        if session.ordinal + 2 < len(self._world.calendar.sessions):
+            following = self._world.calendar.after(session.date)
+            self._agenda.at(following.midnight, SESSION, partial(self._turn, following))
+
+    def recast(self) -> None:
+        """The minutes after the running one have changed: take them anew."""
+        self._tape.reread(self._agenda.now)
+        self._index()
+
+    def _index(self) -> None:
+        self._rows = {}
+        for symbol, bars in self._tape.columns.items():
+            for row, start in enumerate(bars.t.tolist()):
+                self._rows.setdefault(start, []).append((symbol, bars, row))
+
+    def _boundary(self, at: int) -> None:
+        """The minute before is complete, the next begins."""
+        audience, session = self._desk.audience, self._tape.session
+        done = self._rows.get(at - MINUTE)
+        if done and audience is not None:
+            audience.bars(self._told(done))
+        if session.early < at <= session.late and (session.open < at <= session.close or self._desk.account.positions):
+            self.equity.append((at, self._gate.valuation().equity))
+        for symbol, bars, row in self._rows.get(at, ()):
+            watched = audience is not None and audience.watches(symbol)
+            if watched or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
+                self._expand(symbol, at)
+
+    def _touched(self, symbol: str, bars: Bars, row: int) -> bool:
+        return self._matching is not None and self._matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))
+
+    def _told(self, rows: list[tuple[str, Bars, int]]) -> list[tuple[str, Bars, int]]:
+        """The minute as it is told at first; what was wrong is put right later."""
+        if not self._slips.rate:
+            return rows
+        for symbol, bars, row in rows:
+            if (slip := self._slips.find(symbol, bars, row)) is not None:
+                self._agenda.at(slip.known, BOUNDARY, partial(self._amend, symbol, slip, bars, row))
+        return [(symbol, *self._slips.first(symbol, bars, row)) for symbol, bars, row in rows]
+
+    def _amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+        if self._desk.audience is not None:
+            self._desk.audience.amend(symbol, slip, bars, row)
+
+    def _expand(self, symbol: str, minute: int) -> None:
+        """Enter the rest of a minute's trades into the agenda, once. What is told of them may differ from what they are."""
+        if (symbol, minute) in self._expanded:
+            return
+        self._expanded.add((symbol, minute))
+        slip = self._slips.of(symbol, minute)
+        for trade in self._tape.path(symbol, minute):
+            if trade.at > self._agenda.now:
+                told = trade if slip is None or slip.kind == "cancel" or trade != slip.trade else slip.told
+                self._agenda.at(trade.at, TRADE, partial(self._trade, symbol, trade, told))
+        if slip is not None and slip.kind == "cancel" and slip.told is not None and slip.told.at > self._agenda.now:
+            self._agenda.at(slip.told.at, TRADE, partial(self._tell, symbol, slip.told))
+
+    def _trade(self, symbol: str, trade: Print, told: Print | None) -> None:
+        if told is not None:
+            self._tell(symbol, told)
+        if self._matching is not None:
+            self._matching.trade(symbol, trade)
+
+    def _tell(self, symbol: str, trade: Print) -> None:
+        if self._desk.audience is not None and self._desk.audience.watches(symbol):
+            self._desk.audience.trade(symbol, trade)
+
+    def _halt(self, symbol: str, change: Change) -> None:
+        if self._desk.audience is not None:
+            self._desk.audience.halt(symbol, change)
+
+    def _early(self) -> None:
+        for order in self._desk.open():
+            if order.status == "accepted" and order.extended_hours:
+                self._arrive(order)
+
+    def _open(self) -> None:
+        """Orders that waited go to the market; those that rested overnight may meet a better price than their limit."""
+        for order in self._desk.open():
+            order.resting = False
+            if order.status == "accepted" and order.time_in_force != "opg":
+                self._arrive(order)
+        for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "opg"):
+            bars = self._regular(symbol)
+            first = self._tape.path(symbol, int(bars.t[0]))[0].at if len(bars) else self._tape.session.close
+            self._agenda.at(first, ORDER, partial(self._auction, symbol, "opg", float(bars.o[0]) if len(bars) else None))
+
+    def _close(self) -> None:
+        found = self._gate.valuation()
+        self._closing = (found.equity, found.maintenance)
+        for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "cls"):
+            bars = self._regular(symbol)
+            self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", float(bars.c[-1]) if len(bars) else None))
+
+    def _auction(self, symbol: str, force: str, price: float | None) -> None:
+        """The official opening or closing price, and every order that asked for it; without a trade there is none."""
+        for order in self._desk.open(symbol):
+            if order.time_in_force == force and order.expires_at <= self._tape.session.close and self._matching is not None:
+                self._matching.auction(order, price)
+
+    def _regular(self, symbol: str) -> Bars:
+        """Minutes of the regular session; the venue alone may look ahead in them."""
+        session, bars = self._tape.session, self._tape.columns.get(symbol)
+        if bars is None:
+            return self._world.daily(symbol, self._world.first).cut(0, 0)
+        first, last = (int(at) for at in bars.t.searchsorted([session.open, session.close]))
+        return bars.cut(first, last)
+
+    def _turn(self, session: Session) -> None:
+        """Midnight in New York: what was today's becomes yesterday's."""
+        account = self._desk.account
+        found = self._gate.valuation()
+        account.last_equity, account.last_maintenance = self._closing or (found.equity, found.maintenance)
+        self._closing = None
+        self._tape.turn(session)
+        self._actions(session)
+        for symbol, held in account.positions.items():
+            close = self._gate.price(symbol)
+            held.today = held.qty * close if close is not None else held.cost
+        self._plan(session)
+
+    def _actions(self, session: Session) -> None:
+        """Splits change shares and end the orders that were priced in the old ones; dividends are paid only where that was asked for."""
+        for action in self._world.actions.on(session.date):
+            if action.rate:
+                if self._pays:
+                    self._desk.account.pay(action, self._desk.id(), self._agenda.now)
+                continue
+            for order in self._desk.open(action.symbol):
+                if not order.final and self._matching is not None:
+                    self._matching.end(order, "canceled")
+            self._desk.account.split(action, self._desk.id(), self._agenda.now)
