@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing
 from pipelines.core.journal import Manifest
-from pipelines.core.market.bars import Bar
-from pipelines.core.market.session import new_york
+from pipelines.core.market.bars import MINUTE, Bar
+from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.momentum import Momentum
 from pipelines.core.trading.strategy import Strategy
@@ -50,7 +50,7 @@ def clock(settings: Settings) -> Clock:
     if settings.daybot_mode is not Mode.SIM:
         return SystemClock()
     told = venue_clock(settings)
-    now = nanos(told["now"])
+    now = nanoseconds(datetime.fromisoformat(told["now"]))
     return SteppedClock(now) if told["mode"] == "stepped" else ScaledClock(now, float(told["speed"] or 1.0))
 
 
@@ -62,13 +62,6 @@ def venue_clock(settings: Settings) -> dict[str, Any]:
         text = f"expected the simulated exchange at {settings.alpaca_base_url}, found {type(error).__name__}; start it with `daybot exchange`"
         raise SettingsError(text) from None
     return answer
-
-
-def nanos(stamp: str) -> int:
-    """Nanoseconds of an RFC 3339 time in UTC with up to nine fraction digits."""
-    whole, _, fraction = stamp.rstrip("Z").partition(".")
-    seconds = int(datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp())
-    return seconds * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0)
 
 
 def assemble(settings: Settings, *, watch: Watch) -> Session:
@@ -163,8 +156,8 @@ def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int)
     frame = Alpaca(settings).minutes(symbols, today).sort("timestamp", "symbol")
     bars = []
     for row in frame.iter_rows(named=True):
-        start = int(row["timestamp"].timestamp()) * 1_000_000_000
-        if start + 60 * 1_000_000_000 <= now and row["volume"] > 0:
+        start = nanoseconds(row["timestamp"])
+        if start + MINUTE <= now and row["volume"] > 0:
             typical = (row["high"] + row["low"] + row["close"]) / 3
             prices = (row["open"], row["high"], row["low"], row["close"])
             bars.append(Bar(row["symbol"], start, *prices, row["volume"], row["vwap"] or typical, row["trades"] or 0))

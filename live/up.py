@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from live.assemble import nanos, venue_clock
+from live.assemble import clock
 from live.demo import World, dagster, dagster_ui, environment, exchange, sim_settings, stop
 from pipelines.core.errors import DaybotError
 from pipelines.core.market.session import new_york
@@ -42,7 +42,7 @@ def run(world: World, home: Path, speed: float, console: Console) -> None:
 
 def _session(stack: ExitStack, settings: Settings, services: dict[str, subprocess.Popen[bytes]], console: Console) -> None:
     """One trading day: the night before, the runner, the night after. Waits for the next one where today is over."""
-    now = nanos(venue_clock(settings)["now"])
+    now = clock(settings).now()
     today = new_york(now).date()
     if not is_session(today) or now >= session_of(today).close:
         _watch(services, 1.0)

@@ -4,7 +4,6 @@ A snapshot never changes after its release, so a reader can go on with it while 
 DuckDB keeps files by path: a replaced file would read as the old one.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import polars as pl
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, MissingData, StaleBriefing
+from pipelines.durable import replaced
 from pipelines.settings import Settings
 
 Resolution: TypeAlias = Literal["day", "minute"]
@@ -40,18 +40,8 @@ def draft(settings: Settings, name: str) -> Path:
 def release(settings: Settings, name: str) -> "Snapshot":
     """Make the synced draft the current snapshot, and remove the oldest beyond `snapshots_kept`."""
     draft(settings, name).replace(_file(settings, name))
-    pointer = settings.snapshots / "CURRENT"
-    aside = pointer.with_suffix(f".{os.getpid()}.tmp")
-    with aside.open("w") as file:
-        file.write(name)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(pointer)
-    folder = os.open(settings.snapshots, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replaced(settings.snapshots / "CURRENT") as pointer:
+        pointer.write(name.encode())
     _retire(settings, name)
     return Snapshot(name, _file(settings, name))
 

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from pipelines.core.errors import DataError, MissingData
 from pipelines.core.market.session import NEW_YORK
+from pipelines.durable import replaced
 from pipelines.settings import Settings
 
 PATIENCE = 120.0
@@ -172,16 +173,6 @@ def _note(path: Path) -> frozenset[str]:
 
 
 def _write(path: Path, rows: pl.DataFrame, note: Mapping[str, str]) -> None:
-    """Write aside, sync, rename: a reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(f".{os.getpid()}.tmp")
-    with aside.open("wb") as file:
+    with replaced(path) as file:
         rows.write_parquet(file, metadata=dict(note), statistics=False)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -148,3 +148,15 @@ def test_entries_of_one_minute_do_not_wait_for_each_other(day: Day) -> None:
     moments = Counter(d.at for d in made if isinstance(d, Submit) and d.role is Role.ENTRY)
     assert max(moments.values()) == 3
     assert not [d for d in made if d.kind == "cancel" and "not filled in time" in d.reason]
+
+
+def test_a_word_of_a_fill_without_its_price_books_nothing_until_the_price_comes(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing)
+    opening = briefing.hours.open
+    subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
+    subject.process(Command("arm", Action.RESUME, "test", opening))
+    entry = next(d for bar in day(("AAPL",)) for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE)) if isinstance(d, Submit))
+    for average, held in ((None, 0), (100.0, 7)):
+        subject.process(OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.WORKING, 7, average, entry.at + SECOND, "b", "partial_fill"))
+        assert subject.portfolio is not None
+        assert subject.portfolio.quantity("AAPL") == held

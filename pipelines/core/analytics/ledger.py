@@ -135,14 +135,13 @@ class _Ledger:
             self.orders[order_id] = common | {"order": order_id, "role": role.value, "side": side}
 
     def _fill(self, order: dict[str, Any], update: OrderUpdate) -> None:
-        new, before = update.filled - order["filled"], (order["average"] or 0.0) * order["filled"]
-        if new > 0 and update.average is not None:
-            price = (update.average * update.filled - before) / new
+        shares, price = update.since(order["filled"], order["average"] or 0.0)
+        if shares:
             names = ("order", "trade", "symbol", "side", "role")
-            self.fills.append({n: order[n] for n in names} | {"quantity": new, "price": price, "at": moment(update.at)})
+            self.fills.append({n: order[n] for n in names} | {"quantity": shares, "price": price, "at": moment(update.at)})
             order["filled"], order["average"] = update.filled, update.average
             if self.portfolio:
-                self.portfolio.fill(order["symbol"], Side(order["side"]).sign * new, price)
+                self.portfolio.fill(order["symbol"], Side(order["side"]).sign * shares, price)
         order["status"], order["updated_at"] = update.status.value, moment(update.at)
 
     def _trade(self, closed: TradeClosed) -> None:

@@ -47,6 +47,13 @@ class OrderUpdate:
     event: str
     kind: Literal["order"] = "order"
 
+    def since(self, filled: int, average: float) -> tuple[int, float]:
+        """Shares filled beyond those known already, and their price; nothing where this word is no news, or says no price."""
+        shares = self.filled - filled
+        if shares <= 0 or self.average is None:
+            return 0, 0.0
+        return shares, (self.average * self.filled - average * filled) / shares
+
 
 class Outcome(StrEnum):
     """How a request to the broker ended."""

@@ -96,17 +96,15 @@ class Trade:
     def update(self, update: OrderUpdate) -> tuple[int, float]:
         """Take in the broker's word; the newly filled shares (unsigned) and their price. Stale and repeated words change nothing."""
         order = self.orders[update.id]
-        new = update.filled - order.filled
-        price = 0.0
-        if new > 0 and update.average is not None:
-            price = (update.average * update.filled - order.average * order.filled) / new
-            order.filled, order.average = update.filled, update.average
-            self._book(order.role, new, price, update.at)
+        shares, price = update.since(order.filled, order.average)
+        if shares:
+            order.filled, order.average = update.filled, update.average or 0.0
+            self._book(order.role, shares, price, update.at)
         if order.live:
             order.status = update.status
         if order.role is Role.ENTRY and order.status.final and order.status is not Status.FILLED:
             self._bury_legs(order.id)
-        return max(new, 0), price
+        return shares, price
 
     def refuse(self, order_id: str, at: int) -> None:
         """The broker refused this order for good."""
