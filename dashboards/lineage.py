@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import frame, words
 from pipelines.core.journal import DECISION
 from pipelines.core.market.session import moment, new_york
-from pipelines.core.risk.limits import Check
+from pipelines.core.risk.gate import Check
 from pipelines.core.trading.decisions import Decision, Lineage, Submit
 from pipelines.core.trading.orders import Role
 
@@ -34,7 +34,7 @@ def show(trade: str, decisions: pl.DataFrame, orders: pl.DataFrame) -> None:
 
 def _submits(trade: str, decisions: pl.DataFrame) -> list[Submit]:
     rows = decisions.filter(pl.col("kind") == "submit").sort("seq")["data"]
-    read: Sequence[Decision] = [DECISION.validate_json(row) for row in rows]
+    read: Sequence[Decision] = [DECISION.decode(row) for row in rows]
     return [decision for decision in read if isinstance(decision, Submit) and decision.trade == trade]
 
 
@@ -51,7 +51,7 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
         f"{lineage.strategy} `{lineage.version}` · feed {lineage.feed} · bar of {new_york(lineage.bar):%H:%M} · "
         f"briefing `{lineage.briefing}` · arrival {lineage.arrival:.2f}"
         + (f", filled {slip:+.1f} bp from it (plus is worse)" if slip is not None else "")
-        + f" · ATR 14 {lineage.atr:.2f}"
+        + (f" · ATR 14 {lineage.atr:.2f}" if lineage.atr is not None else " · ATR 14 not known")
     )
     left, right = st.columns([1, 2])
     with left:
@@ -73,6 +73,6 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
 
 
 def checks(passed: Sequence[Check]) -> pl.DataFrame:
-    """Each control as it stood: rows check, passed, measured, limit, words."""
-    rows = [(c.code.value, "✓" if c.passed else "✗", words.number(c.value), words.number(c.limit), c.detail) for c in passed]
-    return pl.DataFrame(rows, schema=["check", "passed", "measured", "limit", "words"], orient="row")
+    """Each control as it stood: rows check, passed, measured, limit, set by, words."""
+    rows = [(c.code.value, "✓" if c.passed else "✗", words.number(c.value), words.number(c.limit), c.origin, c.detail) for c in passed]
+    return pl.DataFrame(rows, schema=["check", "passed", "measured", "limit", "set by", "words"], orient="row")

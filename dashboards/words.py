@@ -82,3 +82,10 @@ def local(frame: pl.DataFrame, *columns: str) -> pl.DataFrame:
 def plain(text: str) -> str:
     """Text for Markdown, in which two dollar signs would begin a formula."""
     return text.replace("$", r"\$")
+
+
+def setting(value: object) -> str:
+    """A setting's value as one would write it; an empty one is said."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, int | float) else str(value) or "(empty)"

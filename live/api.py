@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import Body, FastAPI
 from pydantic import BaseModel, Field
 
-from pipelines.core.trading.events import Action
+from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
 
 
 class CommandRequest(BaseModel):
@@ -23,7 +23,9 @@ class CommandRequest(BaseModel):
 
 
 Status = Callable[[], dict[str, Any]]
-Act = Callable[[Action, str, str], None]
+Act = Callable[[Instruction, str, str], None]
+
+INSTRUCTIONS: dict[str, Instruction] = {"flat_all": Flatten(), "halt": Stand(), "resume": Resume()}
 
 
 def build(status: Status, act: Act) -> FastAPI:
@@ -38,9 +40,8 @@ def build(status: Status, act: Act) -> FastAPI:
     @app.post("/tools/{action}")
     async def command(action: Literal["flat_all", "halt", "resume"], request: Annotated[CommandRequest, Body()]) -> dict[str, str]:
         """Put a command on the queue; `GET /status` shows what became of it."""
-        what = Action.FLATTEN if action == "flat_all" else Action(action)
-        act(what, request.origin, request.id)
-        return {"id": request.id, "accepted": what.value}
+        act(INSTRUCTIONS[action], request.origin, request.id)
+        return {"id": request.id, "accepted": action}
 
     return app
 

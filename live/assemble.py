@@ -1,6 +1,5 @@
 """Puts one session together: the briefing, the engine, the clock, the journal and the runner, each checked against the others."""
 
-import json
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -14,15 +13,13 @@ from live.brokers.alpaca import connect
 from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
 from live.journal import Journal
 from live.runner import Runner, Watch
-from pipelines import publish
+from pipelines import publish, roster
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing
 from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.momentum import Momentum
-from pipelines.core.trading.strategy import Strategy
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
 
@@ -75,8 +72,7 @@ def assemble(settings: Settings, *, watch: Watch) -> Session:
     lock = _only_runner(settings)
     try:
         account = _account(settings)
-        strategy = Momentum()
-        version = _version(strategy)
+        strategies = roster.employ(settings.strategies)
         number = len(list(settings.journals.glob(f"{today}-*.jsonl"))) + 1
         run = sha256(f"{account} {today} {number} {time.now()}".encode()).hexdigest()[:4]
         manifest = Manifest(
@@ -85,14 +81,12 @@ def assemble(settings: Settings, *, watch: Watch) -> Session:
             mode=settings.daybot_mode.value,
             account=account,
             code=code_hash(),
-            strategy=strategy.name,
-            parameters=dict(strategy.parameters),
-            version=version,
+            strategies=tuple(roster.employed(a) for a in strategies),
             limits=settings.limits,
             briefing=briefing,
         )
         symbols = [candidate.symbol for candidate in briefing.watchlist]
-        engine = Engine(briefing, settings.limits, strategy, run=run, version=version)
+        engine = Engine(briefing, settings.limits, strategies, run=run)
         history = _today_so_far(settings, symbols, today, time.now())
         journal = Journal(settings.journals / f"{today}-{number:02d}-{run}.jsonl")
         runner = Runner(settings, engine, journal, time, symbols=symbols, watch=watch)
@@ -102,13 +96,6 @@ def assemble(settings: Settings, *, watch: Watch) -> Session:
     return Session(runner, manifest, history, time, lock)
 
 
-def strategy_named(name: str, parameters: dict[str, float]) -> Strategy:
-    """The strategy that a manifest names."""
-    if name != "momentum":
-        raise SettingsError(f"expected a strategy that is installed (momentum), found {name}")
-    return Momentum.model_validate(parameters)
-
-
 def code_hash() -> str:
     """Hash of the shipped source that decides and sends: on every session, so that a decision can be traced to its code."""
     root = Path(__file__).parent.parent
@@ -116,10 +103,6 @@ def code_hash() -> str:
     for path in sorted(p for folder in SHIPPED for p in (root / folder).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _version(strategy: Strategy) -> str:
-    return sha256(f"{code_hash()} {strategy.name} {json.dumps(dict(strategy.parameters), sort_keys=True)}".encode()).hexdigest()[:12]
 
 
 def _briefing(settings: Settings, today: date) -> Briefing:

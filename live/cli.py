@@ -127,15 +127,14 @@ def flat(
 def replay(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
     from live import journal
-    from live.assemble import strategy_named
+    from pipelines import roster
     from pipelines.core.journal import manifest
     from pipelines.core.trading.backtest import replay as replayed
 
     with told():
         found = path or journal.latest(_settings(home).journals)
         records = list(journal.read(found))
-        head = manifest(records[0])
-        result = replayed(records, strategy_named(head.strategy, head.parameters))
+        result = replayed(records, roster.restored(manifest(records[0])))
         console.print(f"{found.name}: {result.events:,} events, {result.decisions:,} decisions compared")
         if result.difference:
             errors.print(f"[red]differs[/] after record {result.difference.seq}:")

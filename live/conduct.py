@@ -57,7 +57,7 @@ class Conductor:
             if self._clock.now() > hours.close + OVERTIME:
                 open_trades = {s: t.stage.value for s, t in runner.engine.trades.items()}
                 raise FeedError(f"expected the session to be over ten minutes after the close, found {open_trades}; see the journal")
-            told = await self.step(self._next(pending=runner.engine.pending))
+            told = await self.step(self._next(pending=runner.engine.account.pending))
             await self._settle(runner, told["sent"])
             runner.emit(Tick(self._clock.now()))
             await self._settle(runner, told["sent"])

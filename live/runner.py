@@ -10,11 +10,12 @@ from live.feeds.alpaca import AlpacaFeed
 from live.journal import Journal
 from live.tasks import end
 from pipelines.core.errors import BrokerError, DaybotError, FeedError
-from pipelines.core.journal import DECISION, EVENT, Manifest
+from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
-from pipelines.core.trading.decisions import Cancel, Decision, Submit, TradingState
+from pipelines.core.trading.commands import Instruction, Resume
+from pipelines.core.trading.decisions import Decision, Replace, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Action, Command, Event, MarketBar, Tick
+from pipelines.core.trading.events import Command, Event, MarketBar, Tick
 from pipelines.settings import Settings
 
 POLL = 15 * SECOND
@@ -42,7 +43,7 @@ class Runner:
         self.asked = 0
         """Requests made of the broker."""
         self._watch = watch
-        self._requests: asyncio.Queue[Submit | Cancel] = asyncio.Queue()
+        self._requests: asyncio.Queue[Request] = asyncio.Queue()
         self._over = asyncio.Event()
         self._polled = 0
         self._poll_due = asyncio.Event()
@@ -51,13 +52,13 @@ class Runner:
         """The one door in."""
         self.queue.put_nowait(event)
 
-    def command(self, action: Action, origin: str, command_id: str) -> None:
+    def command(self, instruction: Instruction, origin: str, command_id: str) -> None:
         """An instruction by a person or a tool; the same id twice is the same instruction."""
-        self.emit(Command(command_id, action, origin, self.clock.now()))
+        self.emit(Command(command_id, instruction, origin, self.clock.now()))
 
     async def run(self, manifest: Manifest, history: list[Bar], *, conducted: bool = False) -> None:
         """The whole session. `history` are the bars of today that were missed; `conducted` means that somebody else moves the clock."""
-        self.journal.append("session", self.clock.now(), manifest.model_dump(mode="json"))
+        self.journal.append("session", self.clock.now(), manifest)
         self.journal.barrier()
         work = [self._consume(), self._send(), self._poll(), self.feed.follow(), self.broker.updates.follow()]
         if not conducted:
@@ -117,17 +118,17 @@ class Runner:
             self.emit(MarketBar(bar, self.feed.feed, self.clock.now(), late=True))
         _, account = await self.broker.account()
         self.emit(account)
-        self.command(Action.RESUME, "start", "arm")
+        self.command(Resume(), "start", "arm")
 
     async def _consume(self) -> None:
         """The one place where trading state changes."""
         while True:
             event = await self.queue.get()
-            self.journal.append("event", event.at, EVENT.dump_json(event))
+            self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
             for decision in decisions:
-                self.journal.append("decision", event.at, DECISION.dump_json(decision))
-            requests = [d for d in decisions if isinstance(d, Submit | Cancel)]
+                self.journal.append("decision", event.at, encode(decision))
+            requests = [d for d in decisions if isinstance(d, Request)]
             if requests:
                 self.journal.barrier()
             elif self.queue.empty():
@@ -146,6 +147,8 @@ class Runner:
             self.asked += 1
             if isinstance(request, Submit):
                 await self.broker.submit(request.order)
+            elif isinstance(request, Replace):
+                await self.broker.replace(request)
             else:
                 await self.broker.cancel(request.id)
             self._moved.set()
@@ -227,5 +230,5 @@ def summary(engine: Engine) -> dict[str, Any]:
         "positions": {s: {"quantity": p.quantity, "average": p.average, "price": portfolio.prices[s]} for s, p in portfolio.positions.items()}
         if portfolio
         else {},
-        "trades": {s: t.stage.value for s, t in engine.trades.items()},
+        "trades": {t.symbol: t.stage.value for t in engine.trades.values()},
     }

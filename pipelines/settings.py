@@ -52,6 +52,7 @@ class Settings(Limits, BaseSettings):
 
     bars_folder: str = Field("", description="Folder of your own bars (layout in pipelines/vendors/files.py); empty asks the vendors.")
     universe: str = Field("sp500", description="sp500, all (everything the broker lists as tradable), or symbols separated by commas.")
+    strategies: str = Field("momentum", description="Strategies that trade, each with its share of the gross exposure: momentum:0.6,orb:0.4.")
     benchmark: str = Field("SPY", description="Symbol that betas and the regime refer to; without history, the equal-weighted universe.")
     history_sessions: int = Field(300, ge=60, le=5000, description="Daily bars fetched for each symbol; a year of regimes needs 272.")
     minute_sessions: int = Field(2, ge=1, le=60, description="Sessions of minute bars fetched before the day, to seed the indicators.")

@@ -6,7 +6,7 @@ import streamlit as st
 from dashboards import book, charts, data, frame, words
 from dashboards.data import Risk, Source
 from pipelines.core.briefing import Briefing
-from pipelines.core.risk.limits import Limits
+from pipelines.core.risk.limits import Limits, source_of
 
 
 def show(source: Source) -> None:
@@ -128,9 +128,10 @@ def _limits(limits: Limits) -> None:
     rows = []
     for name, field in Limits.model_fields.items():
         value = getattr(limits, name)
-        rows.append((name.upper(), f"{value:g}", "" if value == field.default else f"default {field.default:g}", field.description or ""))
+        changed = "" if value == field.default else f"default {words.setting(field.default)}"
+        rows.append((name.upper(), words.setting(value), changed, source_of(name), field.description or ""))
     st.dataframe(
-        pl.DataFrame(rows, schema=["setting", "value", "changed", "meaning"], orient="row"),
+        pl.DataFrame(rows, schema=["setting", "value", "changed", "answers to", "meaning"], orient="row"),
         hide_index=True, width="stretch", height=frame.tall(len(rows)), column_config={"meaning": st.column_config.TextColumn(width="large")},
     )  # fmt: skip
 

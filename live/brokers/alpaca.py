@@ -14,7 +14,9 @@ from alpaca.trading.requests import (
     LimitOrderRequest,
     MarketOrderRequest,
     OrderRequest,
+    ReplaceOrderRequest,
     StopLossRequest,
+    StopOrderRequest,
     TakeProfitRequest,
 )
 from alpaca.trading.stream import TradingStream
@@ -22,7 +24,8 @@ from alpaca.trading.stream import TradingStream
 from live.clock import Clock
 from pipelines.core.errors import BrokerError, OrderRejected, Unreachable
 from pipelines.core.market.session import moment
-from pipelines.core.trading.events import AccountState, Answer, Event, Holding, OrderUpdate, Outcome
+from pipelines.core.trading.decisions import Replace
+from pipelines.core.trading.events import AccountState, Action, Answer, Event, Holding, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg
 from pipelines.settings import Mode, Settings
 
@@ -100,6 +103,8 @@ class AlpacaBroker:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="broker")
         self._names: dict[str, str] = {}  # broker's id -> ours
         self._orders: dict[str, str] = {}  # ours -> broker's id
+        self._superseded: dict[str, str] = {}
+        """Broker's id of an order that was replaced -> our name, which its successor carries now."""
         self._last: dict[str, OrderUpdate] = {}
         self._early: list[dict[str, Any]] = []
         self._asking = self._submitting = 0
@@ -129,10 +134,10 @@ class AlpacaBroker:
             if refusal.status == 422 and "client_order_id must be unique" in refusal.message:
                 await self._adopt(order)
                 return
-            self._emit(Answer(order.id, "submit", Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
+            self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
             return
         except Unreachable as silence:
-            self._emit(Answer(order.id, "submit", Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
+            self._emit(Answer(order.id, Action.SUBMIT, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
             await self._resolve(order)
             return
         self._accepted(order, body)
@@ -141,17 +146,36 @@ class AlpacaBroker:
         """Cancel an order and so its group; emits an `Answer`. The final word comes as an update."""
         broker_id = self._orders.get(order_id)
         if broker_id is None:
-            self._emit(Answer(order_id, "cancel", Outcome.REJECTED, self._clock.now(), message="the broker has not acknowledged it yet"))
+            self._emit(Answer(order_id, Action.CANCEL, Outcome.REJECTED, self._clock.now(), message="the broker has not acknowledged it yet"))
             return
         try:
             await self._ask(lambda: self.client.cancel_order_by_id(broker_id))
         except OrderRejected as refusal:
-            self._emit(Answer(order_id, "cancel", Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
+            self._emit(Answer(order_id, Action.CANCEL, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
             await self.look(order_id)
         except Unreachable as silence:
-            self._emit(Answer(order_id, "cancel", Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
+            self._emit(Answer(order_id, Action.CANCEL, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
         else:
-            self._emit(Answer(order_id, "cancel", Outcome.ACCEPTED, self._clock.now()))
+            self._emit(Answer(order_id, Action.CANCEL, Outcome.ACCEPTED, self._clock.now()))
+
+    async def replace(self, wish: Replace) -> None:
+        """Move a resting exit. The broker answers with a new order under a new id, which takes over our name; it may still take that back."""
+        broker_id = self._orders.get(wish.id)
+        if broker_id is None:
+            self._emit(Answer(wish.id, Action.REPLACE, Outcome.REJECTED, self._clock.now(), message="the broker has not acknowledged it yet"))
+            return
+        change = ReplaceOrderRequest(stop_price=wish.price) if wish.role is Role.STOP else ReplaceOrderRequest(limit_price=wish.price)
+        try:
+            successor = await self._ask(lambda: self.client.replace_order_by_id(broker_id, change))
+        except OrderRejected as refusal:
+            self._emit(Answer(wish.id, Action.REPLACE, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
+            await self.look(wish.id)
+        except Unreachable as silence:
+            self._emit(Answer(wish.id, Action.REPLACE, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
+        else:
+            self._superseded[broker_id] = wish.id
+            self._bind(wish.id, successor["id"])
+            self._emit(Answer(wish.id, Action.REPLACE, Outcome.ACCEPTED, self._clock.now()))
 
     async def look(self, order_id: str) -> None:
         """Ask for one order's present state and emit it; silence if the broker does not answer (the next poll asks again)."""
@@ -195,7 +219,7 @@ class AlpacaBroker:
 
     def _accepted(self, order: Order, body: dict[str, Any]) -> None:
         self._name(order, body)
-        self._emit(Answer(order.id, "submit", Outcome.ACCEPTED, self._clock.now()))
+        self._emit(Answer(order.id, Action.SUBMIT, Outcome.ACCEPTED, self._clock.now()))
         for member in (body, *(body.get("legs") or [])):
             self._say(member, "answered")
 
@@ -211,6 +235,9 @@ class AlpacaBroker:
 
     def _say(self, order: dict[str, Any], event: str) -> None:
         """Emit what is known of an order, unless it is what was last said of it."""
+        if order["id"] in self._superseded:
+            self._of_superseded(order, event)
+            return
         average = order.get("filled_avg_price")
         update = OrderUpdate(
             id=self._names.get(order["id"], order["client_order_id"]),
@@ -222,11 +249,21 @@ class AlpacaBroker:
             at=self._clock.now(),
             broker_id=order["id"],
             event=event,
+            price=_resting(order),
         )
         last = self._last.get(update.id)
-        if last is None or (last.status, last.filled, last.average) != (update.status, update.filled, update.average):
+        if last is None or _news(last) != _news(update):
             self._last[update.id] = update
             self._emit(update)
+
+    def _of_superseded(self, order: dict[str, Any], event: str) -> None:
+        """The last words of an order that was replaced: that it is gone, or that it lives on because the replacement failed after all."""
+        if order["status"] == "replaced":
+            return
+        name = self._superseded.pop(order["id"])
+        self._bind(name, order["id"])
+        self._emit(Answer(name, Action.REPLACE, Outcome.REJECTED, self._clock.now(), message=f"{event}: the old order lives on"))
+        self._say(order, event)
 
     # --- when no answer came
 
@@ -242,7 +279,7 @@ class AlpacaBroker:
                 if refusal.status != 404 or attempt < 3:
                     continue
                 if resent:
-                    self._emit(Answer(order.id, "submit", Outcome.REJECTED, self._clock.now(), 404, "it never reached the broker"))
+                    self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), 404, "it never reached the broker"))
                     return
                 resent = True
                 await self._send_again(order)
@@ -261,7 +298,7 @@ class AlpacaBroker:
         found = (body["symbol"], body["side"], int(float(body["qty"] or 0)))
         if found != (order.symbol, order.side.value, order.quantity):
             message = f"the id is taken by another order: {found}"
-            self._emit(Answer(order.id, "submit", Outcome.REJECTED, self._clock.now(), 422, message))
+            self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), 422, message))
             return
         whole = await self._ask(lambda: self.client.get_order_by_id(body["id"], GetOrderByIdRequest(nested=True)))
         self._accepted(order, whole)
@@ -283,14 +320,28 @@ def request(order: Order) -> OrderRequest:
         "time_in_force": TimeInForce.DAY,
         "client_order_id": order.id,
     }
-    if order.shape is Shape.MARKET:
-        return MarketOrderRequest(**common)
-    if order.target is None or order.stop is None:
-        raise BrokerError(f"expected {order.shape} order {order.id} to have a target and a stop, found {order.target} and {order.stop}")
-    exits = {"take_profit": TakeProfitRequest(limit_price=order.target), "stop_loss": StopLossRequest(stop_price=order.stop)}
-    if order.shape is Shape.BRACKET:
-        return MarketOrderRequest(**common, **exits, order_class=OrderClass.BRACKET)
-    return LimitOrderRequest(**common, **exits, order_class=OrderClass.OCO, type=OrderType.LIMIT, limit_price=order.target)
+    if order.target is not None and order.shape in {Shape.BRACKET, Shape.OCO}:
+        common["take_profit"] = TakeProfitRequest(limit_price=order.target)
+    if order.stop is not None and order.shape in {Shape.BRACKET, Shape.OTO, Shape.OCO}:
+        common["stop_loss"] = StopLossRequest(stop_price=order.stop)
+    if order.shape is Shape.STOP:
+        return StopOrderRequest(**common, stop_price=order.stop)
+    if order.shape is Shape.OCO:
+        return LimitOrderRequest(**common, order_class=OrderClass.OCO, type=OrderType.LIMIT, limit_price=order.target)
+    if order.shape is not Shape.SIMPLE:
+        common["order_class"] = OrderClass(order.shape.value)
+    return MarketOrderRequest(**common) if order.limit is None else LimitOrderRequest(**common, limit_price=order.limit)
+
+
+def _resting(order: dict[str, Any]) -> float | None:
+    """The price that an order rests at: a stop's trigger, a limit order's limit."""
+    price = order.get("stop_price") or order.get("limit_price")
+    return float(price) if price is not None else None
+
+
+def _news(update: OrderUpdate) -> tuple[object, ...]:
+    """What makes one word about an order differ from the last."""
+    return (update.status, update.filled, update.average, update.price, update.broker_id)
 
 
 def _refusal(response: requests.Response) -> OrderRejected:

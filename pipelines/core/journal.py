@@ -5,13 +5,12 @@ the record, so that a record altered, removed or moved anywhere breaks every has
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic_core import from_json, to_json
+import msgspec
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import JournalError
@@ -23,18 +22,30 @@ GENESIS = "0" * 64
 HEAD = b'{"hash":"'
 MIDDLE = b'","record":'
 
-EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-DECISION: TypeAdapter[Decision] = TypeAdapter(Decision)
 
-
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One line. `at` is nanoseconds UTC of the session's clock; `kind` is session, event, decision, request, response or end."""
 
     seq: int
     at: int
     kind: str
     data: dict[str, Any]
+
+
+RECORD = msgspec.json.Decoder(Record)
+DECISION: msgspec.json.Decoder[Decision] = msgspec.json.Decoder(Decision)
+"""Reads one decision from its JSON, as the ledger keeps it."""
+
+
+class Employed(BaseModel):
+    """One strategy of the session: its name, parameters, the hash of code and parameters (as on every order), and its budget."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    parameters: dict[str, Any]
+    version: str
+    budget: float | None = None
 
 
 class Manifest(BaseModel):
@@ -48,10 +59,7 @@ class Manifest(BaseModel):
     account: str
     code: str
     """Hash of the shipped source."""
-    strategy: str
-    parameters: dict[str, float]
-    version: str
-    """Hash of strategy code and parameters, as on every order."""
+    strategies: tuple[Employed, ...]
     limits: Limits
     briefing: Briefing
 
@@ -65,7 +73,26 @@ def seal(previous: str, seq: int, at: int, kind: str, data: bytes) -> tuple[byte
 
 def encode(data: object) -> bytes:
     """JSON of a record's data."""
-    return to_json(data)
+    return data.model_dump_json().encode() if isinstance(data, BaseModel) else msgspec.json.encode(data)
+
+
+def event_of(record: Record) -> Event:
+    """The event that the record holds."""
+    found: Event = _read(record, Event)
+    return found
+
+
+def decision_of(record: Record) -> Decision:
+    """The decision that the record holds."""
+    found: Decision = _read(record, Decision)
+    return found
+
+
+def _read(record: Record, kind: Any) -> Any:
+    try:
+        return msgspec.convert(record.data, kind)
+    except msgspec.ValidationError as error:
+        raise JournalError(f"record {record.seq}: expected {record.kind} in the form that this version writes, found {error}") from None
 
 
 def records(lines: Iterable[bytes]) -> Iterator[Record]:
@@ -81,13 +108,13 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
         if body[len(HEAD) : start] != digest.encode():
             raise JournalError(f"line {number}: the hash does not fit the record and the line before it; something was changed, removed or moved")
         try:
-            fields = from_json(record)
-        except ValueError as error:
-            raise JournalError(f"line {number}: the record is not JSON: {error}") from None
-        if fields["seq"] != number:
-            raise JournalError(f"line {number}: expected record {number}, found {fields['seq']}")
+            found = RECORD.decode(record)
+        except msgspec.DecodeError as error:
+            raise JournalError(f"line {number}: the record is not what a journal holds: {error}") from None
+        if found.seq != number:
+            raise JournalError(f"line {number}: expected record {number}, found {found.seq}")
         previous = digest
-        yield Record(**fields)
+        yield found
 
 
 def manifest(record: Record) -> Manifest:

@@ -13,6 +13,7 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.backtest import run
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.momentum import Momentum
+from pipelines.core.trading.seats import Allocation
 
 ROUNDS = 5
 
@@ -53,7 +54,7 @@ def test_the_engine_with_gate_and_portfolio_against_the_indicators_alone() -> No
             indicators.step(state[bar.symbol], 1, 1, bar.high, bar.low, bar.close, bar.volume, bar.vwap)
 
     def engine() -> None:
-        for _ in run(Engine(briefing_of(SECTORS), Limits(), Momentum(), run="b", version="v"), bars, equity=100_000.0):
+        for _ in run(Engine(briefing_of(SECTORS), Limits(), [Allocation(Momentum(), "v")], run="b"), bars, equity=100_000.0):
             pass
 
     ours, least_possible = least(engine), least(floor)

@@ -7,19 +7,22 @@ from market import briefing_of
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
-from pipelines.core.risk.limits import Code, Limits
+from pipelines.core.risk.gate import Code
+from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.backtest import run
+from pipelines.core.trading.commands import Flatten, Resume
 from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import AccountState, Action, Command, MarketBar, OrderUpdate, Tick
+from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Tick
 from pipelines.core.trading.momentum import Momentum
 from pipelines.core.trading.orders import Role, Shape, Side, Status
+from pipelines.core.trading.seats import Allocation
 
 Day = Callable[..., list[Bar]]
 
 
 def engine(briefing: Briefing, **limits: float) -> Engine:
-    return Engine(briefing, Limits(**limits), Momentum(), run="t", version="v")
+    return Engine(briefing, Limits(**limits), [Allocation(Momentum(), "v")], run="t")
 
 
 def decisions(engine: Engine, bars: Iterable[Bar]) -> list[Decision]:
@@ -91,21 +94,21 @@ def test_flatten_cancels_the_exits_first_and_sells_once_their_shares_are_free(br
             break
     assert bought is not None
     at = step.event.at + SECOND
-    first = subject.process(Command("c1", Action.FLATTEN, "test", at))
+    first = subject.process(Command("c1", Flatten(), "test", at))
     assert [d.kind for d in first] == ["state", "cancel"]
-    assert subject.process(Command("c1", Action.FLATTEN, "test", at)) == []
+    assert subject.process(Command("c1", Flatten(), "test", at)) == []
     entry = bought.order
     stream = [OrderUpdate(f"{entry.id}/{role}", "AAPL", Side.SELL, Status.CANCELED, 0, None, at, "b", "canceled") for role in ("target", "stop")]
     assert subject.process(stream[0]) == []
     (exit_order,) = [d for d in subject.process(stream[1]) if isinstance(d, Submit)]
-    assert (exit_order.order.shape, exit_order.order.side, exit_order.order.quantity) == (Shape.MARKET, Side.SELL, entry.quantity)
+    assert (exit_order.order.shape, exit_order.order.side, exit_order.order.quantity) == (Shape.SIMPLE, Side.SELL, entry.quantity)
 
 
 def test_a_half_filled_entry_is_protected_for_what_was_filled(briefing: Briefing, day: Day) -> None:
     subject = engine(briefing)
     opening = briefing.hours.open
     subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
-    subject.process(Command("arm", Action.RESUME, "test", opening))
+    subject.process(Command("arm", Resume(), "test", opening))
     entry = next(d for bar in day(("AAPL",)) for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE)) if isinstance(d, Submit))
     at = entry.at + SECOND
     half = OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.WORKING, 7, 100.0, at, "b", "partial_fill")
@@ -154,7 +157,7 @@ def test_a_word_of_a_fill_without_its_price_books_nothing_until_the_price_comes(
     subject = engine(briefing)
     opening = briefing.hours.open
     subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
-    subject.process(Command("arm", Action.RESUME, "test", opening))
+    subject.process(Command("arm", Resume(), "test", opening))
     entry = next(d for bar in day(("AAPL",)) for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE)) if isinstance(d, Submit))
     for average, held in ((None, 0), (100.0, 7)):
         subject.process(OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.WORKING, 7, average, entry.at + SECOND, "b", "partial_fill"))

@@ -2,23 +2,17 @@
 
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.core.errors import DataError
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.risk.limits import Limits
-from pipelines.core.risk.regimes import classify
-from pipelines.core.risk.sizing import size
 from pipelines.core.trading.decisions import Submit
 from pipelines.core.trading.events import OrderUpdate
 from pipelines.core.trading.fills import BarVenue
 from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, on_tick
 from pipelines.core.trading.portfolio import Portfolio
-
-CALM = classify(np.full(300, 0.01)).model_copy(update={"size_multiplier": 1.0, "stop_multiplier": 1.0})
 
 
 @given(price=st.decimals("0.0002", "5000", places=6), toward=st.sampled_from([-1, 1]))
@@ -36,33 +30,13 @@ def test_what_is_no_price_is_refused(price: float) -> None:
         on_tick(price, 1)
 
 
-def test_the_size_risks_what_it_may_and_says_what_cut_it() -> None:
-    free = Limits(max_position_size=1.0, risk_per_trade=0.005)
-    found = size(equity=100_000, price=50, atr=2.0, adv=None, regime=CALM, limits=free)
-    assert (found.quantity, found.stop, found.target) == (166, 3.0, 6.0)  # 500 dollars over a stop 3 away
-    capped = size(equity=100_000, price=50, atr=2.0, adv=1_000, regime=CALM, limits=Limits())
-    assert {step.bound: step.shares for step in capped.steps} == {"risk": 166, "position size": 40, "participation": 10}
-    assert capped.quantity == 10
-
-
-@given(equity=st.floats(1_000, 1e7), price=st.floats(1, 5_000), atr=st.floats(0.01, 100), adv=st.one_of(st.none(), st.floats(0, 1e9)))
-@settings(max_examples=200)
-def test_the_size_never_exceeds_a_bound(equity: float, price: float, atr: float, adv: float | None) -> None:
-    limits = Limits()
-    found = size(equity=equity, price=price, atr=atr, adv=adv, regime=CALM, limits=limits)
-    assert found.quantity >= 0
-    assert found.quantity * found.stop <= limits.risk_per_trade * equity * (1 + 1e-9)
-    assert found.quantity * price <= limits.max_position_size * equity * (1 + 1e-9)
-    assert adv is None or found.quantity <= limits.max_participation * adv
-
-
 def bar(opening: float, high: float, low: float, close: float, minute: int = 0) -> Bar:
     return Bar("AAPL", minute * MINUTE, opening, high, low, close, 1_000, close, 10)
 
 
 def bracket(venue: BarVenue, side: Side = Side.BUY) -> None:
     stop, target = (98.0, 104.0) if side is Side.BUY else (102.0, 96.0)
-    venue.take(Submit(Order("e", "AAPL", side, 10, Shape.BRACKET, target, stop), Role.ENTRY, "t", "", 0), 0)
+    venue.take(Submit(Order("e", "AAPL", side, 10, Shape.BRACKET, None, target, stop), Role.ENTRY, "t", "", 0), 0)
 
 
 def minute(venue: BarVenue, found: Bar) -> list[OrderUpdate]:
@@ -125,6 +99,7 @@ def test_equity_is_cash_and_positions_whatever_was_filled(fills: list[tuple[str,
         book.fill(symbol, quantity, price)
         cash -= quantity * price
         held[symbol] += quantity
-    book.prices = dict.fromkeys(held, last)
+    for symbol in held:
+        book.mark(symbol, last)
     assert {s: p.quantity for s, p in book.positions.items()} == {s: q for s, q in held.items() if q}
     assert book.equity == pytest.approx(cash + sum(q * last for q in held.values()), abs=1e-5)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from pipelines.core.market.bars import SECOND
-from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import OrderUpdate
-from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg
+from pipelines.core.trading.orders import Order, Role, Shape, Side, Status
 from pipelines.core.trading.trades import AGAIN, PATIENCE, Stage, Trade
 
 LINEAGE = Lineage("s", "v", "b", "iex", 0, 100.0, 2.0, {}, (), ())
@@ -27,6 +27,7 @@ class Member:
     status: Status = Status.WORKING
     filled: int = 0
     held: bool = False
+    price: float | None = None
 
 
 @dataclass
@@ -36,17 +37,10 @@ class Broker:
     orders: dict[str, Member] = field(default_factory=dict)
 
     def take(self, order: Order, role: Role) -> None:
-        if order.shape is Shape.BRACKET:
-            self.orders[order.id] = Member(order.id, role, order.side, order.quantity, order.id)
-            for exit_role in (Role.TARGET, Role.STOP):
-                name = leg(order.id, exit_role)
-                self.orders[name] = Member(name, exit_role, order.side.opposite, order.quantity, order.id, held=True)
-        elif order.shape is Shape.OCO:
-            self.orders[order.id] = Member(order.id, Role.TARGET, order.side, order.quantity, order.id)
-            stop = leg(order.id, Role.STOP)
-            self.orders[stop] = Member(stop, Role.STOP, order.side, order.quantity, order.id)
-        else:
-            self.orders[order.id] = Member(order.id, role, order.side, order.quantity, order.id)
+        prices = {Role.TARGET: order.target, Role.STOP: order.stop}
+        waiting = order.shape in {Shape.BRACKET, Shape.OTO}
+        for name, what, side in order.members(role):
+            self.orders[name] = Member(name, what, side, order.quantity, order.id, held=waiting and what is not role, price=prices.get(what))
 
     @property
     def position(self) -> int:
@@ -55,6 +49,9 @@ class Broker:
     def fill(self, member: Member, shares: int) -> None:
         member.filled += shares
         if member.filled < member.quantity:
+            if member.role is Role.TARGET:
+                for other in self.group(member):
+                    other.quantity -= shares
             return
         member.status = Status.FILLED
         for other in self.group(member):
@@ -78,13 +75,14 @@ class Broker:
 class AnyDay(RuleBasedStateMachine):
     """Fills in pieces, lost updates, brokers that cancel, closes at any moment; a poll now and then tells the truth."""
 
-    @initialize(side=st.sampled_from(Side), quantity=st.integers(1, 9))
-    def enter(self, side: Side, quantity: int) -> None:
+    @initialize(side=st.sampled_from(Side), quantity=st.integers(1, 9), aimed=st.booleans())
+    def enter(self, side: Side, quantity: int, aimed: bool) -> None:
         self.now = SECOND
         self.broker = Broker()
         stop, target = (97.0, 106.0) if side is Side.BUY else (103.0, 94.0)
-        self.trade = Trade("t", "AAPL", side, quantity, stop, target, LINEAGE)
+        self.trade = Trade("t", "s", "AAPL", side, quantity, stop, target if aimed else None, LINEAGE)
         self.closed: list[TradeClosed] = []
+        self.replacements = 0
         self.act([self.trade.enter("test", self.now)])
         self.act(self.trade.advance(self.now))
 
@@ -97,12 +95,27 @@ class AnyDay(RuleBasedStateMachine):
                 member = self.broker.orders[decision.id]
                 if not member.status.final:
                     self.broker.cancel(member)
+            elif isinstance(decision, Replace):
+                self.replace(decision)
             elif isinstance(decision, TradeClosed):
                 self.closed.append(decision)
 
+    def replace(self, decision: Replace) -> None:
+        """Now and then the broker refuses, or says nothing."""
+        member = self.broker.orders[decision.id]
+        self.replacements += 1
+        assert decision.role is member.role
+        if self.replacements % 3 == 0:
+            return
+        accepted = self.replacements % 3 == 1 and not member.status.final
+        if accepted:
+            member.price = decision.price
+        self.trade.moved(decision.id, accepted)
+
     def tell(self, member: Member) -> None:
         average = 100.0 if member.filled else None
-        self.trade.update(OrderUpdate(member.order, "AAPL", member.side, member.status, member.filled, average, self.now, member.order, "update"))
+        word = (member.order, "AAPL", member.side, member.status, member.filled, average, self.now, member.order, "update", member.price)
+        self.trade.update(OrderUpdate(*word))
 
     def poll(self) -> None:
         """Every order as the broker has it, then whatever follows, until nothing follows."""
@@ -149,9 +162,28 @@ class AnyDay(RuleBasedStateMachine):
         self.now += seconds * SECOND
         self.act(self.trade.advance(self.now))
 
+    @rule(share=st.floats(0, 1))
+    def a_part_is_to_be_sold(self, share: float) -> None:
+        self.trade.scale_out(share, "test")
+        self.act(self.trade.advance(self.now))
+
+    @rule(away=st.floats(0.5, 5), aim=st.floats(0.5, 8), trail=st.one_of(st.none(), st.floats(0.5, 3)))
+    def the_exits_are_moved(self, away: float, aim: float, trail: float | None) -> None:
+        sign = self.trade.side.sign
+        self.trade.move(100 - sign * away, 100 + sign * aim, trail)
+        self.act(self.trade.advance(self.now))
+
+    @rule(price=st.floats(95, 105))
+    def the_price_moves(self, price: float) -> None:
+        before = self.trade.stop
+        moved = self.trade.mark(price)
+        assert (self.trade.stop - before) * self.trade.side.sign >= 0
+        assert moved == (self.trade.stop != before)
+        self.act(self.trade.advance(self.now))
+
     @rule()
     def it_is_to_be_closed(self) -> None:
-        self.trade.close("test", self.now)
+        self.trade.close("test")
         self.act(self.trade.advance(self.now))
 
     @rule()
@@ -167,7 +199,9 @@ class AnyDay(RuleBasedStateMachine):
         assert held >= 0
         if held and self.trade.stage is Stage.OPEN:
             stops = [o for o in self.broker.orders.values() if o.role is Role.STOP and not o.status.final and not o.held]
-            assert sum(o.quantity - o.filled for o in stops) >= held
+            leaving = [o for o in self.broker.orders.values() if o.role is Role.EXIT and not o.status.final]
+            assert sum(o.quantity - o.filled for o in (*stops, *leaving)) == held
+            assert [o.price for o in stops] == [self.trade.stop] * len(stops)
 
     @invariant()
     def exits_never_exceed_what_was_bought(self) -> None:
@@ -178,7 +212,7 @@ class AnyDay(RuleBasedStateMachine):
         """Close it, let everything that works fill, and look: flat, and closed once."""
         if not hasattr(self, "trade"):
             return
-        self.trade.close("end", self.now)
+        self.trade.close("end")
         for _ in range(8):
             self.now += PATIENCE + AGAIN
             self.poll()

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pipelines import publish
 from pipelines.core.analytics import ledger
 from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, SymbolBrief
-from pipelines.core.journal import DECISION, EVENT, GENESIS, Manifest, encode, records, seal
+from pipelines.core.journal import GENESIS, Employed, Manifest, encode, records, seal
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import moment
 from pipelines.core.risk.limits import Limits
@@ -22,7 +22,8 @@ from pipelines.core.risk.regimes import classify
 from pipelines.core.trading.backtest import run
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import Enter, Leave, View
+from pipelines.core.trading.seats import Allocation
+from pipelines.core.trading.strategy import Enter, Leave, Strategy, View
 from pipelines.settings import Settings
 from pipelines.store import Lake, Warehouse
 
@@ -51,11 +52,10 @@ LEAVES = {"AAPL": 90, "JPM": 250}
 Tables = dict[str, pl.DataFrame]
 
 
-class Clockwork:
+class Clockwork(Strategy):
     """A strategy by the clock: what these tests see does not depend on what the real one thinks."""
 
-    name = "clockwork"
-    parameters: ClassVar[dict[str, float]] = {}
+    name: ClassVar[str] = "clockwork"
 
     def on_bar(self, view: View) -> Enter | Leave | None:
         symbol, minute = view.bar.symbol, view.session.minute(view.bar.start)
@@ -179,14 +179,15 @@ def walk() -> list[Bar]:
 def journal(bars: Iterable[Bar]) -> Tables:
     """The ledger of a session over these bars: engine, records, chain, tables, as live and the pipeline make it."""
     made = briefing(SESSION, "2026-11-20-test", Origin.GENERATED)
-    engine = Engine(made, TIGHT, Clockwork(), run="t1", version="v1")
+    engine = Engine(made, TIGHT, [Allocation(Clockwork(), "v1")], run="t1")
     head = Manifest(
-        session=SESSION, run="t1", mode="sim", account="A", code="c", strategy="clockwork", parameters={}, version="v1", limits=TIGHT, briefing=made
+        session=SESSION, run="t1", mode="sim", account="A", code="c", strategies=(Employed(name="clockwork", parameters={}, version="v1"),),
+        limits=TIGHT, briefing=made,
     )  # fmt: skip
     said = [(opens(), "session", encode(head))]
     for step in run(engine, bars, equity=100_000):
-        said.append((step.event.at, "event", EVENT.dump_json(step.event)))
-        said += [(decision.at, "decision", DECISION.dump_json(decision)) for decision in step.decisions]
+        said.append((step.event.at, "event", encode(step.event)))
+        said += [(decision.at, "decision", encode(decision)) for decision in step.decisions]
     lines, digest = [], GENESIS
     for number, (at, kind, data) in enumerate(said, start=1):
         line, digest = seal(digest, number, at, kind, data)

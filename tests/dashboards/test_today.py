@@ -56,7 +56,7 @@ def test_a_chosen_trade_shows_the_checks_and_the_sizing_of_its_entry(traded: Any
     choice.select_index(0)
     page.app.run()
     assert not page.app.exception
-    entry = next(d for d in map(DECISION.validate_json, traded.tables["decisions"]["data"]) if isinstance(d, Submit) and d.lineage)
+    entry = next(d for d in map(DECISION.decode, traded.tables["decisions"]["data"]) if isinstance(d, Submit) and d.lineage)
     checks = page.table("check", "measured", "limit")
     assert checks["check"].to_list() == [c.code.value for c in entry.lineage.checks]
     assert checks["limit"].to_list() == [words.number(c.limit) for c in entry.lineage.checks]

@@ -17,7 +17,7 @@ from commands import ROOT, Ran, daybot, working_in
 
 from live import journal
 from live.sim.embedded import Exchange
-from pipelines.core.journal import DECISION
+from pipelines.core.journal import decision_of
 
 GROUPS = ["", "journal"]
 
@@ -76,7 +76,7 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
             assert "halted" in shown.output
             runner.send_signal(signal.SIGINT)
             runner.wait(30)
-    decisions = [DECISION.validate_python(r.data) for r in journal.read(journal.latest(home / "journal")) if r.kind == "decision"]
+    decisions = [decision_of(r) for r in journal.read(journal.latest(home / "journal")) if r.kind == "decision"]
     assert [d.kind for d in decisions if d.kind == "state"] == ["state", "state"]
     entries = [d.at for d in decisions if d.kind == "submit" and d.role == "entry"]
     halted = next(d.at for d in decisions if d.kind == "state" and d.after == "halted")

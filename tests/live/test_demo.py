@@ -8,9 +8,8 @@ import pytest
 from commands import Ran, daybot, working_in
 
 from live import journal
-from live.assemble import strategy_named
-from pipelines import publish
-from pipelines.core.journal import DECISION, EVENT, Manifest, Record, manifest
+from pipelines import publish, roster
+from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
 from pipelines.core.market.bars import Bar
 from pipelines.core.trading.backtest import rebuild, replay, run
 from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
@@ -36,7 +35,7 @@ def head(records: list[Record]) -> Manifest:
 
 @pytest.fixture(scope="session")
 def decisions(records: list[Record]) -> list[Decision]:
-    return [DECISION.validate_python(r.data) for r in records if r.kind == "decision"]
+    return [decision_of(r) for r in records if r.kind == "decision"]
 
 
 Entry = tuple[int, str, str, int]
@@ -73,14 +72,14 @@ def test_every_order_says_what_it_stands_on(decisions: list[Decision], head: Man
         if isinstance(decision, Submit) and decision.role is Role.ENTRY:
             assert decision.lineage is not None
             assert decision.lineage.briefing == head.briefing.version
-            assert decision.lineage.version == head.version
+            assert decision.lineage.version == head.strategies[0].version
             assert decision.lineage.atr == head.briefing.symbols[decision.order.symbol].atr
             assert {"risk", "position size"} <= {step.bound for step in decision.lineage.sizing}
             assert all(check.passed or check.code for check in decision.lineage.checks)
 
 
 def test_the_recorded_session_replays_to_the_same_decisions(records: list[Record], head: Manifest, decisions: list[Decision]) -> None:
-    result = replay(records, strategy_named(head.strategy, head.parameters))
+    result = replay(records, roster.restored(head))
     assert result.difference is None
     assert result.decisions == len(decisions)
 
@@ -88,7 +87,7 @@ def test_the_recorded_session_replays_to_the_same_decisions(records: list[Record
 def test_a_replay_under_other_limits_differs_and_says_where(records: list[Record], head: Manifest) -> None:
     stricter = head.model_copy(update={"limits": head.limits.model_copy(update={"max_position_size": 0.001})})
     changed = Record(1, records[0].at, "session", stricter.model_dump(mode="json"))
-    result = replay([changed, *records[1:]], strategy_named(head.strategy, head.parameters))
+    result = replay([changed, *records[1:]], roster.restored(head))
     assert result.difference is not None
     assert result.difference.recorded != result.difference.replayed
 
@@ -99,7 +98,7 @@ def test_a_backtest_of_the_official_bars_makes_the_same_entries(settings: Settin
         Bar(r["symbol"], int(r["timestamp"].timestamp()) * 10**9, *(r[c] for c in ("open", "high", "low", "close", "volume", "vwap", "trades")))
         for r in frame.iter_rows(named=True)
     ]
-    engine = rebuild(head, strategy_named(head.strategy, head.parameters))
+    engine = rebuild(head, roster.restored(head))
     tested = [d for step in run(engine, bars, equity=100_000.0) for d in step.decisions]
     assert entries(tested) == entries(decisions)
 
@@ -108,7 +107,7 @@ def test_the_bars_seen_live_are_the_official_ones(settings: Settings, head: Mani
     official = publish.bars(settings, "minute", head.session, head.session)
     rows = zip(official["symbol"], official["timestamp"], official["close"], official["volume"], strict=True)
     closes = {(s, int(t.timestamp()) * 10**9): (c, v) for s, t, c, v in rows}
-    seen = [EVENT.validate_python(r.data) for r in records if r.kind == "event" and r.data["kind"] == "bar"]
+    seen = [event_of(r) for r in records if r.kind == "event" and r.data["kind"] == "bar"]
     assert len(seen) > 10_000
     for event in seen:
         assert isinstance(event, MarketBar)

@@ -11,7 +11,7 @@ import pytest
 
 from pipelines import publish
 from pipelines.core.errors import MissingData, StaleBriefing
-from pipelines.core.journal import DECISION, GENESIS, Manifest, seal
+from pipelines.core.journal import GENESIS, Employed, Manifest, encode, seal
 from pipelines.core.market.bars import SECOND
 from pipelines.core.risk.regimes import RegimeName
 from pipelines.core.trading.decisions import TradeClosed
@@ -188,17 +188,16 @@ def test_journal_becomes_tables_and_performance_however_often_it_is_read(folder:
         mode="sim",
         account="A",
         code="c",
-        strategy="momentum",
-        parameters={},
-        version="v",
+        strategies=(Employed(name="momentum", parameters={}, version="v"),),
         limits=limits,
         briefing=briefing,
     )
     closed = [
-        TradeClosed(f"T{i}", "AAPL", Side.BUY, 10, 100.0, 100.0 + p / 10, p, p / 50, "target", 0, 600 * SECOND) for i, p in enumerate((50.0, -25.0))
+        TradeClosed(f"T{i}", "AAPL", "momentum", Side.BUY, 10, 100.0, 100.0 + p / 10, p, p / 50, "target", 0, 600 * SECOND)
+        for i, p in enumerate((50.0, -25.0))
     ]
     daybot.settings.journals.mkdir(parents=True)
-    records = [("session", head.model_dump_json().encode()), *(("decision", DECISION.dump_json(line)) for line in closed)]
+    records = [("session", head.model_dump_json().encode()), *(("decision", encode(line)) for line in closed)]
     previous, lines = GENESIS, b""
     for number, (kind, data) in enumerate(records, start=1):
         line, previous = seal(previous, number, 0, kind, data)

@@ -7,25 +7,25 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.core.journal import DECISION, EVENT, Manifest, Record, manifest
+from pipelines.core.journal import Manifest, Record, decision_of, encode, event_of, manifest
 from pipelines.core.market.session import moment
-from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Refused, StateChanged, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Refused, Replace, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.events import AccountState, Event, MarketBar, OrderUpdate
-from pipelines.core.trading.orders import Order, Role, Shape, Side, leg
+from pipelines.core.trading.orders import Role, Side
 from pipelines.core.trading.portfolio import Portfolio
 
 STAMP = pl.Datetime("us", "UTC")
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "runs": {
-        "session": pl.Date, "run": pl.String, "mode": pl.String, "account": pl.String, "strategy": pl.String, "parameters": pl.String,
-        "version": pl.String, "code": pl.String, "briefing": pl.String, "limits": pl.String,
+        "session": pl.Date, "run": pl.String, "mode": pl.String, "account": pl.String, "strategies": pl.String, "code": pl.String,
+        "briefing": pl.String, "limits": pl.String,
     },
     "orders": {
         "session": pl.Date, "run": pl.String, "order": pl.String, "trade": pl.String, "symbol": pl.String, "side": pl.String, "role": pl.String,
-        "shape": pl.String, "quantity": pl.Int64, "target": pl.Float64, "stop": pl.Float64, "status": pl.String, "filled": pl.Int64,
-        "average": pl.Float64, "arrival": pl.Float64, "submitted_at": STAMP, "updated_at": STAMP, "strategy": pl.String, "version": pl.String,
-        "briefing": pl.String, "feed": pl.String, "reason": pl.String,
+        "shape": pl.String, "quantity": pl.Int64, "limit": pl.Float64, "target": pl.Float64, "stop": pl.Float64, "status": pl.String,
+        "filled": pl.Int64, "average": pl.Float64, "arrival": pl.Float64, "submitted_at": STAMP, "updated_at": STAMP,
+        "strategy": pl.String, "version": pl.String, "briefing": pl.String, "feed": pl.String, "reason": pl.String,
     },
     "fills": {
         "session": pl.Date, "run": pl.String, "order": pl.String, "trade": pl.String, "symbol": pl.String, "side": pl.String, "role": pl.String,
@@ -56,9 +56,9 @@ def tables(records: Iterable[Record]) -> dict[str, pl.DataFrame]:
     book = _Ledger(manifest(first))
     for record in rows:
         if record.kind == "event":
-            book.on_event(EVENT.validate_python(record.data))
+            book.on_event(event_of(record))
         elif record.kind == "decision":
-            book.on_decision(record.seq, DECISION.validate_python(record.data))
+            book.on_decision(record.seq, decision_of(record))
     return book.frames()
 
 
@@ -91,13 +91,15 @@ class _Ledger:
             self._mark(event, self.portfolio)
 
     def on_decision(self, seq: int, decision: Decision) -> None:
-        code, value, limit, symbol, detail = _read(decision, self.orders)
+        code, value, limit, symbol, detail = _read(decision)
         self.decisions.append(
             {"seq": seq, "at": moment(decision.at), "kind": decision.kind, "symbol": symbol, "code": code, "value": value, "limit": limit,
-             "detail": detail, "data": DECISION.dump_json(decision).decode()}
+             "detail": detail, "data": encode(decision).decode()}
         )  # fmt: skip
         if isinstance(decision, Submit):
             self._order(decision)
+        elif isinstance(decision, Replace):
+            self._moved(decision)
         elif isinstance(decision, TradeClosed):
             self._trade(decision)
 
@@ -115,24 +117,32 @@ class _Ledger:
 
     def _run(self) -> dict[str, Any]:
         head = self.head
-        names = ("mode", "account", "strategy", "version", "code")
-        return {n: getattr(head, n) for n in names} | {
-            "parameters": json.dumps(head.parameters), "briefing": head.briefing.version, "limits": head.limits.model_dump_json(),
+        strategies = json.dumps([employed.model_dump(mode="json") for employed in head.strategies])
+        return {n: getattr(head, n) for n in ("mode", "account", "code")} | {
+            "strategies": strategies, "briefing": head.briefing.version, "limits": head.limits.model_dump_json(),
         }  # fmt: skip
 
     def _order(self, decision: Submit) -> None:
         order, lineage = decision.order, decision.lineage
         common = {
-            "trade": decision.trade, "symbol": order.symbol, "shape": order.shape.value, "quantity": order.quantity, "target": order.target,
-            "stop": order.stop, "status": "sent", "filled": 0, "average": None, "arrival": lineage.arrival if lineage else None,
-            "submitted_at": moment(decision.at), "updated_at": moment(decision.at), "strategy": lineage.strategy if lineage else None,
-            "version": self.head.version, "briefing": self.head.briefing.version, "feed": lineage.feed if lineage else None,
+            "trade": decision.trade, "symbol": order.symbol, "shape": order.shape.value, "quantity": order.quantity, "limit": order.limit,
+            "target": order.target, "stop": order.stop, "status": "sent", "filled": 0, "average": None,
+            "arrival": lineage.arrival if lineage else None, "submitted_at": moment(decision.at), "updated_at": moment(decision.at),
+            "strategy": lineage.strategy if lineage else None,
+            "version": lineage.version if lineage else None, "briefing": self.head.briefing.version, "feed": lineage.feed if lineage else None,
             "reason": decision.reason,
         }  # fmt: skip
         if order.stop is not None:
             self.stops[order.symbol] = order.stop
-        for order_id, role, side in _members(order, decision.role):
-            self.orders[order_id] = common | {"order": order_id, "role": role.value, "side": side}
+        for order_id, role, side in order.members(decision.role):
+            self.orders[order_id] = common | {"order": order_id, "role": role.value, "side": side.value}
+
+    def _moved(self, decision: Replace) -> None:
+        order = self.orders.get(decision.id)
+        if order is not None:
+            order[decision.role.value] = decision.price
+            if decision.role is Role.STOP:
+                self.stops[decision.symbol] = decision.price
 
     def _fill(self, order: dict[str, Any], update: OrderUpdate) -> None:
         shares, price = update.since(order["filled"], order["average"] or 0.0)
@@ -147,7 +157,7 @@ class _Ledger:
     def _trade(self, closed: TradeClosed) -> None:
         self.trades.append(
             {"trade": closed.trade, "symbol": closed.symbol, "sector": self.head.briefing.symbols[closed.symbol].sector,
-             "strategy": self.head.strategy, "side": closed.side.value, "quantity": closed.quantity, "opened_at": moment(closed.opened),
+             "strategy": closed.strategy, "side": closed.side.value, "quantity": closed.quantity, "opened_at": moment(closed.opened),
              "closed_at": moment(closed.at), "entry": closed.entry, "exit": closed.exit, "profit": closed.profit, "r": closed.r,
              "reason": closed.reason}
         )  # fmt: skip
@@ -163,27 +173,18 @@ class _Ledger:
                  "gross": sum(abs(q) * price for q, price in held.values()), "positions": len(held),
                  "heat": sum(max(q * (price - self.stops.get(s, price)), 0.0) for s, (q, price) in held.items())}
             )  # fmt: skip
-        portfolio.prices[event.bar.symbol] = event.bar.close
+        portfolio.mark(event.bar.symbol, event.bar.close)
 
 
-def _members(order: Order, role: Role) -> list[tuple[str, Role, str]]:
-    """Every order that one request puts into the market: id, role, side."""
-    away = order.side.opposite.value
-    if order.shape is Shape.BRACKET:
-        legs = [(leg(order.id, r), r, away) for r in (Role.TARGET, Role.STOP)]
-        return [(order.id, role, order.side.value), *legs]
-    if order.shape is Shape.OCO:
-        return [(order.id, Role.TARGET, order.side.value), (leg(order.id, Role.STOP), Role.STOP, order.side.value)]
-    return [(order.id, role, order.side.value)]
-
-
-def _read(decision: Decision, orders: dict[str, dict[str, Any]]) -> tuple[str | None, float | None, float | None, str | None, str]:
+def _read(decision: Decision) -> tuple[str | None, float | None, float | None, str | None, str]:
     """A decision's code, value, limit, symbol and words, where it has them."""
     match decision:
         case Submit():
             return decision.role.value, float(decision.order.quantity), None, decision.order.symbol, decision.reason
+        case Replace():
+            return decision.role.value, decision.price, None, decision.symbol, decision.reason
         case Cancel():
-            return None, None, None, orders.get(decision.id, {}).get("symbol"), decision.reason
+            return None, None, None, decision.symbol, decision.reason
         case Refused():
             return decision.check.code.value, decision.check.value, decision.check.limit, decision.symbol, decision.check.detail
         case StateChanged():

@@ -1,7 +1,11 @@
-"""Market facts as immutable values. Prices in dollars, sizes in shares, times in nanoseconds since 1970 UTC."""
+"""Market facts as immutable values. Prices in dollars, sizes in shares, times in nanoseconds since 1970 UTC.
+
+They are msgspec structs: made four times as fast as a NamedTuple, and written to the journal with their field names.
+"""
 
 from math import isfinite
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from pipelines.core.errors import BadBar
 
@@ -9,7 +13,7 @@ SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 
 
-class Bar(NamedTuple):
+class Bar(Struct, frozen=True, gc=False):
     """One minute (or one day) of trading in one symbol; `start` is the bar's left edge, as both vendors stamp it."""
 
     symbol: str
@@ -21,6 +25,32 @@ class Bar(NamedTuple):
     volume: float
     vwap: float
     trades: int
+
+
+class Print(Struct, frozen=True, gc=False):
+    """One trade of the market. `at` is the exchange's time; `counts` is False where its conditions keep it from making a last price."""
+
+    symbol: str
+    price: float
+    size: float
+    at: int
+    counts: bool = True
+
+
+class Quote(Struct, frozen=True, gc=False):
+    """The best bid and ask of the market; 0 is no quote on that side. `at` is the exchange's time."""
+
+    symbol: str
+    bid: float
+    ask: float
+    bid_size: float
+    ask_size: float
+    at: int
+
+    @property
+    def usable(self) -> bool:
+        """Both sides are there and not crossed."""
+        return 0.0 < self.bid < self.ask
 
 
 def checked(bar: Bar) -> Bar:

@@ -1,14 +1,20 @@
-"""How many shares: from the risk of one trade down to what every other bound leaves, each reduction with its reason."""
+"""How many shares, and how far away stop and target are: from the risk of one trade, each step with its reason in words and numbers.
+
+quantity = floor(risk_per_trade * equity * regime * diversification / stop distance): the fixed fractional rule on a volatility stop
+(Tharp 1998, "Trade Your Way to Financial Freedom", chapter 12). The stop is `stop_atr` daily ATRs away, the target `target_atr`,
+both stretched in a nervous regime. What the limits leave of it is the gate's business.
+"""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+
+from msgspec import Struct
 
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.regimes import Regime
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One bound on the quantity: shares it allows, and why in words with numbers."""
 
     bound: str
@@ -16,31 +22,50 @@ class Step:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """The quantity with the walk that led to it; the stop and target distances in dollars."""
+class Distances(Struct, frozen=True):
+    """How far stop and target are from the entry, dollars a share, and what they stand on."""
 
-    quantity: int
     stop: float
     target: float
-    steps: tuple[Step, ...]
+    basis: str
 
 
-def size(*, equity: float, price: float, atr: float, adv: float | None, regime: Regime, limits: Limits) -> Size:
-    """Shares for a new position, whole and never above any bound.
+def distances(price: float, atr: float | None, regime: Regime, limits: Limits) -> Distances:
+    """By ATR, or, where it is not known, by the default percentages; `basis` says which."""
+    if atr is not None and atr > 0:
+        stretch = regime.stop_multiplier
+        words = f"{limits.stop_atr:g} and {limits.target_atr:g} ATR of {atr:.2f}, times {stretch:g} ({regime.name} regime)"
+        return Distances(limits.stop_atr * atr * stretch, limits.target_atr * atr * stretch, words)
+    words = f"ATR is not known: {limits.default_stop_loss:.1%} and {limits.default_take_profit:.1%} of {price:.2f} by default"
+    return Distances(limits.default_stop_loss * price, limits.default_take_profit * price, words)
 
-    quantity = floor(risk_per_trade * equity * regime size multiplier / stop distance), stop distance = stop_atr * ATR * regime stop multiplier:
-    the fixed fractional rule on a volatility stop (Tharp 1998, "Trade Your Way to Financial Freedom", chapter 12). Then the position limit
-    and the share of the symbol's daily volume cut it.
+
+def diversification(held: Iterable[tuple[float, float | None]]) -> float:
+    """What correlation to the book leaves of the risk: 1 / (1 + rho), rho the value-weighted mean of the positive correlations.
+
+    `held` are (value, correlation) of what is held, both signed as this trade would lose with it: a short counts its correlation negative.
+    An unknown correlation takes nothing away: sector and size limits hold such names. Between 1/2 (the same bet again) and 1. A rule of
+    ours: two equal bets of correlation rho have 2 (1 + rho) times the variance of one, and independent ones twice.
     """
-    stop = limits.stop_atr * atr * regime.stop_multiplier
-    target = limits.target_atr * atr * regime.stop_multiplier
-    budget = limits.risk_per_trade * equity * regime.size_multiplier
-    cap = limits.max_position_size
-    steps = [
-        Step("risk", math.floor(budget / stop), f"{budget:,.2f} at risk over a stop {stop:.2f} away ({regime.name} regime)"),
-        Step("position size", math.floor(cap * equity / price), f"{cap:.1%} of {equity:,.2f} at {price:.2f}"),
-    ]
-    if adv is not None:
-        steps.append(Step("participation", math.floor(limits.max_participation * adv), f"{limits.max_participation:.1%} of {adv:,.0f} shares a day"))
-    return Size(max(0, min(step.shares for step in steps)), stop, target, tuple(steps))
+    total = weighted = 0.0
+    for value, rho in held:
+        total += abs(value)
+        weighted += abs(value) * max(rho or 0.0, 0.0)
+    return 1.0 / (1.0 + weighted / total) if total else 1.0
+
+
+def risked(equity: float, stop: float, regime: Regime, limits: Limits, diversified: float = 1.0) -> list[Step]:
+    """The steps from the plain risk budget to what regime and correlation leave of it; the last one is the tightest. Whole shares."""
+    budget = limits.risk_per_trade * equity
+    steps = [_step("risk", budget, stop, f"{limits.risk_per_trade:.2%} of {equity:,.2f}")]
+    if regime.size_multiplier != 1.0:
+        budget *= regime.size_multiplier
+        steps.append(_step("regime", budget, stop, f"times {regime.size_multiplier:g} ({regime.name} regime)"))
+    if diversified < 1.0:
+        budget *= diversified
+        steps.append(_step("diversification", budget, stop, f"times {diversified:.2f} for correlation to the book"))
+    return steps
+
+
+def _step(bound: str, budget: float, stop: float, words: str) -> Step:
+    return Step(bound, max(0, math.floor(budget / stop)), f"{budget:,.2f} at risk ({words}) over a stop {stop:.2f} away")

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from pipelines.core.journal import DECISION, EVENT, Manifest, Record, manifest
+from pipelines.core.journal import Manifest, Record, decision_of, encode, event_of, manifest
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.trading.decisions import Decision
+from pipelines.core.trading.commands import Resume
+from pipelines.core.trading.decisions import Decision, Request
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import AccountState, Action, Command, Event, MarketBar, Tick
+from pipelines.core.trading.events import AccountState, Command, Event, MarketBar, Tick
 from pipelines.core.trading.fills import BarVenue
-from pipelines.core.trading.strategy import Strategy
+from pipelines.core.trading.seats import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ def run(engine: Engine, bars: Iterable[Bar], *, equity: float, venue: BarVenue |
     venue = venue or BarVenue()
     opening = engine.hours.open - MINUTE
     yield from _exchange(engine, venue, AccountState(equity, equity, 4 * equity, (), opening))
-    yield from _exchange(engine, venue, Command("arm", Action.RESUME, "backtest", opening))
+    yield from _exchange(engine, venue, Command("arm", Resume(), "backtest", opening))
     for start, group in groupby(bars, key=lambda bar: bar.start):
         minute = list(group)
         at = start + MINUTE
@@ -53,12 +54,13 @@ def _exchange(engine: Engine, venue: BarVenue, event: Event) -> Iterator[Step]:
         decisions = engine.process(now)
         yield Step(now, decisions)
         for decision in decisions:
-            queue.extend(venue.take(decision, now.at))
+            if isinstance(decision, Request):
+                queue.extend(venue.take(decision, now.at))
 
 
-def rebuild(head: Manifest, strategy: Strategy) -> Engine:
+def rebuild(head: Manifest, strategies: Sequence[Allocation]) -> Engine:
     """The engine as it stood before the first event of a journaled session."""
-    return Engine(head.briefing, head.limits, strategy, run=head.run, version=head.version)
+    return Engine(head.briefing, head.limits, strategies, run=head.run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +81,22 @@ class Replay:
     difference: Difference | None
 
 
-def replay(records: Sequence[Record], strategy: Strategy) -> Replay:
+def replay(records: Sequence[Record], strategies: Sequence[Allocation]) -> Replay:
     """Feed a journal's events to a fresh engine and compare every decision with the recorded one, as JSON, byte for byte."""
-    engine = rebuild(manifest(records[0]), strategy)
+    engine = rebuild(manifest(records[0]), strategies)
     events = decisions = 0
     pending: list[str] = []
     at_event = 0
     recorded: list[str] = []
     for record in records[1:]:
         if record.kind == "decision":
-            recorded.append(_text(DECISION.validate_python(record.data)))
+            recorded.append(encode(decision_of(record)).decode())
         elif record.kind == "event":
             if recorded != pending:
                 return Replay(events, decisions, Difference(at_event, recorded, pending))
-            decided = engine.process(EVENT.validate_python(record.data))
-            pending, recorded, at_event = [_text(d) for d in decided], [], record.seq
+            decided = engine.process(event_of(record))
+            pending, recorded, at_event = [encode(d).decode() for d in decided], [], record.seq
             events, decisions = events + 1, decisions + len(decided)
     if recorded != pending:
         return Replay(events, decisions, Difference(at_event, recorded, pending))
     return Replay(events, decisions, None)
-
-
-def _text(decision: Decision) -> str:
-    return DECISION.dump_json(decision).decode()

@@ -1,12 +1,10 @@
 """What the engine answers: data, never deeds. The runner journals each one before it acts on it."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal
 
-from pydantic import Field
+from msgspec import Struct
 
-from pipelines.core.risk.limits import Check
+from pipelines.core.risk.gate import Check
 from pipelines.core.risk.sizing import Step
 from pipelines.core.trading.orders import Order, Role, Side
 
@@ -22,26 +20,35 @@ class TradingState(StrEnum):
     HALTED = "halted"
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Struct, frozen=True):
     """What an entry stands on: enough to walk back from any fill to the bars that sized it."""
 
     strategy: str
     version: str
+    """Hash of the strategy's code and parameters."""
     briefing: str
     feed: str
     bar: int
     """Start of the deciding bar, nanoseconds UTC."""
     arrival: float
-    """Its close: the price that execution is measured against."""
-    atr: float
+    """The price at the decision: what execution is measured against."""
+    atr: float | None
+    """Daily ATR 14 that the stop stands on; None where the default percentages stood in."""
     indicators: dict[str, float]
     sizing: tuple[Step, ...]
     checks: tuple[Check, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Submit:
+class Verdict(Struct, frozen=True, tag_field="kind"):
+    """The root of every decision."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in the journal."""
+        return str(self.__struct_config__.tag)
+
+
+class Submit(Verdict, frozen=True, tag="submit"):
     """Send this order."""
 
     order: Order
@@ -50,23 +57,32 @@ class Submit:
     reason: str
     at: int
     lineage: Lineage | None = None
-    kind: Literal["submit"] = "submit"
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Replace(Verdict, frozen=True, tag="replace"):
+    """Move a resting exit to this price. It keeps our name; the broker gives it a new id."""
+
+    id: str
+    symbol: str
+    trade: str
+    role: Role
+    price: float
+    reason: str
+    at: int
+
+
+class Cancel(Verdict, frozen=True, tag="cancel"):
     """Cancel this order, and with it the group it belongs to."""
 
     id: str
+    symbol: str
     trade: str
     reason: str
     at: int
-    kind: Literal["cancel"] = "cancel"
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A wish that the gate did not let through, with the numbers that stopped it."""
+class Refused(Verdict, frozen=True, tag="refused"):
+    """A wish that was not let through, with the numbers that stopped it."""
 
     symbol: str
     side: Side
@@ -77,26 +93,23 @@ class Refused:
     check: Check
     at: int
     lineage: Lineage | None = None
-    kind: Literal["refused"] = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class StateChanged:
+class StateChanged(Verdict, frozen=True, tag="state"):
     """The trading state moved."""
 
     before: TradingState
     after: TradingState
     reason: str
     at: int
-    kind: Literal["state"] = "state"
 
 
-@dataclass(frozen=True, slots=True)
-class TradeClosed:
+class TradeClosed(Verdict, frozen=True, tag="closed"):
     """A round trip ended; dollars before fees, `r` is the profit in units of the risk taken at the entry."""
 
     trade: str
     symbol: str
+    strategy: str
     side: Side
     quantity: int
     entry: float
@@ -106,18 +119,18 @@ class TradeClosed:
     reason: str
     opened: int
     at: int
-    kind: Literal["closed"] = "closed"
 
 
-@dataclass(frozen=True, slots=True)
-class Noticed:
+class Noticed(Verdict, frozen=True, tag="noticed"):
     """Something that people must hear of and that changes nothing by itself."""
 
     code: str
     detail: str
     at: int
-    numbers: dict[str, float] = field(default_factory=dict)
-    kind: Literal["noticed"] = "noticed"
+    numbers: dict[str, float] = {}
 
 
-Decision = Annotated[Submit | Cancel | Refused | StateChanged | TradeClosed | Noticed, Field(discriminator="kind")]
+Request = Submit | Replace | Cancel
+"""What goes to the broker."""
+
+Decision = Request | Refused | StateChanged | TradeClosed | Noticed

@@ -4,33 +4,27 @@ Live, replay and backtest differ only in who feeds it events and who carries out
 random number, does no I/O and logs nothing; so the same events give the same decisions, every time.
 """
 
-import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
+from typing import Any
 
-from pipelines.core.briefing import Briefing, SymbolBrief
-from pipelines.core.market import indicators
+from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk.limits import Book, Check, Code, Denied, Exposure, Limits, Proposal, Reduced, admit
+from pipelines.core.risk.gate import Book, Check, Code
+from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
-from pipelines.core.risk.sizing import Size, size
-from pipelines.core.trading.decisions import Decision, Lineage, Noticed, Refused, StateChanged, TradingState
-from pipelines.core.trading.events import (
-    AccountState,
-    Action,
-    Answer,
-    Command,
-    Event,
-    FeedStatus,
-    MarketBar,
-    OrderUpdate,
-    Outcome,
-    Tick,
-)
-from pipelines.core.trading.orders import Status, on_tick
+from pipelines.core.trading import events
+from pipelines.core.trading.account import Account
+from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Open, Release, Resume, Stand
+from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, TradingState
+from pipelines.core.trading.entries import Plan, Wish, plan
+from pipelines.core.trading.events import AccountState, Command, Event, MarketBar
+from pipelines.core.trading.instruments import Instrument
 from pipelines.core.trading.portfolio import Portfolio
-from pipelines.core.trading.strategy import Enter, Leave, Strategy, View
-from pipelines.core.trading.trades import Stage, Trade
+from pipelines.core.trading.seats import Allocation, Seat
+from pipelines.core.trading.strategy import Adjust, Enter, Intent, Leave, View
+from pipelines.core.trading.trades import Trade
 
 RANK = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
 
@@ -38,267 +32,309 @@ RANK = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2
 class Engine:
     """One session of one account. Feed it every event in order; act on what it returns before the next one."""
 
-    def __init__(self, briefing: Briefing, limits: Limits, strategy: Strategy, *, run: str, version: str) -> None:
-        """`run` makes order ids unique to this run of the session, `version` names code and parameters in every order's lineage."""
-        self.briefing, self.limits, self.strategy, self.version = briefing, limits, strategy, version
+    def __init__(
+        self,
+        briefing: Briefing,
+        limits: Limits,
+        strategies: Sequence[Allocation],
+        *,
+        run: str,
+        ready: Mapping[str, Iterator[Indicators]] | None = None,
+    ) -> None:
+        """`run` makes order ids unique to this run of the session; `ready` are indicators of the coming bars, computed all at once beforehand."""
+        self.briefing, self.limits = briefing, limits
         self.hours = briefing.hours
         self.state = TradingState.REDUCING
-        self.portfolio: Portfolio | None = None
-        self.trades: dict[str, Trade] = {}
+        self.account = Account(limits, strategies)
+        self.instruments = {s: Instrument(b, (ready or {}).get(s)) for s, b in briefing.symbols.items()}
+        self.feeds: dict[str, bool] = {}
+        self._strategies = [(seat, seat.allocation.strategy) for seat in self.account.seats.values() if seat.allocation is not None]
+        self._traders = [(seat, strategy) for seat, strategy in self._strategies if strategy.needs.trades]
         self._prefix = f"{briefing.session:%Y%m%d}-{run}"
         self._day = (briefing.session - date(1970, 1, 1)).days
-        self._correlations = Correlations.of({s: b.returns for s, b in briefing.symbols.items()})
-        self._indicators = {s: list(b.seed) if b.seed else indicators.fresh() for s, b in briefing.symbols.items()}
-        self._last: dict[str, float] = {}
-        self._entries: dict[str, int] = {}
-        self._owner: dict[str, Trade] = {}
+        self._open, self._close = self.hours.open, self.hours.close
+        self._deadline = self._close - limits.market_close_buffer * MINUTE
+        self._floor = -1.0
+        self._peers = Correlations.of({s: b.returns for s, b in briefing.symbols.items()})
         self._opened = 0
         self._commands: set[str] = set()
-        self._feeds: dict[str, bool] = {}
-        self._buying_power = 0.0
-        self._closed_for_day = False
+        self._over = self._lost = False
+        self._handlers: dict[type[Any], Callable[[Any], list[Decision]]] = {
+            MarketBar: self._on_bar,
+            events.MarketTrade: self._on_trade,
+            events.MarketQuote: self._on_quote,
+            events.RevisedBar: self._on_revision,
+            events.Halt: self._on_halt,
+            events.Band: self._on_band,
+            events.Taint: self._on_taint,
+            events.Tick: self._on_tick,
+            events.OrderUpdate: self.account.update,
+            events.Answer: self.account.answer,
+            Command: self._on_command,
+            events.FeedStatus: self._on_feed,
+            AccountState: self._on_account,
+        }
 
     def process(self, event: Event) -> list[Decision]:
         """All that follows from one event, in the order in which it has to be done."""
-        match event:
-            case MarketBar():
-                decisions = self._on_bar(event)
-            case OrderUpdate():
-                decisions = self._on_update(event)
-            case Answer():
-                decisions = self._on_answer(event)
-            case Command():
-                decisions = self._on_command(event)
-            case FeedStatus():
-                decisions = self._on_feed(event)
-            case AccountState():
-                decisions = self._on_account(event)
-            case Tick():
-                decisions = []
-        return decisions + self._keep_deadlines(event.at) + self._advance(event.at)
+        decisions = self._handlers[type(event)](event)
+        at, portfolio = event.at, self.account.portfolio
+        if portfolio is not None and (at >= self._deadline or portfolio.equity <= self._floor):
+            decisions = decisions + self._keep_deadlines(at, portfolio)
+        if self.account.restless:
+            decisions = decisions + self.account.advance(at)
+        if decisions:
+            self.account.count(decisions, at)
+        return decisions
+
+    @property
+    def portfolio(self) -> Portfolio | None:
+        """Positions and profit; None before the account is known."""
+        return self.account.portfolio
+
+    @property
+    def trades(self) -> dict[str, Trade]:
+        """Open trades by id."""
+        return self.account.trades
 
     @property
     def flat(self) -> bool:
-        """Nothing held and nothing working, as far as we know."""
-        return not self.trades
+        """Nothing of ours held and nothing working, as far as we know."""
+        return not self.account.trades
 
-    @property
-    def pending(self) -> bool:
-        """Something is between two resting states: an entry filling, an exit on its way."""
-        return any(t.stage in {Stage.ENTERING, Stage.CLOSING} for t in self.trades.values())
+    def book(self, at: int) -> Book:
+        """The account as the gate sees it at this moment."""
+        return self.account.book(at, self.state, self.feeds)
 
-    def book(self) -> Book:
-        """The account as the gate sees it: working and unknown orders count as if filled."""
-        portfolio = self._portfolio()
-        exposures = {t.symbol: self._exposure(t) for t in self.trades.values()}
-        used = sum(e.value for e in exposures.values())
-        return Book(
-            equity=portfolio.equity,
-            start=portfolio.start,
-            buying_power=max(self._buying_power - used, 0.0),
-            active=self.state is TradingState.ACTIVE,
-            state=self.state,
-            feed_healthy=any(self._feeds.values()) or not self._feeds,
-            exposures=exposures,
-        )
+    def preview(self, wish: Open, at: int) -> Plan | None:
+        """What an entry by hand would come to now; nothing changes by asking. None: the symbol is not in the briefing."""
+        instrument = self.instruments.get(wish.symbol)
+        return None if instrument is None else self._plan(self._by_hand(wish, "preview"), instrument, "preview", at)
 
-    # --- events
+    # --- the market
 
     def _on_bar(self, event: MarketBar) -> list[Decision]:
         bar = event.bar
-        state = self._indicators.get(bar.symbol)
-        if state is None:
+        instrument = self.instruments.get(bar.symbol)
+        if instrument is None:
             return []
-        minute = self.hours.minute(bar.start)
-        values = indicators.step(state, self._day, minute, bar.high, bar.low, bar.close, bar.volume, bar.vwap)
-        if event.late:
+        start = bar.start
+        values = instrument.step(bar, self._day, (start - self._open) // MINUTE)
+        if event.late or not self._open <= start < self._close:
             return []
-        if self.portfolio:
-            self.portfolio.prices[bar.symbol] = bar.close
-        last = self._last.get(bar.symbol)
-        if not self.hours.contains(bar.start):
-            return []
-        self._last[bar.symbol] = bar.close
-        held = self.portfolio.quantity(bar.symbol) if self.portfolio else 0
-        wish = self.strategy.on_bar(View(bar, last, values, self.hours, held, self._entries.get(bar.symbol, 0)))
-        if isinstance(wish, Enter):
-            return self._enter(event, wish, values)
-        if isinstance(wish, Leave) and bar.symbol in self.trades:
-            self.trades[bar.symbol].close(wish.reason, event.at)
-        return []
+        last, instrument.last_close = instrument.last_close, bar.close
+        if start >= instrument.seen:
+            instrument.price, instrument.seen = bar.close, start
+            self.account.mark(bar.symbol, bar.close)
+        made: list[Decision] = []
+        for seat, strategy in self._strategies:
+            intent = strategy.on_bar(self._view(seat, bar, last, values))
+            if intent is not None:
+                made = made + self._intend(seat, instrument, intent, event.feed, event.at)
+        return made
 
-    def _on_update(self, event: OrderUpdate) -> list[Decision]:
-        trade = self._owner.get(event.id)
+    def _view(self, seat: Seat, bar: Bar, last: float | None, values: Indicators) -> View:
+        symbol = bar.symbol
+        entries, trade = seat.entries.get(symbol, 0), seat.trades.get(symbol)
         if trade is None:
-            return [Noticed("FOREIGN_ORDER", f"{event.symbol}: order {event.broker_id} ({event.id}) {event.event} is not ours", event.at)]
-        role = trade.orders[event.id].role
-        shares, price = trade.update(event)
-        if not shares:
+            return View(bar, last, values, self.hours, 0, 0.0, entries)
+        average = trade.paid / trade.entered if trade.entered else 0.0
+        return View(bar, last, values, self.hours, trade.held * trade.side.sign, average, entries)
+
+    def _on_trade(self, event: events.MarketTrade) -> list[Decision]:
+        trade = event.trade
+        instrument = self.instruments.get(trade.symbol)
+        if instrument is None or not instrument.trade(trade):
             return []
-        side = trade.side if role == "entry" else trade.side.opposite
-        self._portfolio().fill(trade.symbol, side.sign * shares, price)
-        if trade.stage is Stage.CLOSED and trade.held:
-            trade.stage = Stage.OPEN
-            self.trades[trade.symbol] = trade
-            return [Noticed("FILL_AFTER_CLOSE", f"{trade.symbol}: {shares} shares filled after the trade was thought closed", event.at)]
+        self.account.mark(trade.symbol, trade.price)
+        bar, values = instrument.bar, instrument.values
+        if bar is None or values is None or not self._open <= trade.at < self._close:
+            return []
+        made: list[Decision] = []
+        for seat, strategy in self._traders:
+            intent = strategy.on_trade(self._view(seat, bar, instrument.last_close, values), trade)
+            if intent is not None:
+                made = made + self._intend(seat, instrument, intent, event.feed, event.at)
+        return made
+
+    def _on_quote(self, event: events.MarketQuote) -> list[Decision]:
+        instrument = self.instruments.get(event.quote.symbol)
+        if instrument is not None and (instrument.quote is None or event.quote.at >= instrument.quote.at):
+            instrument.quote = event.quote
         return []
 
-    def _on_answer(self, event: Answer) -> list[Decision]:
-        trade = self._owner.get(event.id)
-        if trade is None or event.request == "cancel":
+    def _on_revision(self, event: events.RevisedBar) -> list[Decision]:
+        instrument = self.instruments.get(event.bar.symbol)
+        if instrument is None or instrument.revise(event.bar, self._day, (event.bar.start - self._open) // MINUTE):
             return []
-        order = trade.orders[event.id]
-        if event.outcome is Outcome.REJECTED:
-            trade.refuse(event.id, event.at)
-            return [Noticed("ORDER_REJECTED", f"{trade.symbol}: {event.id} refused: {event.message}", event.at, {"code": float(event.code or 0)})]
-        if event.outcome is Outcome.UNKNOWN and order.status is Status.SENT:
-            order.status = Status.UNKNOWN
-            return [Noticed("ORDER_UNKNOWN", f"{trade.symbol}: no answer for {event.id}: {event.message}", event.at)]
+        detail = f"{event.bar.symbol}: a bar was corrected after the next one had come; its indicators stand on the first word"
+        return [Noticed("REVISED_TOO_LATE", detail, event.at, {"bar": float(event.bar.start)})]
+
+    def _on_halt(self, event: events.Halt) -> list[Decision]:
+        instrument = self.instruments.get(event.symbol)
+        if instrument is None:
+            return []
+        instrument.halt(event.reason or "halted" if event.halted else "")
+        word = "halted" if event.halted else "trades again"
+        return [Noticed("HALTED" if event.halted else "RESUMED", f"{event.symbol} {word}: {event.reason}", event.at)]
+
+    def _on_band(self, event: events.Band) -> list[Decision]:
+        instrument = self.instruments.get(event.symbol)
+        if instrument is not None:
+            instrument.low, instrument.high = event.low, event.high
         return []
+
+    def _on_taint(self, event: events.Taint) -> list[Decision]:
+        instrument = self.instruments.get(event.symbol)
+        if instrument is None:
+            return []
+        instrument.tainted = (event.until, event.detail)
+        return [Noticed("TAINTED", f"{event.symbol}: {event.detail}", event.at)]
+
+    def _on_tick(self, event: events.Tick) -> list[Decision]:
+        self.account.restless.update(self.account.trades)
+        return []
+
+    # --- wishes
+
+    def _intend(self, seat: Seat, instrument: Instrument, intent: Intent, feed: str, at: int) -> list[Decision]:
+        symbol = instrument.brief.symbol
+        trade = seat.trades.get(symbol)
+        if isinstance(intent, Enter):
+            price, sign = instrument.price, intent.side.sign
+            stop = None if intent.stop is None else price - sign * intent.stop
+            target = None if intent.target is None else price + sign * intent.target
+            version = seat.allocation.version if seat.allocation is not None else ""
+            wish = Wish(seat.name, version, symbol, intent.side, intent.reason, None, intent.limit, stop, target)
+            return self._enter(seat, instrument, wish, feed, at)
+        if trade is None:
+            return []
+        if isinstance(intent, Leave):
+            self.account.close(trade, intent.reason)
+        else:
+            self._adjust(trade, intent, intent.reason)
+        return []
+
+    def _plan(self, wish: Wish, instrument: Instrument, feed: str, at: int) -> Plan:
+        return plan(wish, instrument, self.book(at), self.briefing, self.limits, self._peers, feed=feed, at=at)
+
+    def _enter(self, seat: Seat, instrument: Instrument, wish: Wish, feed: str, at: int) -> list[Decision]:
+        """Turn a wish into an order, or into a refusal with its numbers."""
+        if self.account.portfolio is None:
+            return []
+        made = self._plan(wish, instrument, feed, at)
+        if made.refused is not None:
+            return [Refused(wish.symbol, wish.side, made.wanted, made.price, seat.name, wish.reason, made.refused, at, made.lineage)]
+        self._opened += 1
+        name = f"{self._prefix}-{self._opened:04d}"
+        trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)
+        return [self.account.open(seat, trade, made.reason, at)]
+
+    def _adjust(self, trade: Trade, change: Adjust | Manage, reason: str) -> None:
+        """Move exits and sell a part. A stop may be moved either way: it is the owner's word, and the gate counts its heat from then on."""
+        trade.move(change.stop, change.target, change.trail)
+        if change.scale_out is not None:
+            trade.scale_out(change.scale_out, reason)
+        self.account.restless[trade.id] = trade
+
+    # --- the broker's account, and the feeds
+
+    def _on_account(self, event: AccountState) -> list[Decision]:
+        if not event.equity > 0:
+            return [Noticed("NO_EQUITY", f"expected an account with equity, found {event.equity:,.2f}", event.at)]
+        noticed = self.account.told(event)
+        self._floor = self.account.book_open.start * (1 - self.limits.max_daily_loss)
+        if noticed and self.account.external:
+            return [*noticed, *self._lower(TradingState.REDUCING, f"positions differ from the broker's: {noticed[0].detail}", event.at)]
+        return [*noticed]
+
+    def _on_feed(self, event: events.FeedStatus) -> list[Decision]:
+        self.feeds[event.feed] = event.healthy
+        return [Noticed("FEED", f"{event.feed} {'healthy' if event.healthy else 'unhealthy'}: {event.detail}", event.at)]
+
+    # --- people
 
     def _on_command(self, event: Command) -> list[Decision]:
         if event.id in self._commands:
             return []
         self._commands.add(event.id)
-        reason = f"{event.action} by {event.origin}"
-        if event.action is Action.RESUME:
-            return self._resume(reason, event.at)
-        changed = self._lower(TradingState.HALTED, reason, event.at)
-        if event.action is Action.FLATTEN:
-            self._flatten(reason, event.at)
-        return changed
+        at, who = event.at, event.origin
+        match event.instruction:
+            case Flatten():
+                self._flatten(f"flatten by {who}")
+                return self._lower(TradingState.HALTED, f"flatten by {who}", at)
+            case Stand():
+                return self._lower(TradingState.HALTED, f"halt by {who}", at)
+            case Resume():
+                return self._resume(f"resume by {who}", at)
+            case Release(strategy):
+                return [self._release(strategy, who, at)]
+            case Open() as wish:
+                return self._open_by_hand(wish, who, at)
+            case Close(symbol, strategy):
+                return self._to_each(symbol, strategy, at, lambda trade: self.account.close(trade, f"closed by {who}"))
+            case Manage() as change:
+                return self._to_each(change.symbol, change.strategy, at, lambda trade: self._adjust(trade, change, f"managed by {who}"))
 
-    def _on_feed(self, event: FeedStatus) -> list[Decision]:
-        self._feeds[event.feed] = event.healthy
-        return [Noticed("FEED", f"{event.feed} {'healthy' if event.healthy else 'unhealthy'}: {event.detail}", event.at)]
+    def _to_each(self, symbol: str, strategy: str | None, at: int, do: Callable[[Trade], None]) -> list[Decision]:
+        """The same to every open trade in the symbol; that there is none is said, and is no error."""
+        found = self.account.of(symbol, strategy)
+        for trade in found:
+            do(trade)
+        return [] if found else [Noticed("NOTHING_HELD", f"{symbol} is flat", at)]
 
-    def _on_account(self, event: AccountState) -> list[Decision]:
-        self._buying_power = event.buying_power + sum(self._exposure(t).value for t in self.trades.values())
-        if not event.equity > 0:
-            return [Noticed("NO_EQUITY", f"expected an account with equity, found {event.equity:,.2f}", event.at)]
-        if self.portfolio is None:
-            self.portfolio = Portfolio(start=event.equity)
-        ours = {s: p.quantity for s, p in self.portfolio.positions.items()}
-        theirs = {h.symbol: h.quantity for h in event.holdings}
-        differing = sorted(s for s in ours.keys() | theirs.keys() if ours.get(s, 0) != theirs.get(s, 0))
-        if not differing or self.pending:
+    def _open_by_hand(self, wish: Open, who: str, at: int) -> list[Decision]:
+        seat = self.account.seats.get(wish.strategy, self.account.seats[MANUAL])
+        instrument = self.instruments.get(wish.symbol)
+        if instrument is None:
+            check = Check(Code.BRIEFING, 0, 1, False, f"{wish.symbol} is not in the briefing", f"briefing {self.briefing.version}")
+            return [Refused(wish.symbol, wish.side, wish.quantity or 0, wish.limit or 0.0, seat.name, wish.reason, check, at)]
+        return self._enter(seat, instrument, self._by_hand(wish, who), who, at)
+
+    def _by_hand(self, wish: Open, who: str) -> Wish:
+        return Wish(wish.strategy, who, wish.symbol, wish.side, wish.reason, wish.quantity, wish.limit, wish.stop, wish.target)
+
+    def _release(self, strategy: str, who: str, at: int) -> Noticed:
+        seat = self.account.seats.get(strategy)
+        if seat is None:
+            return Noticed("UNKNOWN_STRATEGY", f"expected one of {sorted(self.account.seats)}, found {strategy}", at)
+        seat.release()
+        return Noticed("RELEASED", f"{strategy} may enter again, by {who}", at)
+
+    def _resume(self, reason: str, at: int) -> list[Decision]:
+        """Up again, by a person's word; refused while the account is unknown, after the daily loss, and when the day is over."""
+        why = "the account is not known yet" if self.portfolio is None else "the daily loss was reached" if self._lost else ""
+        why = why or ("the trading day is over" if self._over else "")
+        if why:
+            return [Noticed("RESUME_REFUSED", why, at)]
+        if self.state is TradingState.ACTIVE:
             return []
-        detail = ", ".join(f"{s}: ours {ours.get(s, 0)}, broker's {theirs.get(s, 0)}" for s in differing)
-        lowered = self._lower(TradingState.REDUCING, f"positions differ from the broker's: {detail}", event.at)
-        return [Noticed("POSITIONS_DIFFER", detail, event.at), *lowered]
-
-    # --- entering
-
-    def _enter(self, event: MarketBar, wish: Enter, values: Indicators) -> list[Decision]:
-        """Size the wish, pass it through the gate, and turn it into an order or a refusal with its numbers."""
-        if self.portfolio is None:
-            return []
-        bar, at = event.bar, event.at
-        brief = self.briefing.symbols[bar.symbol]
-        sized = self._size(brief, bar.close)
-        proposal = Proposal(bar.symbol, wish.side.sign, sized.quantity, bar.close, sized.stop, bar.start, at)
-        verdict = admit(proposal, self.book(), self.briefing, self.limits, self._correlations.between)
-        lineage = self._lineage(event, brief, values, sized, verdict.checks)
-        if isinstance(verdict, Denied):
-            return [Refused(bar.symbol, wish.side, sized.quantity, bar.close, self.strategy.name, wish.reason, verdict.by, at, lineage)]
-        if verdict.quantity < 1:
-            tightest = min(sized.steps, key=lambda step: step.shares)
-            check = Check(Code.QUANTITY, 0.0, 1.0, False, f"less than one share: {tightest.detail}")
-            return [Refused(bar.symbol, wish.side, 0, bar.close, self.strategy.name, wish.reason, check, at, lineage)]
-        reason = wish.reason
-        if isinstance(verdict, Reduced):
-            reason += f"; {verdict.wanted} cut to {verdict.quantity} by {verdict.by.code}: {verdict.by.detail}"
-        return [self._open(bar, wish, sized, verdict.quantity, lineage).enter(reason, at)]
-
-    def _open(self, bar: Bar, wish: Enter, sized: Size, quantity: int, lineage: Lineage) -> Trade:
-        sign = wish.side.sign
-        # A stop is rounded towards the price (less risk than planned, never more), a target too (sooner, never later).
-        stop = on_tick(bar.close - sign * sized.stop, toward=sign)
-        target = on_tick(bar.close + sign * sized.target, toward=-sign)
-        self._opened += 1
-        trade = Trade(f"{self._prefix}-{self._opened:04d}", bar.symbol, wish.side, quantity, stop, target, lineage)
-        self.trades[bar.symbol] = trade
-        self._entries[bar.symbol] = self._entries.get(bar.symbol, 0) + 1
-        return trade
-
-    def _size(self, brief: SymbolBrief, price: float) -> Size:
-        """The size, or nothing to size: without ATR the gate refuses, and says so."""
-        if brief.atr is None:
-            return Size(0, 0.0, 0.0, ())
-        equity = self._portfolio().equity
-        return size(equity=equity, price=price, atr=brief.atr, adv=brief.adv, regime=self.briefing.regime, limits=self.limits)
-
-    def _lineage(self, event: MarketBar, brief: SymbolBrief, values: Indicators, sized: Size, checks: tuple[Check, ...]) -> Lineage:
-        finite = {name: value for name, value in values._asdict().items() if math.isfinite(value)}
-        bar = event.bar
-        return Lineage(
-            strategy=self.strategy.name,
-            version=self.version,
-            briefing=self.briefing.version,
-            feed=event.feed,
-            bar=bar.start,
-            arrival=bar.close,
-            atr=brief.atr or 0.0,
-            indicators=finite,
-            sizing=sized.steps,
-            checks=checks,
-        )
+        before, self.state = self.state, TradingState.ACTIVE
+        return [StateChanged(before, TradingState.ACTIVE, reason, at)]
 
     # --- what has to be true at every moment
 
-    def _keep_deadlines(self, at: int) -> list[Decision]:
+    def _keep_deadlines(self, at: int, portfolio: Portfolio) -> list[Decision]:
         """The daily loss, and the end of the day."""
-        if self.portfolio is None:
-            return []
         decisions: list[Decision] = []
-        portfolio, limit = self.portfolio, self.limits.max_daily_loss
-        if self.state is not TradingState.HALTED and portfolio.equity <= portfolio.start * (1 - limit):
-            reason = f"daily loss {1 - portfolio.equity / portfolio.start:.2%} reached {limit:.2%}"
+        if portfolio.equity <= self._floor and not self._lost:
+            self._lost = True
+            reason = f"daily loss {1 - portfolio.equity / portfolio.start:.2%} reached {self.limits.max_daily_loss:.2%}"
             decisions += self._lower(TradingState.HALTED, reason, at)
-            self._flatten(reason, at)
-        if not self._closed_for_day and at >= self.hours.close - self.limits.market_close_buffer * MINUTE:
-            self._closed_for_day = True
+            self._flatten(reason)
+        if at >= self._deadline and not self._over:
+            self._over = True
             reason = f"{self.limits.market_close_buffer} minutes before the close"
             decisions += self._lower(TradingState.REDUCING, reason, at)
-            self._flatten(reason, at)
+            self._flatten(reason)
         return decisions
 
-    def _advance(self, at: int) -> list[Decision]:
-        """Let every trade do what it has to do, and forget those that are over."""
-        decisions: list[Decision] = []
-        for symbol, trade in list(self.trades.items()):
-            decisions += trade.advance(at)
-            for order_id in trade.orders:
-                self._owner[order_id] = trade
-            if trade.stage is Stage.CLOSED:
-                del self.trades[symbol]
-        return decisions
-
-    def _flatten(self, reason: str, at: int) -> None:
-        for trade in self.trades.values():
-            trade.close(reason, at)
+    def _flatten(self, reason: str) -> None:
+        for trade in self.account.trades.values():
+            self.account.close(trade, reason)
 
     def _lower(self, state: TradingState, reason: str, at: int) -> list[Decision]:
         if RANK[state] <= RANK[self.state]:
             return []
         before, self.state = self.state, state
         return [StateChanged(before, state, reason, at)]
-
-    def _resume(self, reason: str, at: int) -> list[Decision]:
-        """Up again, by a person's word; refused while the account is unknown or the day is over."""
-        if self.portfolio is None or self._closed_for_day:
-            return [Noticed("RESUME_REFUSED", "the account is not known yet" if self.portfolio is None else "the trading day is over", at)]
-        if self.state is TradingState.ACTIVE:
-            return []
-        before, self.state = self.state, TradingState.ACTIVE
-        return [StateChanged(before, TradingState.ACTIVE, reason, at)]
-
-    def _exposure(self, trade: Trade) -> Exposure:
-        price = self._portfolio().prices.get(trade.symbol, trade.lineage.arrival)
-        shares = abs(trade.worst)
-        return Exposure(trade.symbol, shares * price, shares * max((price - trade.stop) * trade.side.sign, 0.0))
-
-    def _portfolio(self) -> Portfolio:
-        if self.portfolio is None:
-            raise RuntimeError("the engine needs an AccountState event before anything can be traded")
-        return self.portfolio

@@ -6,19 +6,19 @@ the other side of VWAP and EMA 9 on the other side of EMA 21.
 The opening range breakout is Crabel (1990), "Day Trading with Short Term Price Patterns and Opening Range Breakout".
 """
 
-from collections.abc import Mapping
+from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import Enter, Leave, View
+from pipelines.core.trading.strategy import Enter, Intent, Leave, Strategy, View
 
 
-class Momentum(BaseModel):
-    """The parameters are the fields; the object keeps no state of its own."""
+class Momentum(Strategy):
+    """Keeps no state of its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: ClassVar[str] = "momentum"
 
     rsi_low: float = Field(55.0, ge=50, le=100, description="Least RSI 14 at a long entry; 100 minus it is the greatest at a short one.")
     rsi_high: float = Field(80.0, ge=50, le=100, description="Greatest RSI 14 at a long entry; 100 minus it is the least at a short one.")
@@ -26,23 +26,13 @@ class Momentum(BaseModel):
     entries: int = Field(2, ge=1, description="Most entries in one symbol a day.")
     shorts: bool = Field(True, description="Whether it may sell short.")
 
-    @property
-    def name(self) -> str:
-        """Part of every order's lineage."""
-        return "momentum"
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
-        """All that its answers depend on."""
-        return {name: float(value) for name, value in self.model_dump().items()}
-
-    def on_bar(self, view: View) -> Enter | Leave | None:
+    def on_bar(self, view: View) -> Intent | None:
         """A breakout to enter, a turned trend to leave, or nothing. Comparisons with NaN are false: no value, no signal."""
         if view.position:
             return self._leave(view)
-        if view.last_close is None or view.entries >= self.entries or not view.indicators.relative_volume >= self.volume:
-            return None
         now, close, last = view.indicators, view.bar.close, view.last_close
+        if last is None or view.entries >= self.entries or not now.relative_volume >= self.volume:
+            return None
         if last <= now.range_high < close and _trend(now, close) > 0 and self.rsi_low <= now.rsi_14 <= self.rsi_high:
             return Enter(Side.BUY, f"broke the opening range high {now.range_high:.2f} at {close:.2f}, {_support(now)}")
         if not self.shorts:

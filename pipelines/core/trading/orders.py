@@ -1,7 +1,8 @@
 """Orders as we mean them: what is asked of a broker, and what each order is for."""
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from pipelines.core.errors import DataError
 
@@ -46,23 +47,27 @@ class Status(StrEnum):
     @property
     def final(self) -> bool:
         """Nothing can happen to this order any more."""
-        return self in {Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REJECTED}
+        return self in FINAL
+
+
+FINAL = frozenset({Status.FILLED, Status.CANCELED, Status.EXPIRED, Status.REJECTED})
 
 
 class Shape(StrEnum):
-    """How an order is put to the broker."""
+    """How an order is put to the broker. An entry is a market order, or a limit order where it has a `limit`."""
 
-    BRACKET = "bracket"  # market entry with a target and a stop that wait for its complete fill
+    BRACKET = "bracket"  # entry with a target and a stop that wait for its complete fill
+    OTO = "oto"  # entry with a stop only, which waits for its complete fill
     OCO = "oco"  # target and stop for shares already held: one cancels the other
-    MARKET = "market"
+    STOP = "stop"  # a stop for shares already held, where there is no target
+    SIMPLE = "simple"  # nothing attached
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """One order request. Prices in dollars, already on the tick; quantities in whole shares.
 
     `id` is our deterministic client order id. The legs of a bracket have ids of the broker's; we name them `<id>/target` and `<id>/stop`.
-    An OCO's target carries `id` itself, its stop is `<id>/stop` (at Alpaca the target is the parent).
+    An OCO's target carries `id` itself, its stop is `<id>/stop` (at Alpaca the target is the parent). A lone stop carries `id` itself.
     """
 
     id: str
@@ -70,17 +75,37 @@ class Order:
     side: Side
     quantity: int
     shape: Shape
+    limit: float | None = None
     target: float | None = None
     stop: float | None = None
 
+    def members(self, role: Role) -> tuple[tuple[str, Role, Side], ...]:
+        """Every order that this one request puts into the market: our name for it, what it is for, its side."""
+        match self.shape:
+            case Shape.BRACKET:
+                return ((self.id, role, self.side), *((leg(self.id, r), r, self.side.opposite) for r in (Role.TARGET, Role.STOP)))
+            case Shape.OTO:
+                return ((self.id, role, self.side), (leg(self.id, Role.STOP), Role.STOP, self.side.opposite))
+            case Shape.OCO:
+                return ((self.id, Role.TARGET, self.side), (leg(self.id, Role.STOP), Role.STOP, self.side))
+            case Shape.STOP:
+                return ((self.id, Role.STOP, self.side),)
+            case Shape.SIMPLE:
+                return ((self.id, role, self.side),)
+
 
 def leg(order_id: str, role: Role) -> str:
-    """Our name for a leg of a bracket or an OCO."""
+    """Our name for a leg of a bracket, an OTO or an OCO."""
     return f"{order_id}/{role}"
 
 
+def tick(price: float) -> float:
+    """The least price step: a cent from one dollar on, a hundredth of a cent below (SEC rule 612)."""
+    return 0.01 if price >= 1.0 else 0.0001
+
+
 def on_tick(price: float, toward: int) -> float:
-    """The price on the exchange's tick: a cent from one dollar on, a hundredth of a cent below (SEC rule 612).
+    """The price on the exchange's tick.
 
     `toward` is +1 to round up, -1 down: a protective price is rounded so that it triggers sooner.
     """

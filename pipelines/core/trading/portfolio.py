@@ -1,4 +1,7 @@
-"""Positions and profit of one session, marked at the last price. Dollars before fees."""
+"""The session's book: positions, profit and equity, marked at the last price. Dollars before fees.
+
+Each trade keeps its own shares (`trades.py`); here they are one position a symbol, as the broker has it.
+"""
 
 from dataclasses import dataclass, field
 
@@ -13,43 +16,59 @@ class Position:
 
 @dataclass(slots=True)
 class Portfolio:
-    """The session's book: `start` is the equity that it began with, everything else follows from fills and prices."""
+    """`start` is the equity that the session began with, everything else follows from fills and prices."""
 
     start: float
+    peak: float = 0.0
+    """Highest equity so far."""
     realised: float = 0.0
+    open_profit: float = 0.0
+    """Profit of the open positions at the last prices, kept up to date by every mark and counted anew at every fill."""
     positions: dict[str, Position] = field(default_factory=dict)
     prices: dict[str, float] = field(default_factory=dict)
 
-    def fill(self, symbol: str, quantity: int, price: float) -> float:
-        """Apply a signed fill; the profit it realised. Average cost method: a fill that turns the position closes it first."""
-        position = self.positions.setdefault(symbol, Position())
-        held = position.quantity
-        self.prices.setdefault(symbol, price)
-        if held * quantity >= 0:
-            position.average = (position.average * abs(held) + price * abs(quantity)) / abs(held + quantity)
-            position.quantity = held + quantity
-            return 0.0
-        closed = min(abs(held), abs(quantity))
-        profit = closed * (price - position.average) * (1 if held > 0 else -1)
-        position.quantity = held + quantity
-        self.realised += profit
-        if position.quantity * held < 0:
-            position.average = price
-        if position.quantity == 0:
-            del self.positions[symbol]
-        return profit
-
-    @property
-    def open_profit(self) -> float:
-        """Profit of the open positions at the last prices."""
-        return sum(p.quantity * (self.prices[symbol] - p.average) for symbol, p in self.positions.items())
+    def __post_init__(self) -> None:
+        self.peak = self.start
 
     @property
     def equity(self) -> float:
         """Start of the day plus realised plus open profit."""
         return self.start + self.realised + self.open_profit
 
+    def mark(self, symbol: str, price: float) -> None:
+        """The symbol's newest price."""
+        position = self.positions.get(symbol)
+        if position is not None:
+            self.open_profit += position.quantity * (price - self.prices[symbol])
+            self.peak = max(self.peak, self.equity)
+        self.prices[symbol] = price
+
+    def fill(self, symbol: str, quantity: int, price: float) -> float:
+        """Apply a signed fill; the profit it realised. Average cost method: a fill that turns the position closes it first."""
+        position = self.positions.setdefault(symbol, Position())
+        self.prices.setdefault(symbol, price)
+        profit = _apply(position, quantity, price)
+        if position.quantity == 0:
+            del self.positions[symbol]
+        self.realised += profit
+        self.open_profit = sum(p.quantity * (self.prices[s] - p.average) for s, p in self.positions.items())
+        self.peak = max(self.peak, self.equity)
+        return profit
+
     def quantity(self, symbol: str) -> int:
         """Signed shares held."""
         position = self.positions.get(symbol)
         return position.quantity if position else 0
+
+
+def _apply(position: Position, quantity: int, price: float) -> float:
+    held = position.quantity
+    position.quantity = held + quantity
+    if held * quantity >= 0:
+        position.average = (position.average * abs(held) + price * abs(quantity)) / abs(held + quantity)
+        return 0.0
+    closed = min(abs(held), abs(quantity))
+    profit = closed * (price - position.average) * (1 if held > 0 else -1)
+    if position.quantity * held < 0:
+        position.average = price
+    return profit

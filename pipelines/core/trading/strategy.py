@@ -1,21 +1,22 @@
-"""What a strategy is: a plain object that looks at one symbol's bar and says what it would like, with a reason.
+"""What a strategy is: a plain object that looks at one symbol and says what it would like, with a reason.
 
-Size and permission are not its business.
+Size and permission are not its business. To write your own: subclass `Strategy`, make its parameters fields, answer `on_bar`, and name it under
+the entry point group `daybot.strategies` of your package. It has to be deterministic: the same views give the same answers.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, ClassVar
 
-from pipelines.core.market.bars import Bar
+from msgspec import Struct
+from pydantic import BaseModel, ConfigDict
+
+from pipelines.core.market.bars import Bar, Print
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.market.session import Session
 from pipelines.core.trading.orders import Side
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """One symbol after one bar, as a strategy may see it: nothing from later, nothing from other symbols."""
+class View(Struct, frozen=True, gc=False):
+    """One symbol after one bar, as a strategy may see it: nothing from later, nothing from other symbols, only its own position."""
 
     bar: Bar
     last_close: float | None
@@ -23,35 +24,91 @@ class View:
     indicators: Indicators
     session: Session
     position: int
+    """Signed shares that this strategy holds."""
+    average: float
+    """What it paid for them; 0 without a position."""
     entries: int
-    """Entries in this symbol today."""
+    """Its entries in this symbol today."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """A wish to open a position."""
+class Fill(Struct, frozen=True):
+    """Shares of this strategy that were bought or sold."""
+
+    symbol: str
+    side: Side
+    quantity: int
+    price: float
+    at: int
+    position: int
+    """Signed shares that it holds after it."""
+
+
+class Enter(Struct, frozen=True):
+    """A wish to open a position. Distances in dollars a share where the strategy knows better than ATR; `limit` None is a market order."""
 
     side: Side
     reason: str
+    limit: float | None = None
+    stop: float | None = None
+    target: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Leave:
+class Leave(Struct, frozen=True):
     """A wish to close the position."""
 
     reason: str
 
 
-class Strategy(Protocol):
-    """Anything with a name, typed parameters and `on_bar`. Deterministic: the same views give the same answers."""
+class Adjust(Struct, frozen=True):
+    """A wish to change the open trade: stop or target to a price, a trail at a distance (dollars), or a share of it (0 to 1) to sell."""
+
+    reason: str
+    stop: float | None = None
+    target: float | None = None
+    trail: float | None = None
+    scale_out: float | None = None
+
+
+Intent = Enter | Leave | Adjust
+
+
+class Needs(Struct, frozen=True):
+    """What a strategy has to be fed with."""
+
+    trades: bool = False
+    """Single trades, as `on_trade`; bars always come."""
+    warmup: int = 50
+    """Minute bars of a symbol before its answers mean anything; the night's seeds usually bring them."""
+
+
+class Strategy(BaseModel):
+    """The fields of a subclass are its parameters: typed, bounded, described, part of every order's lineage."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    """Short and unique: it owns the trades."""
+    needs: ClassVar[Needs] = Needs()
 
     @property
-    def name(self) -> str:
-        """Short name, part of every order's lineage."""
-
-    @property
-    def parameters(self) -> Mapping[str, float]:
+    def parameters(self) -> dict[str, Any]:
         """All that its answers depend on."""
+        return self.model_dump(mode="json")
 
-    def on_bar(self, view: View) -> Enter | Leave | None:
+    def on_bar(self, view: View) -> Intent | None:
         """What it would like after this bar."""
+        raise TypeError(f"expected strategy {self.name} to answer on_bar, found none; write it")
+
+    def on_trade(self, view: View, trade: Print) -> Intent | None:
+        """What it would like after this trade; the view is that of the last finished bar. Only asked where `needs.trades`."""
+        return None
+
+    def on_fill(self, fill: Fill) -> None:
+        """Told of its own executions."""
+
+    def save(self) -> dict[str, Any]:
+        """What it remembers beside its parameters, as JSON values; most remember nothing."""
+        return {}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """Take back what `save` gave."""

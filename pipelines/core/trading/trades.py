@@ -1,24 +1,36 @@
-"""One round trip in one symbol, from the entry to flat, whatever the broker does in between.
+"""One round trip of one strategy in one symbol, from the entry to flat, whatever the broker does in between.
 
 `advance` looks at what is and says what is missing; it is called after every update and on every tick, so a lost message, a refused order
-or a restart need no path of their own. What it keeps true: shares held are protected by a working stop or are being sold.
-A bracket's legs are dead until the entry has filled completely, and die with any member of their group: shares of a half-filled
-entry are protected here, by an OCO for exactly what was filled.
+or a restart need no path of their own. What it keeps true: shares held are protected by a working stop or are being sold, and never more
+is on the way out than is held. A bracket's legs are dead until the entry has filled completely, and die with any member of their group:
+shares of a half-filled entry are protected here, by exits for exactly what was filled.
+
+    ENTERING --filled, or what there is--> OPEN --wanted 0--> CLOSING --flat--> CLOSED
+        +--nothing filled------------------------------------------------------^
 """
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipelines.core.market.bars import SECOND
-from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Noticed, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Noticed, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import OrderUpdate
-from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg
+from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg, on_tick, tick
 
 PATIENCE = 8 * SECOND
 """How long an entry may stay partly filled, naked, before the rest is cancelled and what is there gets its own protection."""
 
+WAIT = 120 * SECOND
+"""How long a limit entry may wait for its first share."""
+
 AGAIN = 5 * SECOND
-"""How long a cancel or a failed exit may take before it is asked for again."""
+"""How long a cancel, a replacement or a failed exit may take before it is asked for again."""
+
+TRIES = 3
+"""Refused replacements after which the exit stays where it is."""
+
+STEP = 0.1
+"""A trailing stop moves by at least this share of its distance: every move is a request."""
 
 
 class Stage(StrEnum):
@@ -32,41 +44,61 @@ class Stage(StrEnum):
 
 @dataclass(slots=True)
 class Working:
-    """One order of a trade as last heard of."""
+    """One order of a trade as last heard of. `group` is the request that it came with, `price` where it rests."""
 
     id: str
     role: Role
     quantity: int
     since: int
+    group: str
+    price: float | None = None
     status: Status = Status.SENT
     filled: int = 0
     average: float = 0.0
     refused: int | None = None
     """When the broker refused it."""
+    moving: tuple[int, float] | None = None
+    """When a replacement was asked for, and to which price."""
+    refusals: int = 0
+    """Replacements refused since the last one that was not."""
 
     @property
     def live(self) -> bool:
         """It may still fill."""
         return not self.status.final
 
+    @property
+    def left(self) -> int:
+        """Shares that it may still fill."""
+        return self.quantity - self.filled
+
 
 @dataclass(slots=True)
 class Trade:
-    """A round trip. `stop` and `target` are prices on the tick, quantities are unsigned shares in the trade's direction."""
+    """A round trip. Prices are on the tick, quantities are unsigned shares in the trade's direction. `target` None: there is none."""
 
     id: str
+    strategy: str
     symbol: str
     side: Side
     quantity: int
     stop: float
-    target: float
+    target: float | None
     lineage: Lineage
+    limit: float | None = None
+    trail: float | None = None
+    """Distance at which the stop follows the best price, dollars; None: it stays."""
     stage: Stage = Stage.ENTERING
+    wanted: int = -1
+    """Shares that it wants to hold once the entry is over."""
     orders: dict[str, Working] = field(default_factory=dict)
     entered: int = 0
     paid: float = 0.0
     left: int = 0
     received: float = 0.0
+    risk: float = 0.0
+    """Dollars a share from the planned entry to the stop at the entry: what R is measured in."""
+    best: float = 0.0
     opened: int = 0
     touched: int = 0
     """When shares last moved."""
@@ -74,6 +106,12 @@ class Trade:
     """When a cancel was last asked for, since the last order was sent."""
     generation: int = 0
     exit_reason: str = ""
+
+    def __post_init__(self) -> None:
+        if self.wanted < 0:
+            self.wanted = self.quantity
+        self.risk = self.risk or abs(self.lineage.arrival - self.stop)
+        self.best = self.best or self.lineage.arrival
 
     @property
     def held(self) -> int:
@@ -83,15 +121,58 @@ class Trade:
     @property
     def worst(self) -> int:
         """Shares if everything that still adds risk fills."""
-        return self.held + sum(o.quantity - o.filled for o in self.orders.values() if o.role is Role.ENTRY and o.live)
+        return self.held + sum(o.left for o in self.orders.values() if o.role is Role.ENTRY and o.live)
+
+    def profit(self, price: float) -> float:
+        """Dollars so far, what is held counted at this price."""
+        return (self.received - self.paid + self.held * price) * self.side.sign
+
+    # --- what others ask of it
 
     def enter(self, reason: str, at: int) -> Submit:
-        """The bracket that opens the trade."""
-        order = Order(f"{self.id}-entry", self.symbol, self.side, self.quantity, Shape.BRACKET, self.target, self.stop)
-        self._track(order.id, Role.ENTRY, self.quantity, at)
-        for role in (Role.TARGET, Role.STOP):
-            self._track(leg(order.id, role), role, self.quantity, at)
+        """The order that opens the trade, with its exits."""
+        shape = Shape.OTO if self.target is None else Shape.BRACKET
+        order = Order(f"{self.id}-entry", self.symbol, self.side, self.quantity, shape, self.limit, self.target, self.stop)
+        self._track(order, Role.ENTRY, at)
         return Submit(order, Role.ENTRY, self.id, reason, at, self.lineage)
+
+    def close(self, reason: str) -> None:
+        """From now on the trade wants to be flat."""
+        if self.stage in {Stage.ENTERING, Stage.OPEN}:
+            self.stage, self.wanted, self.exit_reason = Stage.CLOSING, 0, reason
+
+    def scale_out(self, share: float, reason: str) -> int:
+        """Sell this share (0 to 1) of what is held, whole shares, at least one; all of it closes the trade. The shares that will go."""
+        if self.stage is not Stage.OPEN:
+            return 0
+        going = min(max(round(self.held * share), 1), self.held)
+        self.wanted = self.held - going
+        if self.wanted == 0:
+            self.close(reason)
+        return going
+
+    def move(self, stop: float | None, target: float | None, trail: float | None) -> None:
+        """Where the exits should be from now on; None leaves one as it is."""
+        if stop is not None:
+            self.stop = on_tick(stop, toward=self.side.sign)
+        if target is not None and self.target is not None:
+            self.target = on_tick(target, toward=-self.side.sign)
+        if trail is not None:
+            self.trail = trail
+
+    def mark(self, price: float) -> bool:
+        """The symbol's newest price; whether it moved the stop."""
+        if self.trail is None or self.stage is not Stage.OPEN:
+            return False
+        sign = self.side.sign
+        self.best = max(self.best * sign, price * sign) * sign
+        following = on_tick(self.best - sign * self.trail, toward=sign)
+        if (following - self.stop) * sign < max(STEP * self.trail, tick(price)):
+            return False
+        self.stop = following
+        return True
+
+    # --- what the broker says
 
     def update(self, update: OrderUpdate) -> tuple[int, float]:
         """Take in the broker's word; the newly filled shares (unsigned) and their price. Stale and repeated words change nothing."""
@@ -99,108 +180,170 @@ class Trade:
         shares, price = update.since(order.filled, order.average)
         if shares:
             order.filled, order.average = update.filled, update.average or 0.0
-            self._book(order.role, shares, price, update.at)
+            self._book(order, shares, price, update.at)
         if order.live:
             order.status = update.status
+            if update.price is not None and order.moving is None:
+                order.price = update.price
         if order.role is Role.ENTRY and order.status.final and order.status is not Status.FILLED:
-            self._bury_legs(order.id)
+            self._bury(order.group)
         return shares, price
 
     def refuse(self, order_id: str, at: int) -> None:
         """The broker refused this order for good."""
         order = self.orders[order_id]
         order.status, order.refused = Status.REJECTED, at
-        self._bury_legs(order_id)
+        self._bury(order.group)
         if order.role in {Role.TARGET, Role.STOP}:
-            self.close("protection refused", at)
+            self.close("protection refused")
 
-    def close(self, reason: str, at: int) -> None:
-        """From now on the trade wants to be flat."""
-        if self.stage in {Stage.ENTERING, Stage.OPEN}:
-            self.stage, self.exit_reason = Stage.CLOSING, reason
+    def moved(self, order_id: str, accepted: bool) -> None:
+        """A replacement was taken or refused; one that was taken may still be taken back."""
+        order = self.orders[order_id]
+        if order.moving is None:
+            return
+        if accepted:
+            order.price, order.refusals = order.moving[1], 0
+        else:
+            order.refusals += 1
+        order.moving = None
+
+    # --- what is missing
 
     def advance(self, at: int) -> list[Decision]:
         """What has to be done now to bring the trade where it should be; nothing where it is already under way."""
         if self.stage is Stage.ENTERING:
             return self._entering(at)
-        if self.stage is Stage.OPEN:
-            return self._open(at)
-        if self.stage is Stage.CLOSING:
-            return self._closing(at)
-        return []
+        if self.stage is Stage.CLOSED:
+            return []
+        if self.held == 0:
+            return self._flat(at)
+        if self.held < 0:
+            return self._overshot(at)
+        leaving = sum(o.left for o in self.orders.values() if o.live and o.role is Role.EXIT)
+        if self.held - leaving > self.wanted:
+            return self._reduce(self.held - leaving - self.wanted, at)
+        return self._guard(self.held - leaving, at)
 
     def _entering(self, at: int) -> list[Decision]:
         entry = next(o for o in self.orders.values() if o.role is Role.ENTRY)
         if entry.live:
-            waiting = self.opened if self.entered else entry.since
-            return self._cancel([entry], "entry not filled in time", at) if at - waiting >= PATIENCE else []
+            waiting, patience = (self.opened, PATIENCE) if self.entered else (entry.since, PATIENCE if self.limit is None else WAIT)
+            return self._cancel([entry], "entry not filled in time", at) if at - waiting >= patience else []
         if not self.entered:
             self.stage = Stage.CLOSED
             return []
-        self.stage = Stage.OPEN
-        return self._open(at)
+        self.stage, self.wanted = Stage.OPEN, self.held
+        return self.advance(at)
 
-    def _open(self, at: int) -> list[Decision]:
+    def _flat(self, at: int) -> list[Decision]:
         live = [o for o in self.orders.values() if o.live]
-        if self.held == 0:
-            # The other half of the pair is dying by itself; only if it does not is it cancelled.
-            if not live:
-                return self._closed(at)
-            return self._cancel(live, "its pair has filled", at) if at - self.touched >= AGAIN else []
-        if self.held < 0:
-            self.close("both exits filled", at)
-            return [Noticed("BOTH_EXITS_FILLED", f"{self.symbol}: {-self.held} shares on the wrong side", at), *self._closing(at)]
-        if any(o.role is Role.STOP for o in live):
-            return []
-        if live:
-            return self._cancel(live, "a target without its stop", at)
-        return [self._protect(at)]
-
-    def _closing(self, at: int) -> list[Decision]:
-        live = [o for o in self.orders.values() if o.live]
-        exits = [o for o in live if o.role is Role.EXIT]
-        if exits:
-            return []
-        if live:
-            return self._cancel(live, self.exit_reason, at)
-        if self.held == 0:
+        if not live:
             return self._closed(at) if self.entered else self._stillborn()
-        if any(o.refused is not None and at - o.refused < AGAIN for o in self.orders.values() if o.role is Role.EXIT):
+        if self.stage is Stage.CLOSING and not self.entered:
+            return self._cancel(live, self.exit_reason, at)
+        # The other half of the pair is dying by itself; only if it does not is it cancelled.
+        return self._cancel(live, "its pair has filled", at) if at - self.touched >= AGAIN else []
+
+    def _overshot(self, at: int) -> list[Decision]:
+        """More was sold than held: both exits filled before one could cancel the other."""
+        live = [o for o in self.orders.values() if o.live]
+        noticed: list[Decision] = []
+        if self.stage is not Stage.CLOSING:
+            self.close("both exits filled")
+            noticed = [Noticed("BOTH_EXITS_FILLED", f"{self.symbol}: {-self.held} shares on the wrong side", at)]
+        if any(o.role is Role.EXIT for o in live):
+            return noticed
+        if live:
+            return [*noticed, *self._cancel(live, self.exit_reason, at)]
+        return noticed if self._resting(at) else [*noticed, self._exit(-self.held, self.side, at)]
+
+    def _reduce(self, excess: int, at: int) -> list[Decision]:
+        """Sell so many shares. Exits hold them: those go first, and what stays is protected anew in the same breath."""
+        holding = [o for o in self.orders.values() if o.live and o.role is not Role.EXIT]
+        if holding:
+            return self._cancel(holding, self.exit_reason or "to sell a part", at)
+        if self._resting(at):
             return []
-        return [self._exit(at)]
+        kept: list[Decision] = [self._protect(self.wanted, at)] if self.wanted > 0 else []
+        return [*kept, self._exit(excess, self.side.opposite, at)]
 
-    def _protect(self, at: int) -> Submit:
-        self.generation += 1
-        order = Order(f"{self.id}-protect{self.generation}", self.symbol, self.side.opposite, self.held, Shape.OCO, self.target, self.stop)
-        self._track(order.id, Role.TARGET, self.held, at)
-        self._track(leg(order.id, Role.STOP), Role.STOP, self.held, at)
-        return Submit(order, Role.STOP, self.id, f"protect {self.held} shares held without a stop", at)
+    def _guard(self, shares: int, at: int) -> list[Decision]:
+        """Have exactly so many shares protected, at the prices that are wanted."""
+        exits = [o for o in self.orders.values() if o.live and o.role in {Role.TARGET, Role.STOP}]
+        stops = [o for o in exits if o.role is Role.STOP]
+        if not stops:
+            if exits:
+                return self._cancel(exits, "a target without its stop", at)
+            return [self._protect(shares, at)] if shares else []
+        if sum(o.left for o in stops) != shares and at - self.touched >= AGAIN:
+            return self._cancel(exits, f"the stop is for {sum(o.left for o in stops)} of {shares} shares", at)
+        return [move for o in exits for move in self._place(o, at)]
 
-    def _exit(self, at: int) -> Submit:
+    def _place(self, order: Working, at: int) -> list[Decision]:
+        """Ask for a resting exit to be where it should be."""
+        wish = self.stop if order.role is Role.STOP else self.target
+        if wish is None or order.price is None or abs(wish - order.price) < tick(wish) / 2 or order.status is not Status.WORKING:
+            return []
+        if order.refusals >= TRIES:
+            if order.role is Role.STOP:
+                self.stop, self.trail = order.price, None
+            else:
+                self.target = order.price
+            order.refusals = 0
+            return [Noticed("EXIT_NOT_MOVED", f"{self.symbol}: the {order.role} stays at {order.price:.2f}, {TRIES} replacements were refused", at)]
+        if order.moving is not None and at - order.moving[0] < AGAIN:
+            return []
+        order.moving = (at, wish)
+        return [Replace(order.id, self.symbol, self.id, order.role, wish, f"{order.role} from {order.price:.2f} to {wish:.2f}", at)]
+
+    # --- orders
+
+    def _protect(self, shares: int, at: int) -> Submit:
         self.generation += 1
-        side = self.side.opposite if self.held > 0 else self.side
-        order = Order(f"{self.id}-exit{self.generation}", self.symbol, side, abs(self.held), Shape.MARKET)
-        self._track(order.id, Role.EXIT, abs(self.held), at)
-        return Submit(order, Role.EXIT, self.id, self.exit_reason, at)
+        shape = Shape.STOP if self.target is None else Shape.OCO
+        name = f"{self.id}-protect{self.generation}"
+        order = Order(name, self.symbol, self.side.opposite, shares, shape, None, self.target, self.stop)
+        self._track(order, Role.STOP, at)
+        return Submit(order, Role.STOP, self.id, f"protect {shares} shares held without a stop", at)
+
+    def _exit(self, shares: int, side: Side, at: int) -> Submit:
+        self.generation += 1
+        order = Order(f"{self.id}-exit{self.generation}", self.symbol, side, shares, Shape.SIMPLE)
+        self._track(order, Role.EXIT, at)
+        return Submit(order, Role.EXIT, self.id, self.exit_reason or "scaled out", at)
 
     def _cancel(self, orders: list[Working], reason: str, at: int) -> list[Decision]:
-        """Cancel a group by its first member that can be cancelled, and every member again while that has not helped."""
+        """Cancel groups, each by its first member that can be cancelled, and every member again while that has not helped."""
         if self.asked is not None and at - self.asked < AGAIN:
             return []
         again, self.asked = self.asked is not None, at
         if again:
-            return [Cancel(o.id, self.id, f"{reason} (again)", at) for o in orders]
-        first = min(orders, key=lambda o: (o.role is not Role.ENTRY, o.role is not Role.TARGET))
-        return [Cancel(first.id, self.id, reason, at)]
+            return [Cancel(o.id, self.symbol, self.id, f"{reason} (again)", at) for o in orders]
+        order = {Role.ENTRY: 0, Role.TARGET: 1, Role.STOP: 2, Role.EXIT: 3}
+        heads = {o.group: o for o in sorted(orders, key=lambda o: order[o.role], reverse=True)}
+        return [Cancel(head.id, self.symbol, self.id, reason, at) for head in heads.values()]
+
+    def _resting(self, at: int) -> bool:
+        """An exit was refused a moment ago: asking at once again would only be refused again."""
+        return any(o.refused is not None and at - o.refused < AGAIN for o in self.orders.values() if o.role is Role.EXIT)
+
+    def _track(self, order: Order, role: Role, at: int) -> None:
+        prices = {Role.STOP: order.stop, Role.TARGET: order.target, Role.ENTRY: order.limit}
+        for name, what, _ in order.members(role):
+            self.orders[name] = Working(name, what, order.quantity, at, order.id, prices.get(what))
+        self.asked = None
+
+    # --- accounts
 
     def _closed(self, at: int) -> list[Decision]:
         self.stage = Stage.CLOSED
         entry, out = self.paid / self.entered, self.received / self.left
         profit = (self.received - self.paid) * self.side.sign
-        risk = abs(entry - self.stop) * self.entered
+        r = profit / (self.risk * self.entered) if self.risk > 0 else None
         reason = self.exit_reason or self._which_exit()
-        r = profit / risk if risk > 0 else None
-        return [TradeClosed(self.id, self.symbol, self.side, self.entered, entry, out, profit, r, reason, self.opened, at)]
+        who = (self.id, self.symbol, self.strategy, self.side, self.entered)
+        return [TradeClosed(*who, entry, out, profit, r, reason, self.opened, at)]
 
     def _stillborn(self) -> list[Decision]:
         self.stage = Stage.CLOSED
@@ -209,23 +352,26 @@ class Trade:
     def _which_exit(self) -> str:
         return " and ".join(sorted({o.role.value for o in self.orders.values() if o.filled and o.role is not Role.ENTRY}))
 
-    def _book(self, role: Role, shares: int, price: float, at: int) -> None:
+    def _book(self, order: Working, shares: int, price: float, at: int) -> None:
         self.touched = at
-        if role is Role.ENTRY:
+        if order.role is Role.ENTRY:
             self.opened = self.opened or at
             self.entered += shares
             self.paid += shares * price
-        else:
-            self.left += shares
-            self.received += shares * price
+            if self.stage is Stage.OPEN:
+                self.wanted += shares
+            return
+        self.left += shares
+        self.received += shares * price
+        self.wanted = min(self.wanted, max(self.held, 0)) if order.role is not Role.EXIT else self.wanted
+        if order.role is Role.TARGET:
+            # The broker takes from the stop what its target has sold.
+            stop = self.orders.get(leg(order.group, Role.STOP))
+            if stop is not None and stop.live:
+                stop.quantity -= shares
 
-    def _bury_legs(self, order_id: str) -> None:
-        """A group dies as a whole: its legs will never fill, whether or not the broker says so."""
-        for role in (Role.TARGET, Role.STOP):
-            other = self.orders.get(leg(order_id, role))
-            if other and other.live:
+    def _bury(self, group: str) -> None:
+        """A group dies as a whole: its members will never fill, whether or not the broker says so."""
+        for other in self.orders.values():
+            if other.group == group and other.live and other.role is not Role.ENTRY:
                 other.status = Status.CANCELED
-
-    def _track(self, order_id: str, role: Role, quantity: int, at: int) -> None:
-        self.orders[order_id] = Working(order_id, role, quantity, at)
-        self.asked = None

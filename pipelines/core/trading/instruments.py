@@ -1,0 +1,70 @@
+"""What the engine knows of one symbol at this moment: its indicators, newest price, quote, halt and band."""
+
+import math
+from collections.abc import Iterator
+
+from pipelines.core.briefing import SymbolBrief
+from pipelines.core.market import indicators
+from pipelines.core.market.bars import Bar, Print, Quote
+from pipelines.core.market.indicators import Indicators
+from pipelines.core.risk.gate import Facts
+
+
+class Instrument:
+    """One symbol. `ready` are the indicators of the coming bars where somebody has computed them all at once (the same function, compiled)."""
+
+    __slots__ = ("_before", "_ready", "_state", "bar", "brief", "halted", "high", "last_close", "low", "price", "quote", "seen", "tainted", "values")
+
+    def __init__(self, brief: SymbolBrief, ready: Iterator[Indicators] | None = None) -> None:
+        self.brief = brief
+        self.bar: Bar | None = None
+        self.last_close: float | None = None
+        """Close of the regular session's newest bar."""
+        self.values: Indicators | None = None
+        self.price = math.nan
+        self.seen = 0
+        self.quote: Quote | None = None
+        self.halted = ""
+        self.low, self.high = 0.0, math.inf
+        self.tainted: tuple[int, str] = (0, "")
+        self._ready = ready
+        self._state = list(brief.seed) if brief.seed else indicators.fresh()
+        self._before: list[float] = []
+
+    def step(self, bar: Bar, day: int, minute: int) -> Indicators:
+        """Take in the next bar."""
+        self.bar = bar
+        if self._ready is not None:
+            self.values = next(self._ready)
+        else:
+            self._before = self._state[:]
+            self.values = indicators.step(self._state, day, minute, bar.high, bar.low, bar.close, bar.volume, bar.vwap)
+        return self.values
+
+    def revise(self, bar: Bar, day: int, minute: int) -> bool:
+        """Take the newest bar again as it was corrected; False where it is not the newest: what came after stands on the old one."""
+        if self.bar is None or self.bar.start != bar.start or not self._before:
+            return False
+        self._state = self._before
+        self.step(bar, day, minute)
+        return True
+
+    def trade(self, trade: Print) -> bool:
+        """A trade as the newest price, unless its conditions forbid it; whether it was taken."""
+        if trade.counts and trade.at >= self.seen:
+            self.price, self.seen = trade.price, trade.at
+            return True
+        return False
+
+    def halt(self, reason: str) -> None:
+        """Halted for this reason, or trading again where it is empty: the reopening sets new bands."""
+        self.halted = reason
+        if not reason:
+            self.low, self.high = 0.0, math.inf
+
+    def facts(self, side: int, at: int) -> Facts:
+        """What the gate has to know for an entry on this side."""
+        quote = self.quote
+        shown = (quote.ask_size if side > 0 else quote.bid_size) if quote is not None and quote.usable else None
+        until, why = self.tainted
+        return Facts(self.price, self.seen, self.halted, why if at < until else "", self.low, self.high, shown)
