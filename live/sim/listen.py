@@ -16,10 +16,15 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listens = asyncio.Event()
+        self.ends = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.listens.set()
+
+    async def main_loop(self) -> None:
+        """Waits to be told: uvicorn looks ten times a second, which on a loop of virtual time is most of a day's work."""
+        await self.ends.wait()
 
     @contextlib.contextmanager
     def capture_signals(self):  # type: ignore[no-untyped-def]  # uvicorn's own signature differs between versions
@@ -47,7 +52,7 @@ class Listener:
 
     async def close(self) -> None:
         await self._exchange.streams.stop()
-        self._server.should_exit = True
+        self._server.ends.set()
 
 
 @contextlib.asynccontextmanager
@@ -63,6 +68,8 @@ async def listening(exchange: Exchange, *, port: int) -> AsyncIterator[Listener]
             ws_per_message_deflate=False,
             ws_ping_interval=None,  # clients ping; our own would cost wakes and judge slow debuggers
             lifespan="on",
+            date_header=False,  # the exchange dates its answers by its own clock
+            server_header=False,
             access_log=False,
             log_config=None,
             timeout_graceful_shutdown=1,

@@ -24,6 +24,7 @@ from live.sim.faults.fault import FaultError
 from live.sim.faults.scenario import load
 from live.sim.listen import listening
 from live.sim.server import Exchange, Options
+from live.sim.venue import fees as charges
 from live.sim.worlds import listing
 from live.sim.worlds.actions import read
 from live.sim.worlds.generated import GeneratedWorld
@@ -69,6 +70,13 @@ def exchange(
         Path | None, typer.Option(help="Splits and dividends of recorded minutes: symbol, type, ex_date, new_rate, old_rate, rate.")
     ] = None,
     assets: Annotated[Path | None, typer.Option(help="CSV that overrides name, exchange, shortable, easy_to_borrow, fractionable, tradable.")] = None,
+    fees: Annotated[
+        str,
+        typer.Option(help="regulatory, as live and paper accounts pay them, none, or rates that differ: sec=0.0000278,taf=0.000166,cap=8.30,cat=0."),
+    ] = "regulatory",
+    participation: Annotated[
+        float | None, typer.Option(min=0.0001, max=1, help="Share of printed volume an order may take; without it all it wants, as on paper.")
+    ] = None,
     dividends: Annotated[bool, typer.Option("--dividends", help="Pay dividends to the account; a paper account gets none.")] = False,
     splits: Annotated[bool, typer.Option("--splits", help="Generated market: splits and dividends now and then.")] = False,
     halts: Annotated[bool, typer.Option("--halts", help="Generated market: trading halts now and then.")] = False,
@@ -102,6 +110,8 @@ def exchange(
             multiplier=_multiplier(multiplier),
             slip_rate=slips,
             dividends=dividends,
+            fees=charges.read(fees),
+            participation=participation,
             scenario=load(scenario) if scenario is not None else (),
         )
         raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, ready_file=ready_file)))
@@ -174,9 +184,9 @@ def _write(path: Path, content: dict[str, Any]) -> None:
 async def _show(core: Exchange, url: str) -> None:
     """A live line in a terminal, one log line a minute elsewhere."""
     console = Console(stderr=True)
-    if not console.is_terminal or core.clock.speed is None:
+    if not console.is_terminal or core.speed is None:
         logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=False)
-        _LOG.info("the simulated exchange listens url=%s world=%s mode=%s seed=%d", url, core.world.name, core.clock.mode, core.world.seed)
+        _LOG.info("the simulated exchange listens url=%s world=%s mode=%s seed=%d", url, core.world.name, core.mode, core.world.seed)
         while True:
             await asyncio.sleep(60)
             _LOG.info("%s", _line(core, url, 0.0))
@@ -195,6 +205,6 @@ def _line(core: Exchange, url: str, rate: float) -> str:
     orders = f"orders {len(desk.orders)} ({sum(1 for _ in desk.open())} open)  fills {len(desk.account.fills)}"
     now = new_york(core.venue.now)
     return (
-        f"SIMULATED {core.world.name}  {now:%a %Y-%m-%d %H:%M:%S} New York  {core.clock.mode} x{core.clock.speed or 0:g}  {url}  "
+        f"SIMULATED {core.world.name}  {now:%a %Y-%m-%d %H:%M:%S} New York  {core.mode} x{core.speed or 0:g}  {url}  "
         f"clients {clients['market']} data {clients['trading']} trading  {rate:.0f} msg/s  {orders}{core.faults.line()}"
     )
