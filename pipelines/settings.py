@@ -58,6 +58,15 @@ class Settings(Limits, BaseSettings):
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
     snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept; the one in use is never removed.")
 
+    daybot_executor: Literal["in_process", "multiprocess", "celery", "k8s"] = Field(
+        "in_process", description="What runs Dagster's steps: in_process is the cheapest; celery and k8s are configured by .dagster/<name>.yaml."
+    )
+    alert_webhook: SecretStr = Field(SecretStr(""), description="Address that alerts are posted to as JSON {text, ...}; empty: the log only.")
+    alert_email: str = Field("", description="Addresses that alerts are mailed to, separated by commas; empty: no mail.")
+    alert_smtp: SecretStr = Field(
+        SecretStr("smtp://127.0.0.1:25"), description="Mail server: smtp://user:password@host:port; smtps:// from the start."
+    )
+
     @field_validator("server_host")
     @classmethod
     def _not_every_interface(cls, value: str) -> str:
