@@ -17,6 +17,7 @@ from live.sim.listen import Listener, listening
 from live.sim.polygon.terms import Terms
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
+from live.sim.venue.fees import REGULATORY, Rates
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.world import World
 
@@ -49,6 +50,8 @@ class Exchange:
         multiplier: int = 4,
         slip_rate: float = 0.0,
         dividends: bool = False,
+        fees: Rates = REGULATORY,
+        participation: float | None = None,
         scenario: Sequence[Mapping[str, Any]] = (),
         polygon: Terms | None = None,
     ) -> None:
@@ -68,6 +71,8 @@ class Exchange:
             multiplier=multiplier,
             slip_rate=slip_rate,
             dividends=dividends,
+            fees=fees,
+            participation=participation,
             scenario=scenario,
             polygon=polygon or Terms(),
         )

@@ -16,6 +16,8 @@ from live.sim.worlds.slips import Slip, Slips
 from live.sim.worlds.tape import Print, Tape, ticks
 from live.sim.worlds.world import Bars, World
 
+_SETTLES = 15 * MINUTE  # after the extended hours; a paper account was charged between 20:06 and 20:17 New York
+
 
 class Day:
     """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way."""
@@ -52,7 +54,8 @@ class Day:
         for at in moments:
             if at >= now:
                 self._agenda.at(at, BOUNDARY, partial(self._boundary, at))
-        for at, action in ((session.early, self._early), (session.open, self._open), (session.close, self._close)):
+        turns = (session.early, self._early), (session.open, self._open), (session.close, self._close), (session.late + _SETTLES, self._settle)
+        for at, action in turns:
             if at >= now:
                 self._agenda.at(at, SESSION, action)
         for halt in self._tape.halts:
@@ -152,6 +155,10 @@ class Day:
         for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "cls"):
             bars = self._regular(symbol)
             self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", float(bars.c[-1]) if len(bars) else None))
+
+    def _settle(self) -> None:
+        """The day's fees are charged."""
+        self._desk.account.charge(self._desk.id, self._agenda.now, self._tape.session.date.isoformat())
 
     def _auction(self, symbol: str, force: str, price: float | None) -> None:
         """The official opening or closing price, and every order that asked for it; without a trade there is none."""

@@ -76,7 +76,9 @@ class Drafts:
             replaces=old.id,
             triggered=old.triggered,
         )
-        new.role = old.role
+        new.group, new.role, new.parent = old.group, old.role, old.parent
+        if new.parent is not None:
+            new.parent.legs.append(new)
         return new
 
     def _family(self, order: Order, ticket: Ticket) -> None:

@@ -13,6 +13,7 @@ from live.sim.venue.agenda import EXPIRY, ORDER, Agenda
 from live.sim.venue.day import Day
 from live.sim.venue.desk import Desk
 from live.sim.venue.drafts import Drafts
+from live.sim.venue.fees import REGULATORY, Fees, Rates
 from live.sim.venue.gate import Gate, tradable, unchangeable
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import ZERO, Order
@@ -36,19 +37,25 @@ class Venue:
         start: int,
         cash: Decimal,
         partial_rate: float = 0.1,
+        participation: float | None = None,
         multiplier: int = 4,
         slip_rate: float = 0.0,
         pays: bool = False,
+        fees: Rates = REGULATORY,
     ) -> None:
-        """`slip_rate` is the share of minutes told wrongly at first; `pays` books cash dividends, which a paper account does not."""
+        """`participation` is the share of printed volume an order may take; None, as on a paper account, is all it wants.
+
+        `slip_rate` is the share of minutes told wrongly at first; `pays` books cash dividends, which a paper account does not.
+        """
         self.world = world
         self.agenda = Agenda(start)
         session = world.calendar.on(start) or world.calendar.upcoming(start)
         self.tape = Tape(world, session)
-        account = Account("", "", start, cash, cash, cash, multiplier=multiplier)
+        account = Account("", "", start, cash, cash, cash, multiplier=multiplier, fees=Fees(fees))
         self.desk = Desk(account, self.agenda, seed=world.seed)
         account.id, account.number = self.desk.id(), f"PA{world.seed % 1000:03d}SIMULATED"
-        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, show=self.watch)
+        share = None if participation is None else Decimal(str(participation))
+        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, participation=share, show=self.watch)
         self.gate = Gate(self.desk, self.tape)
         self.slips = Slips(self.tape, seed=world.seed, rate=slip_rate)
         self.day = Day(world, self.tape, self.desk, self.gate, slips=self.slips, pays=pays, arrive=self._arrive_later)
