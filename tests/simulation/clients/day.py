@@ -69,7 +69,7 @@ async def play() -> dict[str, Any]:
     clock = LoopClock(local(DAY, 9, 29))
     async with hosting(world, clock) as exchange:
         trader = Trader(exchange)
-        market = StockDataStream("SIM", "SIM", url_override=exchange.stream)
+        market = StockDataStream("SIM", "SIM", url_override=exchange.stream.replace("iex", "sip"))
         trading = TradingStream("SIM", "SIM", url_override=exchange.trading_stream)
         market.subscribe_bars(trader.bar, "*")
         trading.subscribe_trade_updates(trader.update)
