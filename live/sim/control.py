@@ -25,7 +25,6 @@ _NOT_MODELLED = (
     "auction books: opg and cls orders get the official price, whatever their size",
     "commissions, interest, margin calls, settlement delay; dividends unless asked for, as on a paper account",
     "limit-up limit-down bands are told but do not bind; halts only where they were switched on",
-    "the IEX feed as one venue of many: every feed shows the whole market",
     "options, crypto, fractional positions beyond plain day orders",
 )
 

@@ -86,8 +86,8 @@ class Exchange:
 
     @property
     def stream(self) -> str:
-        """Address of the market-data stream."""
-        return self.url.replace("http", "ws", 1) + "/v2/iex"
+        """Address of the best market-data stream that the plan covers."""
+        return self.url.replace("http", "ws", 1) + ("/v2/sip" if self._options.plan.recent_sip else "/v2/iex")
 
     @property
     def polygon_stream(self) -> str:

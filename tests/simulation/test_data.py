@@ -21,7 +21,7 @@ def test_daily_history_ends_with_the_session_before_until_the_market_trades(clie
     trader.exchange.step_to(9, 31)
     running = trader.data.get_stock_bars(request).data["AAPL"][-1]
     assert running.timestamp == datetime(2026, 11, 20, 5, tzinfo=UTC)
-    minute = trader.raw.get("/v2/stocks/AAPL/bars/latest").json()
+    minute = trader.raw.get("/v2/stocks/AAPL/bars/latest?feed=iex").json()
     assert (minute["symbol"], minute["bar"]["c"], minute["bar"]["v"]) == ("AAPL", running.close, running.volume)
 
 

@@ -13,25 +13,59 @@ from live.sim.alpaca.history import History, Timeframe, rows, timeframe
 from live.sim.alpaca.market import Plan
 from live.sim.alpaca.past import Past
 from live.sim.alpaca.queries import number_of, one_of, time_of, words
-from live.sim.alpaca.ticks import quote_row, trade_row
+from live.sim.alpaca.ticks import place_of, quote_row, trade_row
 from live.sim.clock import MINUTE, local, new_york, parse
 from live.sim.errors import Refusal, invalid
+from live.sim.venue.feed import Feed
 from live.sim.venue.venue import Venue
 
 _KINDS = {"bars": "bar", "trades": "trade", "quotes": "quote"}
-_FEEDS = ("iex", "sip", "otc", "boats", "delayed_sip", "overnight")
+_SILENT = ("otc", "boats", "overnight")
+"""Feeds of markets on which none of these stocks trade."""
+_FEEDS = ("iex", "sip", "delayed_sip", *_SILENT)
 _MOST = 10_000
 _RECENT = 15 * MINUTE
 
 
+class Shown:
+    """What one feed has shown so far. A silent one shows nothing."""
+
+    def __init__(self, feed: Feed) -> None:
+        self.feed = feed
+        self.history = History(feed.world, feed.slips)
+        self.past = Past(feed)
+
+    def latest(self, symbol: str, kind: str) -> dict[str, Any] | None:
+        """The last complete minute, or the last trade or quote."""
+        if symbol not in self.feed.world.assets:
+            return None
+        if kind == "bars":
+            bars = rows(self.history.newest(symbol, self.feed.now))
+            return bars[0] if bars else None
+        trade = self.feed.tape.last(symbol, self.feed.now)
+        if trade is None:
+            return None
+        place = place_of(self.feed.world.assets[symbol], self.feed.name)
+        return trade_row(trade, place) if kind == "trades" else quote_row(trade, place)
+
+    def snapshot(self, symbol: str) -> dict[str, Any]:
+        days = rows(self.history.daily(symbol, self.feed.now))[-2:]
+        return {
+            "latestTrade": self.latest(symbol, "trades"),
+            "latestQuote": self.latest(symbol, "quotes"),
+            "minuteBar": self.latest(symbol, "bars"),
+            "dailyBar": days[-1] if days else None,
+            "prevDailyBar": days[-2] if len(days) > 1 else None,
+        }
+
+
 class Data:
-    """Routes over one venue; every answer is cut at the venue's clock."""
+    """Routes over one venue; every answer is cut at the venue's clock, and of a delayed feed as long before it."""
 
     def __init__(self, venue: Venue, plan: Plan) -> None:
         self._venue = venue
         self._plan = plan
-        self._history = History(venue.world, venue.slips)
-        self._past = Past(venue.world, venue.tape, venue.slips)
+        self._shown = {name: Shown(feed) for name, feed in venue.feeds.items()}
 
     def routes(self) -> list[Route]:
         return [
@@ -52,34 +86,34 @@ class Data:
         if not text:
             raise invalid("timeframe is required")
         frame, how = timeframe(text), adjustment(request.query_params.get("adjustment"))
-        return self._paged(request, "bars", lambda symbol, bounds, newest: self._bar_chunks(symbol, frame, how, bounds, newest=newest))
+        return self._paged(request, "bars", lambda shown, symbol, bounds, newest: self._bars(shown, symbol, frame, how, bounds, newest=newest))
 
     async def ticks(self, request: Request) -> Response:
         """Of every session: the path inside a minute is the same whenever it is asked for."""
         kind = request.url.path.rsplit("/", 1)[-1]
-        return self._paged(request, kind, lambda symbol, bounds, newest: self._past.chunks(symbol, kind, bounds, now=self._venue.now, newest=newest))
+        return self._paged(request, kind, lambda shown, symbol, bounds, newest: shown.past.chunks(symbol, kind, bounds, newest=newest))
 
-    def _bar_chunks(self, symbol: str, frame: Timeframe, how: frozenset[str], bounds: tuple[int, int], *, newest: bool) -> Any:
-        start, end = bounds
-        adjusted = Adjusted(self._venue.world, symbol, how, now=self._venue.now)
-        for bars in self._history.chunks(symbol, frame, start=start, end=end, now=self._venue.now, newest_first=newest, adjust=adjusted):
+    def _bars(self, shown: Shown, symbol: str, frame: Timeframe, how: frozenset[str], bounds: tuple[int, int], *, newest: bool) -> Any:
+        (start, end), now = bounds, shown.feed.now
+        adjusted = Adjusted(self._venue.world, symbol, how, now=now)
+        for bars in shown.history.chunks(symbol, frame, start=start, end=end, now=now, newest_first=newest, adjust=adjusted):
             yield rows(bars)
 
     def _paged(self, request: Request, kind: str, chunks: Any) -> Response:
         """Symbol by symbol in alphabetical order; the limit counts over all symbols of the page."""
         single = request.path_params.get("symbol")
-        symbols = [single] if single else sorted(_symbols(request))
         feed, newest = one_of(request, "feed", _FEEDS, "sip"), one_of(request, "sort", ("asc", "desc"), "asc") == "desc"
+        symbols, shown = [single] if single else sorted(_symbols(request)), self._shown.get(feed)
         start, end = self._bounds(request, explicit=feed)
         after = _decode(request.query_params.get("page_token"))
         limit, found, token, last = number_of(request, "limit", default=1_000, most=_MOST), dict[str, list[dict[str, Any]]](), None, None
-        for symbol in symbols:
+        for symbol in symbols if shown is not None else ():
             if after is not None and symbol < after[0]:
                 continue
             bounds, skip = (start, end), 0
             if after is not None and symbol == after[0]:
                 bounds, skip = ((start, after[1]) if newest else (after[1], end)), after[2]
-            for chunk in chunks(symbol, bounds, newest):
+            for chunk in chunks(shown, symbol, bounds, newest):
                 chunk, skip = chunk[skip:], max(skip - len(chunk), 0)
                 room = limit - sum(map(len, found.values()))
                 if chunk and room <= 0 and last is not None:
@@ -110,58 +144,36 @@ class Data:
             finish = now - _RECENT
         return begin, finish
 
+    def _newest(self, request: Request) -> Shown | None:
+        """The feed that was asked for, otherwise the best one of the plan; None when it is silent. Raises Refusal."""
+        feed = one_of(request, "feed", _FEEDS, "sip" if self._plan.recent_sip else "iex")
+        if feed == "sip" and not self._plan.recent_sip:
+            raise Refusal(403, None, "subscription does not permit querying recent SIP data")
+        return self._shown.get(feed)
+
     async def latest(self, request: Request) -> Response:
-        kind = _kind(request)
-        self._newest(request)
-        found = {symbol: self._latest(symbol, kind) for symbol in _symbols(request)}
+        kind, shown = _kind(request), self._newest(request)
+        found = {symbol: shown.latest(symbol, kind) for symbol in _symbols(request)} if shown is not None else {}
         return JSONResponse({kind: {symbol: value for symbol, value in found.items() if value is not None}, **_currency(request)})
 
-    def _newest(self, request: Request) -> None:
-        if one_of(request, "feed", _FEEDS, "iex") == "sip" and not self._plan.recent_sip:
-            raise Refusal(403, None, "subscription does not permit querying recent SIP data")
-
     async def latest_one(self, request: Request) -> Response:
-        kind, symbol = _kind(request), request.path_params["symbol"]
-        self._newest(request)
-        value = self._latest(symbol, kind)
+        kind, symbol, shown = _kind(request), request.path_params["symbol"], self._newest(request)
+        value = shown.latest(symbol, kind) if shown is not None else None
         if value is None:
             raise Refusal(404, None, f"no {_KINDS[kind]} found for {symbol}")
         return JSONResponse({"symbol": symbol, _KINDS[kind]: value, **_currency(request)})
 
-    def _latest(self, symbol: str, kind: str) -> dict[str, Any] | None:
-        if symbol not in self._venue.world.assets:
-            return None
-        if kind == "bars":
-            bars = rows(self._history.newest(symbol, self._venue.now))
-            return bars[0] if bars else None
-        trade = self._venue.tape.last(symbol, self._venue.now)
-        if trade is None:
-            return None
-        tape = self._venue.world.assets[symbol].tape
-        return trade_row(trade, tape) if kind == "trades" else quote_row(trade, tape)
-
     async def snapshots(self, request: Request) -> Response:
         """No wrapper around the symbols."""
-        self._newest(request)
-        known = [symbol for symbol in _symbols(request) if symbol in self._venue.world.assets]
-        return JSONResponse({symbol: self._snapshot(symbol) for symbol in known})
+        shown, symbols = self._newest(request), _symbols(request)
+        known = [symbol for symbol in symbols if symbol in self._venue.world.assets]
+        return JSONResponse({symbol: shown.snapshot(symbol) for symbol in known} if shown is not None else {})
 
     async def snapshot(self, request: Request) -> Response:
-        symbol = request.path_params["symbol"]
-        self._newest(request)
-        if symbol not in self._venue.world.assets:
+        symbol, shown = request.path_params["symbol"], self._newest(request)
+        if shown is None or symbol not in self._venue.world.assets:
             raise Refusal(404, None, f"no snapshot found for {symbol}")
-        return JSONResponse({"symbol": symbol, **self._snapshot(symbol)})
-
-    def _snapshot(self, symbol: str) -> dict[str, Any]:
-        days = rows(self._history.daily(symbol, self._venue.now))[-2:]
-        return {
-            "latestTrade": self._latest(symbol, "trades"),
-            "latestQuote": self._latest(symbol, "quotes"),
-            "minuteBar": self._latest(symbol, "bars"),
-            "dailyBar": days[-1] if days else None,
-            "prevDailyBar": days[-2] if len(days) > 1 else None,
-        }
+        return JSONResponse({"symbol": symbol, **shown.snapshot(symbol)})
 
 
 def _symbols(request: Request) -> list[str]:

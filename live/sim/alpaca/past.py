@@ -3,27 +3,28 @@
 from collections.abc import Iterator
 from typing import Any
 
-from live.sim.alpaca.ticks import quote_row, trade_row
+from live.sim.alpaca.ticks import place_of, quote_row, trade_row
 from live.sim.clock import MINUTE, new_york
-from live.sim.worlds.slips import Slip, Slips
-from live.sim.worlds.tape import Print, Tape
-from live.sim.worlds.world import Bars, World
+from live.sim.venue.feed import Feed
+from live.sim.worlds.slips import Slip
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Bars
 
 _FLAGS = {"cancel": "canceled", "correction": "incorrect"}
 
 
 class Past:
-    """Reads a world up to a moment that each call is given."""
+    """Reads what a feed has shown."""
 
-    def __init__(self, world: World, tape: Tape, slips: Slips) -> None:
-        self._world = world
-        self._tape = tape
-        self._slips = slips
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._world, self._tape, self._slips = feed.world, feed.tape, feed.slips
 
-    def chunks(self, symbol: str, kind: str, bounds: tuple[int, int], *, now: int, newest: bool) -> Iterator[list[dict[str, Any]]]:
+    def chunks(self, symbol: str, kind: str, bounds: tuple[int, int], *, newest: bool) -> Iterator[list[dict[str, Any]]]:
         """Rows minute by minute, in the order that was asked for: a page unfolds no more than it needs."""
         if symbol not in self._world.assets:
             return
+        now = self._feed.now
         start, end = bounds[0], min(bounds[1], now)
         if start > end:
             return
@@ -38,13 +39,13 @@ class Past:
                 yield found[::-1] if newest else found
 
     def _minute(self, symbol: str, kind: str, bars: Bars, row: int, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
-        tape = self._world.assets[symbol].tape
+        place = place_of(self._world.assets[symbol], self._feed.name)
         path = [trade for trade in self._tape.expand(symbol, bars, row) if bounds[0] <= trade.at <= bounds[1]]
         if kind == "quotes":
-            return [quote_row(trade, tape) for trade in path]
+            return [quote_row(trade, place) for trade in path]
         slip = self._slips.find(symbol, bars, row)
         told = [(trade, None) for trade in path] if slip is None else _told(path, slip, now)
-        return [trade_row(trade, tape, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
+        return [trade_row(trade, place, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
 
 
 def _told(path: list[Print], slip: Slip, now: int) -> list[tuple[Print, str | None]]:

@@ -1,59 +1,60 @@
-"""The day of the market: its minutes and their trades, open and close, auctions, halts, and midnight, when one session follows another."""
+"""The day of the market: its minutes, open and close, auctions, halts, and midnight, when one session follows another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
 from live.sim.clock import MINUTE
-from live.sim.venue.agenda import BOUNDARY, ORDER, SESSION, TRADE, Agenda
+from live.sim.venue.agenda import BOUNDARY, ORDER, SESSION, Agenda
 from live.sim.venue.desk import Desk
+from live.sim.venue.feed import Feed
 from live.sim.venue.gate import Gate
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import Order
 from live.sim.worlds.halts import Change
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.slips import Slip, Slips
-from live.sim.worlds.tape import Print, Tape, ticks
+from live.sim.worlds.tape import Tape
 from live.sim.worlds.world import Bars, World
 
 _SETTLES = 15 * MINUTE  # after the extended hours; a paper account was charged between 20:06 and 20:17 New York
 
 
 class Day:
-    """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way."""
+    """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way.
 
-    def __init__(self, world: World, tape: Tape, desk: Desk, gate: Gate, *, slips: Slips, pays: bool, arrive: Callable[[Order], None]) -> None:
+    The first of the `feeds` is the market itself: it has every minute that another one has.
+    """
+
+    def __init__(
+        self, world: World, tape: Tape, desk: Desk, gate: Gate, *, feeds: Sequence[Feed], pays: bool, arrive: Callable[[Order], None]
+    ) -> None:
         self._world = world
         self._tape = tape
         self._desk = desk
         self._gate = gate
-        self._slips = slips
+        self._feeds = feeds
         self._pays = pays
         self._arrive = arrive
         self._agenda: Agenda = desk.agenda
         self._matching: Matching | None = None
         self.equity: list[tuple[int, Decimal]] = []  # at each minute's end, for the portfolio history
-        self._rows: dict[int, list[tuple[str, Bars, int]]] = {}
-        self._expanded: set[tuple[str, int]] = set()
         self._closing: tuple[Decimal, Decimal] | None = None
 
     def start(self, matching: Matching) -> None:
-        self._matching = matching
+        self._matching = self._feeds[0].matching = matching
         self._plan(self._tape.session)
-
-    def watch(self, symbol: str) -> None:
-        """Somebody wants this symbol's trades from now on."""
-        self._expand(symbol, self._agenda.now - self._agenda.now % MINUTE)
 
     def _plan(self, session: Session) -> None:
         """Enter a session's moments into the agenda."""
         now = self._agenda.now
-        self._expanded.clear()
-        self._index()
-        moments = sorted({edge for start in self._rows for edge in (start, start + MINUTE)})
+        for feed in self._feeds:
+            feed.forget()
+        moments = sorted({edge for start in self._feeds[0].minutes for edge in (start, start + MINUTE)})
+        for feed in self._feeds:
+            feed.plan(moments)
         for at in moments:
             if at >= now:
-                self._agenda.at(at, BOUNDARY, partial(self._boundary, at))
+                self._agenda.at(at, BOUNDARY, partial(self._value, at))
         turns = (session.early, self._early), (session.open, self._open), (session.close, self._close), (session.late + _SETTLES, self._settle)
         for at, action in turns:
             if at >= now:
@@ -68,66 +69,15 @@ class Day:
 
     def recast(self) -> None:
         """The minutes after the running one have changed: take them anew."""
-        self._tape.reread(self._agenda.now)
-        self._index()
+        for feed in self._feeds:
+            feed.tape.reread(self._agenda.now)
+            feed.forget()
 
-    def _index(self) -> None:
-        self._rows = {}
-        for symbol, bars in self._tape.columns.items():
-            for row, start in enumerate(bars.t.tolist()):
-                self._rows.setdefault(start, []).append((symbol, bars, row))
-
-    def _boundary(self, at: int) -> None:
-        """The minute before is complete, the next begins."""
-        audience, session = self._desk.audience, self._tape.session
-        done = self._rows.get(at - MINUTE)
-        if done and audience is not None:
-            audience.bars(self._told(done))
+    def _value(self, at: int) -> None:
+        """What the account is worth at the end of a minute that counts."""
+        session = self._tape.session
         if session.early < at <= session.late and (session.open < at <= session.close or self._desk.account.positions):
             self.equity.append((at, self._gate.valuation().equity))
-        for symbol, bars, row in self._rows.get(at, ()):
-            watched = audience is not None and audience.watches(symbol)
-            if watched or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
-                self._expand(symbol, at)
-
-    def _touched(self, symbol: str, bars: Bars, row: int) -> bool:
-        return self._matching is not None and self._matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))
-
-    def _told(self, rows: list[tuple[str, Bars, int]]) -> list[tuple[str, Bars, int]]:
-        """The minute as it is told at first; what was wrong is put right later."""
-        if not self._slips.rate:
-            return rows
-        for symbol, bars, row in rows:
-            if (slip := self._slips.find(symbol, bars, row)) is not None:
-                self._agenda.at(slip.known, BOUNDARY, partial(self._amend, symbol, slip, bars, row))
-        return [(symbol, *self._slips.first(symbol, bars, row)) for symbol, bars, row in rows]
-
-    def _amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
-        if self._desk.audience is not None:
-            self._desk.audience.amend(symbol, slip, bars, row)
-
-    def _expand(self, symbol: str, minute: int) -> None:
-        """Enter the rest of a minute's trades into the agenda, once. What is told of them may differ from what they are."""
-        if (symbol, minute) in self._expanded:
-            return
-        self._expanded.add((symbol, minute))
-        slip = self._slips.of(symbol, minute)
-        for trade in self._tape.path(symbol, minute):
-            if trade.at > self._agenda.now:
-                told = trade if slip is None or slip.kind == "cancel" or trade != slip.trade else slip.told
-                self._agenda.at(trade.at, TRADE, partial(self._trade, symbol, trade, told))
-        if slip is not None and slip.kind == "cancel" and slip.told is not None and slip.told.at > self._agenda.now:
-            self._agenda.at(slip.told.at, TRADE, partial(self._tell, symbol, slip.told))
-
-    def _trade(self, symbol: str, trade: Print, told: Print | None) -> None:
-        if told is not None:
-            self._tell(symbol, told)
-        if self._matching is not None:
-            self._matching.trade(symbol, trade)
-
-    def _tell(self, symbol: str, trade: Print) -> None:
-        if self._desk.audience is not None and self._desk.audience.watches(symbol):
-            self._desk.audience.trade(symbol, trade)
 
     def _halt(self, symbol: str, change: Change) -> None:
         if self._desk.audience is not None:
@@ -180,7 +130,8 @@ class Day:
         found = self._gate.valuation()
         account.last_equity, account.last_maintenance = self._closing or (found.equity, found.maintenance)
         self._closing = None
-        self._tape.turn(session)
+        for tape in {id(feed.tape): feed.tape for feed in self._feeds}.values():
+            tape.turn(session)
         self._actions(session)
         for symbol, held in account.positions.items():
             close = self._gate.price(symbol)

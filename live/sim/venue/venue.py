@@ -6,13 +6,14 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from live.sim.clock import MILLISECOND
+from live.sim.clock import MILLISECOND, MINUTE
 from live.sim.errors import Refusal, malformed, missing, unacceptable
 from live.sim.venue.account import Account
 from live.sim.venue.agenda import EXPIRY, ORDER, Agenda
 from live.sim.venue.day import Day
 from live.sim.venue.desk import Desk
 from live.sim.venue.drafts import Drafts
+from live.sim.venue.feed import Feed
 from live.sim.venue.fees import REGULATORY, Fees, Rates
 from live.sim.venue.gate import Gate, tradable, unchangeable
 from live.sim.venue.matching import Matching
@@ -21,9 +22,11 @@ from live.sim.venue.ticket import read
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.slips import Slips
 from live.sim.worlds.tape import Tape
+from live.sim.worlds.thin import ThinWorld
 from live.sim.worlds.world import Asset, World
 
 _AWAITED = 100 * MILLISECOND  # what closing all positions waits for the cancels it asked for
+_DELAY = 15 * MINUTE  # of the consolidated feed that costs nothing
 _CONFIRMS = ("all", "none")
 
 
@@ -58,9 +61,21 @@ class Venue:
         self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, participation=share, show=self.watch)
         self.gate = Gate(self.desk, self.tape)
         self.slips = Slips(self.tape, seed=world.seed, rate=slip_rate)
-        self.day = Day(world, self.tape, self.desk, self.gate, slips=self.slips, pays=pays, arrive=self._arrive_later)
+        self.feeds = self._feeds()
+        feeds = list(dict.fromkeys(self.feeds.values()))
+        self.day = Day(world, self.tape, self.desk, self.gate, feeds=feeds, pays=pays, arrive=self._arrive_later)
         self._drafts = Drafts(self.desk, self.tape, world)
         self.day.start(self.matching)
+
+    def _feeds(self) -> dict[str, Feed]:
+        """By the names that clients use. What is the same is one feed; the first is the whole market."""
+        market = Feed("sip", self.world, self.tape, self.slips, self.desk)
+        found = {"sip": market, "iex": market, "delayed_sip": Feed("delayed_sip", self.world, self.tape, self.slips, self.desk, lag=_DELAY)}
+        if self.world.thin:
+            thin = ThinWorld(self.world)
+            tape = Tape(thin, self.session)
+            found["iex"] = Feed("iex", thin, tape, Slips(tape, seed=self.world.seed, rate=self.slips.rate), self.desk)
+        return found
 
     @property
     def now(self) -> int:
@@ -189,9 +204,9 @@ class Venue:
                 raise malformed("max_options_trading_level must be 0, 1, 2 or 3")
         settings.update({name: str(value) if isinstance(settings[name], str) else value for name, value in wanted.items()})
 
-    def watch(self, symbol: str) -> None:
+    def watch(self, symbol: str, feed: str = "sip") -> None:
         """Somebody wants this symbol's trades from now on."""
-        self.day.watch(symbol)
+        self.feeds[feed].watch(symbol)
 
     # The life of an order
 

@@ -48,7 +48,7 @@ class GeneratedWorld:
     """Around forty large caps and SPY; minutes are made when asked for."""
 
     kind = "generated"
-
+    thin = True
     rescaled: Mapping[str, float] = MappingProxyType({})
 
     def __init__(

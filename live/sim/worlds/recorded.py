@@ -25,6 +25,7 @@ class RecordedWorld:
 
     kind = "recorded"
     seed = 0
+    thin = False
 
     def __init__(
         self,
@@ -35,10 +36,12 @@ class RecordedWorld:
         seed: int = 0,
         actions: Actions | None = None,
         assets: Mapping[str, Asset] | None = None,
+        thin: bool = False,
     ) -> None:
+        """A recording may be of one venue already: only with `thin` does the `iex` feed show less of it than the others."""
         if not minutes:
             raise WorldError("A recorded world needs at least one file of minutes, none was given. Name one with --world FILE.")
-        self.seed = seed
+        self.seed, self.thin = seed, thin
         self.name = "+".join(path.stem for path in minutes)
         table = pl.concat([_read(path) for path in minutes]).filter(pl.col("volume") > 0)
         past = pl.concat([_read(path) for path in history]) if history else table.clear()

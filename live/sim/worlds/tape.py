@@ -21,14 +21,54 @@ _SPREAD = 10_000  # one basis point of the price, at least a cent
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What a recording says of one of its trades or quotes. Codes are the tape's letters, sizes of quotes shares."""
+
+    number: int
+    quote: bool
+    counts: bool
+    """Whether it moves the last price; a quote never stands in the way."""
+    venue: str = ""
+    conditions: tuple[str, ...] = ()
+    bid_size: int = 0
+    ask_size: int = 0
+    bid_venue: str = ""
+    ask_venue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Print:
-    """One trade and the quote that stands from it on."""
+    """One trade and the quote that stands from it on; recorded ones are either a trade or a quote.
+
+    A quote's `price` is the last one before it, its `size` 0. A `bid` or `ask` of 0 is a side that nobody quotes.
+    """
 
     at: int
     price: int
     size: int
     bid: int
     ask: int
+    record: Record | None = None
+
+    @property
+    def traded(self) -> bool:
+        return self.size > 0
+
+    @property
+    def quoted(self) -> bool:
+        return self.record is None or self.record.quote
+
+    @property
+    def counts(self) -> bool:
+        return self.record is None or self.record.counts
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Sizes of bid and ask in shares: as recorded, otherwise a round lot at least."""
+        if self.record is not None:
+            return self.record.bid_size, self.record.ask_size
+        size = max(100, self.size // 100 * 100)
+        return size, size
 
 
 def ticks(price: float | Decimal) -> int:

@@ -97,6 +97,11 @@ class World(Protocol):
         ...
 
     @property
+    def thin(self) -> bool:
+        """Whether the `iex` feed shows one venue's share of the minutes; otherwise every feed shows all of them."""
+        ...
+
+    @property
     def actions(self) -> Actions:
         """Splits and dividends, known from the start and in force from their day on."""
         ...
