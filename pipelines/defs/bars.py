@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime
 import dagster as dg
 import polars as pl
 
-from pipelines import publish
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import moment
 from pipelines.defs.asset import PATIENT, asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
+from pipelines.lake.bars import Lake
+from pipelines.lake.layout import Resolution
 from pipelines.settings import Mode
-from pipelines.store import Lake
 from pipelines.vendors import calendar
 from pipelines.vendors.screen import screen
 from pipelines.vendors.source import BARS
@@ -64,7 +64,7 @@ def _completed(daybot: DayBot, session: date) -> None:
         raise DataError(f"expected a completed session, found {session}, which closes at {close:%H:%M} UTC; run it after that, or the session before")
 
 
-def _keep(lake: Lake, resolution: publish.Resolution, days: Sequence[date], asked: Sequence[str], feed: str, bars: pl.DataFrame) -> None:
+def _keep(lake: Lake, resolution: Resolution, days: Sequence[date], asked: Sequence[str], feed: str, bars: pl.DataFrame) -> None:
     screened = screen(bars, days)
     good, bad = (frame.partition_by("session", as_dict=True) for frame in screened)
     for day in days:
@@ -73,12 +73,12 @@ def _keep(lake: Lake, resolution: publish.Resolution, days: Sequence[date], aske
 
 
 def _report(
-    daybot: DayBot, resolution: publish.Resolution, window: list[date], universe: pl.DataFrame, *, requests: int, fetched: int
+    daybot: DayBot, resolution: Resolution, window: list[date], universe: pl.DataFrame, *, requests: int, fetched: int
 ) -> dg.MaterializeResult[None]:
     """Bring the quarantine table up to date with the lake and describe what the lake holds."""
     refused = _refused(daybot.lake, resolution, window, universe["feed"][0])
     daybot.warehouse.replace({"quarantine": refused}, window, resolution=resolution)
-    rows = daybot.bars(resolution, window, universe).drop("fetched_at")
+    rows = daybot.bars(resolution, window, universe).drop("learned_at")
     return result(
         rows.sort("timestamp", descending=True),
         symbols=rows["symbol"].n_unique(),
@@ -92,12 +92,9 @@ def _report(
     )
 
 
-def _refused(lake: Lake, resolution: publish.Resolution, window: list[date], feed: str) -> pl.DataFrame:
-    pieces = [QUARANTINE.to_frame()]
-    for day in window:
-        path = lake.refused(resolution, day, feed)
-        if path.exists():
-            pieces.append(
-                pl.read_parquet(path).with_columns(pl.lit(day).alias("session"), pl.lit(resolution).alias("resolution")).select(QUARANTINE.names())
-            )
-    return pl.concat(pieces)
+def _refused(lake: Lake, resolution: Resolution, window: list[date], feed: str) -> pl.DataFrame:
+    """The rows of the quarantine table."""
+    refused = lake.refused(resolution, window[0], window[-1], feed)
+    if refused is None:
+        return QUARANTINE.to_frame()
+    return refused.with_columns(pl.lit(resolution).alias("resolution")).select(QUARANTINE.names())

@@ -24,7 +24,8 @@ from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Side
 from pipelines.core.trading.strategy import Enter, Leave, View
 from pipelines.settings import Settings
-from pipelines.store import Lake, Warehouse
+from pipelines.lake.bars import Lake
+from pipelines.store import Warehouse
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
 SESSION, NEXT = date(2026, 11, 20), date(2026, 11, 23)
