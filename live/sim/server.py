@@ -33,6 +33,7 @@ from live.sim.errors import BooksError, Refusal
 from live.sim.faults.bent import BentWorld
 from live.sim.faults.faults import Faults
 from live.sim.faults.rest import Call
+from live.sim.hosts import host_of
 from live.sim.polygon.chorus import Chorus
 from live.sim.polygon.host import Host
 from live.sim.polygon.replies import Denial
@@ -278,13 +279,14 @@ class _Edge:
                 exchange.advance()
         if exchange.broken is not None:
             return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {exchange.broken}"}, status_code=500)
-        if path.startswith("/sim/"):
+        host = host_of(path)
+        if host == "sim":
             return None
-        if exchange.polygon.owns(path):
+        if host == "polygon":
             return exchange.polygon.judge(scope)
-        data = path.startswith(("/v2/stocks", "/v1beta1", "/v1/corporate-actions"))
+        data = host == "data"
         headers.append((b"x-request-id", UUID(int=self._ids.getrandbits(128), version=4).hex.encode()))
-        within = self._count("data" if data else "trading", headers)
+        within = self._count(host, headers)
         if not exchange.accepts(*_credentials(scope)):
             body: MutableMapping[str, Any] = {"message": "unauthorized."} if data else {"code": 40110000, "message": "request is not authorized"}
             return JSONResponse(body, status_code=401)
