@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from typing import Any
 
@@ -168,7 +168,7 @@ class Venue:
         return new
 
     def close(self, symbol: str, *, qty: Decimal | None = None, percentage: Decimal | None = None) -> Order:
-        """A market order over the position or a part of it."""
+        """A market order over the position or a part of it; a part of whole shares is a whole number."""
         asset = self.asset(symbol)
         held = self.desk.account.position(asset.symbol) if asset else ZERO
         if asset is None or not held:
@@ -179,7 +179,8 @@ class Venue:
         if percentage is not None:
             if not 0 < percentage <= 100:
                 raise malformed("percentage must be between 0 and 100")
-            wanted = (abs(held) * percentage / 100).quantize(Decimal("1e-9"))
+            unit = Decimal(1) if held == held.to_integral_value() else Decimal("1e-9")
+            wanted = (abs(held) * percentage / 100).quantize(unit, ROUND_DOWN)
         side = "sell" if held > 0 else "buy"
         return self.submit({"symbol": asset.symbol, "qty": str(wanted), "side": side, "type": "market", "time_in_force": "day"})
 
@@ -214,6 +215,9 @@ class Venue:
         return self.session.regular(self.now) or (extended and self.session.extended(self.now))
 
     def _arrive_later(self, order: Order) -> None:
+        """Route it, also one that waited for its session."""
+        if order.status == "accepted":
+            self.desk.move(order, "pending_new")
         self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._arrive, order))
 
     def _arrive(self, order: Order) -> None:
@@ -248,8 +252,7 @@ class Venue:
         self._expire_later(new)
         if before == "held":
             if new.status == "pending_new":
-                self.desk.move(new, "held", silent=True)
-                self.desk.tell("new", new)
+                self.desk.move(new, "held")
             if working:
                 self.matching.activate(new)
         else:
@@ -257,6 +260,8 @@ class Venue:
 
     def _unreplaced(self, old: Order, new: Order, before: str) -> None:
         """The old order ended first and the successor with it; or the client took the successor back, and meant the order."""
+        if new.parent is not None:
+            new.parent.legs.remove(new)
         if new.final and not old.final:
             self.matching.end(old, "canceled")
             return
