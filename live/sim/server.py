@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -99,6 +100,7 @@ class Exchange:
         self.market = Market(self.venue, self.streams, self.accepts, plan=options.plan, patience=options.patience)
         self.updates = Updates(self.streams, self.accepts, options.patience)
         self.faults = Faults(self.venue, bent, wake=self.wake)
+        self.requests: Counter[str] = Counter()  # by host, since the start
         self.broken: str | None = None
         self.stopped = asyncio.Event()  # set when the books broke: the server must not go on
         self._wake = asyncio.Event()
@@ -280,6 +282,7 @@ class _Edge:
         if exchange.broken is not None:
             return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {exchange.broken}"}, status_code=500)
         host = host_of(path)
+        exchange.requests[host] += 1
         if host == "sim":
             return None
         if host == "polygon":
