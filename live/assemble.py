@@ -25,6 +25,7 @@ from pipelines.core.trading.momentum import Momentum
 from pipelines.core.trading.strategy import Strategy
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
+from pipelines.vendors.source import whole
 
 SHIPPED = ("pipelines/core", "live")
 
@@ -153,7 +154,7 @@ def _account(settings: Settings) -> str:
 
 def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int) -> list[Bar]:
     """The minute bars of today that came before we did, for the indicators."""
-    frame = Alpaca(settings).minutes(symbols, today).sort("timestamp", "symbol")
+    frame = whole(Alpaca(settings).minutes(symbols, today, today)).rows.sort("timestamp", "symbol")
     bars = []
     for row in frame.iter_rows(named=True):
         start = nanoseconds(row["timestamp"])
