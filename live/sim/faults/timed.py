@@ -179,7 +179,7 @@ class Timed:
                 continue
             up, down = round(float(price) * (1 + width), 2), round(float(price) * (1 - width), 2)
             self._tell("market", {"T": "l", "S": symbol, "u": up, "d": down, "i": "B", "t": rfc3339(now), "z": asset.tape})
-            number = first(self._venue.tape, now) + PLACES - 1
+            number = first(self._venue.session.midnight, now) + PLACES - 1
             self._tell("polygon", band(symbol, market(asset), high=up, low=down, moment=now, number=number))
 
     def close(self, active: Active, order: Order | None) -> None:

@@ -28,7 +28,7 @@ class Host:
         self._venue = venue
         self._terms = terms
         self._used: dict[str, tuple[int, int]] = {}
-        self.replies = Replies(venue.world.seed)
+        self.replies = Replies(venue.world.seed, realtime=terms.realtime)
         self.stream = Stream(venue, terms)
 
     def judge(self, scope: Scope) -> Response | None:
@@ -39,10 +39,11 @@ class Host:
         return None if self._within(key) else self.replies.denied(too_many())
 
     def routes(self) -> list[Route | WebSocketRoute]:
-        parts = (Aggregates, Ticks, Snapshots, Reference)
+        feed = self._venue.feeds["sip" if self._terms.realtime else "delayed_sip"]
+        parts = (*(part(feed, self.replies) for part in (Aggregates, Ticks, Snapshots)), Reference(self._venue, self.replies))
         return [
             WebSocketRoute("/stocks", self.stream.serve),
-            *(route for part in parts for route in part(self._venue, self.replies).routes()),
+            *(route for part in parts for route in part.routes()),
             *(Route(f"{path}{{rest:path}}", _nowhere, methods=_VERBS) for path in POLYGON),
         ]
 
