@@ -1,5 +1,6 @@
 """Addresses of single hosts: a port or a path of their own, where only their own paths exist, for clients that want a base URL for each."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -26,8 +27,16 @@ class Address:
     prefix: str = ""
 
 
-def read(text: str) -> Address:
-    """`polygon=8766` or `polygon=/polygon`. Raises WorldError."""
+def read(texts: Sequence[str]) -> list[Address]:
+    """Each `polygon=8766` or `polygon=/polygon`, a host at most once. Raises WorldError."""
+    found = [_address(text) for text in texts]
+    for host, count in Counter(address.host for address in found).items():
+        if count > 1:
+            raise WorldError(f"--at gives {host} two addresses. Choose one of them.")
+    return found
+
+
+def _address(text: str) -> Address:
     name, equals, where = text.partition("=")
     for host in get_args(Host):
         if equals and name == host and where.isascii() and where.isdecimal() and int(where) < 65_536:

@@ -112,8 +112,7 @@ def exchange(
             scenario=load(scenario) if scenario is not None else (),
             polygon=_terms(polygon_key, polygon_rate_limit, polygon_connections, polygon_loser),
         )
-        addresses = [addressed(text) for text in at or ()]
-        raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, addresses=addresses, ready_file=ready_file)))
+        raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, addresses=addressed(at or ()), ready_file=ready_file)))
     except (WorldError, FaultError) as wrong:
         typer.echo(f"daybot exchange: {wrong}", err=True)
         raise typer.Exit(2) from None
