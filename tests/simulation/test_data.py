@@ -83,6 +83,22 @@ def test_trades_are_paged_without_loss(client, generated):
     assert set(whole[0]) == {"t", "x", "p", "s", "c", "i", "z"}
 
 
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_pages_end_inside_one_moment_and_go_on(client, generated, sort):
+    """A trade that was corrected stands twice at the same time."""
+    trader = client(generated, slip_rate=1.0)
+    trader.exchange.step_to(9, 36)
+    query = {"symbols": "AAPL", "start": "2026-11-20T14:30:00Z", "end": "2026-11-20T14:35:00Z", "sort": sort, "feed": "sip"}
+    whole = [row for rows in trader.raw.get("/v2/stocks/trades", params=query).json()["trades"].values() for row in rows]
+    assert len({row["t"] for row in whole}) < len(whole)
+    seen, token = [], ""
+    while token is not None and len(seen) <= len(whole):
+        page = trader.raw.get("/v2/stocks/trades", params={**query, "limit": 1, "page_token": token}).json()
+        seen += [row for rows in page["trades"].values() for row in rows]
+        token = page["next_page_token"]
+    assert seen == whole
+
+
 def test_bars_are_json_numbers_with_every_field(client, generated):
     trader = client(generated)
     trader.exchange.step_to(9, 31)

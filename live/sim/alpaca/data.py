@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 from starlette.requests import Request
@@ -19,6 +21,8 @@ from live.sim.errors import Refusal, invalid
 from live.sim.venue.feed import Feed
 from live.sim.venue.venue import Venue
 
+After = tuple[str, int, int]
+"""Where a page goes on: symbol, time, and how many rows of that time have been shown."""
 _KINDS = {"bars": "bar", "trades": "trade", "quotes": "quote"}
 _SILENT = ("otc", "boats", "overnight")
 """Feeds of markets on which none of these stocks trade."""
@@ -106,29 +110,29 @@ class Data:
         symbols, shown = [single] if single else sorted(_symbols(request)), self._shown.get(feed)
         start, end = self._bounds(request, explicit=feed)
         after = _decode(request.query_params.get("page_token"))
-        limit, found, token, last = number_of(request, "limit", default=1_000, most=_MOST), dict[str, list[dict[str, Any]]](), None, None
-        for symbol in symbols if shown is not None else ():
-            if after is not None and symbol < after[0]:
-                continue
-            bounds, skip = (start, end), 0
-            if after is not None and symbol == after[0]:
-                bounds, skip = ((start, after[1]) if newest else (after[1], end)), after[2]
-            for chunk in chunks(shown, symbol, bounds, newest):
-                chunk, skip = chunk[skip:], max(skip - len(chunk), 0)
-                room = limit - sum(map(len, found.values()))
-                if chunk and room <= 0 and last is not None:
-                    token = _encode(last, found[last])
-                    break
-                if chunk[:room]:
-                    found.setdefault(symbol, []).extend(chunk[:room])
-                    last = symbol
-                if len(chunk) > room and last is not None:
-                    token = _encode(last, found[last])
-                    break
-            if token:
-                break
+        limit = number_of(request, "limit", default=1_000, most=_MOST)
+        rows = self._rows(shown, symbols, (start, end), after, chunks, newest=newest) if shown is not None else iter(())
+        page = list(itertools.islice(rows, limit))
+        token = None if next(rows, None) is None else _encode(page, after)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for symbol, row in page:
+            found.setdefault(symbol, []).append(row)
         body: dict[str, Any] = {kind: found.get(single, []), "symbol": single} if single else {kind: found}
         return JSONResponse({**body, "next_page_token": token, **_currency(request)})
+
+    def _rows(
+        self, shown: Shown, symbols: list[str], bounds: tuple[int, int], after: After | None, chunks: Any, *, newest: bool
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Those behind the page before: its last moment is asked for again, without the rows of it that have been shown."""
+        start, end = bounds
+        for symbol in symbols:
+            within, skip = bounds, 0
+            if after is not None and symbol <= after[0]:
+                if symbol < after[0]:
+                    continue
+                within, skip = ((start, after[1]) if newest else (after[1], end)), after[2]
+            rows = itertools.chain.from_iterable(chunks(shown, symbol, within, newest))
+            yield from ((symbol, row) for row in itertools.islice(rows, skip, None))
 
     def _bounds(self, request: Request, *, explicit: str) -> tuple[int, int]:
         """Start of today to now unless given; bounds are included, a bare date as end means its whole day in New York."""
@@ -207,18 +211,20 @@ def _currency(request: Request) -> dict[str, str]:
     return {"currency": currency.upper()}
 
 
-def _encode(symbol: str, page: list[dict[str, Any]]) -> str:
-    """Where the page ended: the last row's symbol and time, and how many rows of the page carry that very time."""
-    at = page[-1]["t"]
-    same = sum(row["t"] == at for row in page)
+def _encode(page: list[tuple[str, dict[str, Any]]], after: After | None) -> str:
+    """Where the page ended: the last row's symbol and time, and how many rows with that very time have been shown, on this page and before."""
+    symbol, at = page[-1][0], page[-1][1]["t"]
+    same = sum((each, row["t"]) == (symbol, at) for each, row in page)
+    if after is not None and after[:2] == (symbol, parse(at)):
+        same += after[2]
     return base64.urlsafe_b64encode(f"{symbol}|{at}|{same}".encode()).decode()
 
 
-def _decode(token: str | None) -> tuple[str, int, int] | None:
+def _decode(token: str | None) -> After | None:
     if not token:
         return None
     try:
         symbol, at, same = base64.urlsafe_b64decode(token.encode()).decode().split("|")
-        return symbol, parse(at), max(int(same), 0)
+        return symbol, parse(at), min(max(int(same), 0), 10**9)
     except (ValueError, OverflowError, binascii.Error):
         raise invalid("invalid page_token") from None
