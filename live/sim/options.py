@@ -82,6 +82,10 @@ RateLimit = Annotated[
 DataPlan = Annotated[str, Option(rich_help_panel=_ALPACA, help="Data plan: unlimited, or basic with 30 symbols, IEX only and no recent SIP.")]
 
 PolygonKey = Annotated[str | None, Option(rich_help_panel=_POLYGON, help="The only accepted key. Without it any that is not empty.")]
+PolygonPlan = Annotated[
+    str,
+    Option(rich_help_panel=_POLYGON, help="realtime, or delayed: REST a quarter of an hour late, and a stream that lets nobody subscribe."),
+]
 PolygonRateLimit = Annotated[
     int,
     Option(min=0, rich_help_panel=_POLYGON, help="REST requests a venue minute and key; 0 switches the limit off. Polygon's free plan has 5."),

@@ -34,6 +34,7 @@ from live.sim.worlds.recorded import RecordedWorld
 from live.sim.worlds.world import Asset, World
 
 _GENERATED_DAY = date(2026, 11, 20)
+_POLYGON_PLANS = ("realtime", "delayed")
 _LOSERS: Mapping[str, Literal["older", "newer"]] = {"older": "older", "newer": "newer"}
 
 
@@ -63,6 +64,7 @@ def exchange(
     rate_limit: said.RateLimit = 200,
     plan: said.DataPlan = "unlimited",
     polygon_key: said.PolygonKey = None,
+    polygon_plan: said.PolygonPlan = "realtime",
     polygon_rate_limit: said.PolygonRateLimit = 0,
     polygon_connections: said.PolygonConnections = 1,
     polygon_loser: said.PolygonLoser = "older",
@@ -84,7 +86,7 @@ def exchange(
 
     [bold]daybot exchange --at polygon=8766 --at data=/data[/]  hosts with base URLs of their own
 
-    [bold]daybot exchange --plan basic --polygon-rate-limit 5[/]  what the free plans allow
+    [bold]daybot exchange --plan basic --polygon-plan delayed --polygon-rate-limit 5[/]  what the free plans allow
 
     [bold]daybot exchange --scenario storm.toml[/]  with faults; [bold]daybot fault add stream.mute stream=market for=90[/] for more
     """
@@ -110,7 +112,7 @@ def exchange(
             fees=charges.read(fees),
             participation=participation,
             scenario=load(scenario) if scenario is not None else (),
-            polygon=_terms(polygon_key, polygon_rate_limit, polygon_connections, polygon_loser),
+            polygon=_terms(polygon_key, polygon_plan, polygon_rate_limit, polygon_connections, polygon_loser),
         )
         raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, addresses=addressed(at or ()), ready_file=ready_file)))
     except (WorldError, FaultError) as wrong:
@@ -125,10 +127,12 @@ def _opened(world: World, day: date | None) -> date:
     return opened
 
 
-def _terms(key: str | None, rate_limit: int, connections: int, loser: str) -> Terms:
+def _terms(key: str | None, plan: str, rate_limit: int, connections: int, loser: str) -> Terms:
+    if plan not in _POLYGON_PLANS:
+        raise WorldError(f"--polygon-plan must be one of {', '.join(_POLYGON_PLANS)}, found {plan!r}.")
     if loser not in _LOSERS:
         raise WorldError(f"--polygon-loser must be one of {', '.join(_LOSERS)}, found {loser!r}.")
-    return Terms(key=key, rate_limit=rate_limit, connections=connections, loser=_LOSERS[loser])
+    return Terms(key=key, realtime=plan == "realtime", rate_limit=rate_limit, connections=connections, loser=_LOSERS[loser])
 
 
 def _recorded(

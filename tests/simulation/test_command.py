@@ -73,6 +73,7 @@ def test_command_listens_on_a_free_port_and_stops_cleanly(tmp_path, minutes):
         (["--plan", "gold"], "--plan must be one of unlimited, basic"),
         (["--multiplier", "3"], "--multiplier must be 1, 2 or 4"),
         (["--world", "nowhere.parquet"], "found nothing at nowhere.parquet"),
+        (["--polygon-plan", "free"], "--polygon-plan must be one of realtime, delayed"),
         (["--polygon-loser", "both"], "--polygon-loser must be one of older, newer"),
         (["--at", "polygon"], "--at must look like polygon=8766 or polygon=/polygon"),
         (["--at", "crypto=8766"], "one of trading, data, stream, polygon"),
