@@ -89,8 +89,6 @@ class Alpaca:
     def assets(self) -> pl.DataFrame:
         """Active US equities."""
         listed = self._ask(self._trading, "/assets", {"status": "active", "asset_class": "us_equity"})
-        if not isinstance(listed, list):
-            raise Unreadable("expected a list of assets", listed)
         rows = [
             (asset["symbol"], asset.get("name") or asset["symbol"], asset.get("exchange") or "", asset["tradable"], asset["shortable"])
             for asset in read(listed, wire.ALPACA_ASSETS, self._refused)
@@ -171,7 +169,7 @@ class Alpaca:
                         pieces.append(_bars(symbol, rows, feed, refused))
                     else:
                         answered.discard(symbol)
-                        refused.add(symbol, f"expected a list of bars, found {type(rows).__name__}", rows)
+                        refused.add(symbol, f"expected a list of rows, found {type(rows).__name__}", rows)
         except Unreadable as error:  # where it should go on is not known either, so none of it counts as answered
             refused.add("", error.reason, error.raw)
             return Fetched(BARS.to_frame(), refused.frame(), (), tuple(sessions))

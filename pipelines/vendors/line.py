@@ -46,15 +46,16 @@ class Pace:
     A log of the last requests and no bucket that fills up: a full bucket and its refill together pass the vendor's limit in its first minute.
     """
 
-    def __init__(self, per_minute: int) -> None:
+    def __init__(self, per_minute: int, window: float = WINDOW) -> None:
         self._sent: deque[float] = deque(maxlen=per_minute)
+        self._window = window
         self._not_before = 0.0
         self.waited = 0.0
 
     def take(self) -> None:
         """Return when one more request may be sent."""
         now = time.monotonic()
-        free = self._sent[0] + WINDOW if len(self._sent) == self._sent.maxlen else now
+        free = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else now
         wait = max(free, self._not_before) - now
         if wait > 0:
             time.sleep(wait)

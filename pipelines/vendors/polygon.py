@@ -165,15 +165,13 @@ class Polygon:
         """One session of the whole market, cut to the symbols."""
         refused, wanted = Refused(), set(symbols)
         try:
-            answer = self._ask(self._client.get_grouped_daily_aggs, day, adjusted=False, include_otc=False)
+            sent = _results(self._ask(self._client.get_grouped_daily_aggs, day, adjusted=False, include_otc=False))
         except Unreadable as error:
             refused.add("", error.reason, error.raw)
             return Fetched(BARS.to_frame(), refused.frame(), (), (day,))
-        sent = _results(answer)
-        named = [row for row in sent if _ticker(row) is None or _ticker(row) in wanted] if isinstance(sent, list) else sent
-        good = read(named, wire.POLYGON_DAYS, refused)
+        good = read([row for row in sent if _ticker(row) is None or _ticker(row) in wanted], wire.POLYGON_DAYS, refused)
         rows = _frame([row["T"] for row in good], good, self.feed)
-        return Fetched(_midnight(rows), _midnight(refused.frame()), tuple(symbols) if isinstance(sent, list) else (), (day,))
+        return Fetched(_midnight(rows), _midnight(refused.frame()), tuple(symbols), (day,))
 
     def _bars(self, symbol: str, span: str, days: list[date], start: time, end: time) -> Fetched:
         edges = (_milliseconds(days[0], start), _milliseconds(days[-1], end))
@@ -255,10 +253,14 @@ class _Pool:
         return reply.whole
 
 
-def _results(answer: dict[str, Any]) -> Any:
-    """What is under `results`, which is missing where nothing matches."""
+def _results(answer: dict[str, Any]) -> list[Any]:
+    """What is under `results`, which is missing where nothing matches; `Unreadable` if it is no list."""
     found = answer.get("results")
-    return [] if found is None else found
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise Unreadable(f"expected a list of rows, found {type(found).__name__}", found)
+    return found
 
 
 def _ticker(row: Any) -> str | None:

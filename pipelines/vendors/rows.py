@@ -40,10 +40,9 @@ class Refused:
 
 
 def read(rows: Any, shape: TypeAdapter[list[T]], refused: Refused, symbol: str | None = None) -> list[T]:
-    """The rows that have the shape. `symbol` is whose they are, where the rows do not say so under `symbol` or `ticker`."""
+    """The rows that have the shape; `Unreadable` if there is no list of them. `symbol` is whose they are, where they do not say so themselves."""
     if not isinstance(rows, list):
-        refused.add(symbol, f"expected a list of rows, found {type(rows).__name__}", rows)
-        return []
+        raise Unreadable(f"expected a list of rows, found {type(rows).__name__}", rows)
     try:
         return shape.validate_python(rows, strict=True)
     except ValidationError as error:

@@ -87,8 +87,9 @@ def test_a_file_without_a_needed_column_is_refused_by_name(tmp_path: Path) -> No
 
 
 def test_actions_are_read_and_one_that_cannot_be_meant_is_told(tmp_path: Path) -> None:
-    text = "symbol,kind,ex_date,ratio,cash\nA,split,2024-06-10,2,\nA,dividend,2024-06-12,,0.24\nB,split,2024-06-10,0,\nB,spin,2024-06-10,2,\nA,split,2023-01-03,3,\n"
-    source = csv(tmp_path, "actions.csv", text + "A,split,soon,2,\n")
+    sound = ["A,split,2024-06-10,2,", "A,dividend,2024-06-12,,0.24", "A,split,2023-01-03,3,"]
+    wrong = ["B,split,2024-06-10,0,", "B,spin,2024-06-10,2,", "A,split,soon,2,"]
+    source = csv(tmp_path, "actions.csv", "\n".join(["symbol,kind,ex_date,ratio,cash", *sound, *wrong]))
     found = source.actions(["A", "B"], FIRST, LAST)
     assert found.schema == ACTIONS
     assert found.rows() == [("A", "split", date(2024, 6, 10), 2.0, 0.0, "files"), ("A", "dividend", date(2024, 6, 12), 1.0, 0.24, "files")]
