@@ -87,8 +87,8 @@ def test_trades_are_paged_without_loss(client, generated):
 def test_pages_end_inside_one_moment_and_go_on(client, generated, sort):
     """A trade that was corrected stands twice at the same time."""
     trader = client(generated, slip_rate=1.0)
-    trader.exchange.step_to(9, 36)
-    query = {"symbols": "AAPL", "start": "2026-11-20T14:30:00Z", "end": "2026-11-20T14:35:00Z", "sort": sort, "feed": "sip"}
+    trader.exchange.step_to(9, 39)
+    query = {"symbols": "AAPL", "start": "2026-11-20T14:36:00Z", "end": "2026-11-20T14:37:30Z", "sort": sort, "feed": "sip"}
     whole = [row for rows in trader.raw.get("/v2/stocks/trades", params=query).json()["trades"].values() for row in rows]
     assert len({row["t"] for row in whole}) < len(whole)
     seen, token = [], ""
