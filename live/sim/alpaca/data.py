@@ -46,11 +46,10 @@ class Shown:
         if kind == "bars":
             bars = rows(self.history.newest(symbol, self.feed.now))
             return bars[0] if bars else None
-        trade = self.feed.tape.last(symbol, self.feed.now)
-        if trade is None:
-            return None
-        place = place_of(self.feed.world.assets[symbol], self.feed.name)
-        return trade_row(trade, place) if kind == "trades" else quote_row(trade, place)
+        tape, place = self.feed.tape, place_of(self.feed.world.assets[symbol], self.feed.name)
+        if kind == "trades":
+            return None if (trade := tape.trade(symbol, self.feed.now)) is None else trade_row(trade, place)
+        return None if (quote := tape.quote(symbol, self.feed.now)) is None else quote_row(quote, place)
 
     def snapshot(self, symbol: str) -> dict[str, Any]:
         days = rows(self.history.daily(symbol, self.feed.now))[-2:]

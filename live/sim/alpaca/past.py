@@ -8,7 +8,7 @@ from live.sim.clock import MINUTE, new_york
 from live.sim.venue.feed import Feed
 from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
-from live.sim.worlds.world import Bars
+from live.sim.worlds.world import empty
 
 _FLAGS = {"cancel": "canceled", "correction": "incorrect"}
 
@@ -30,21 +30,21 @@ class Past:
             return
         sessions = self._world.calendar.since(max(new_york(start).date(), self._world.first), min(new_york(end).date(), self._world.last))
         for session in reversed(sessions) if newest else sessions:
-            bars = self._world.day(session.date).get(symbol)
-            if bars is None:
-                continue
-            first, last = (int(at) for at in bars.t.searchsorted([start - MINUTE + 1, end + 1]))
+            bars, played = self._world.day(session.date).get(symbol, empty()), self._world.ticks(session.date).get(symbol)
+            starts = bars.t if played is None else played.minutes
+            first, last = (int(at) for at in starts.searchsorted([start - MINUTE + 1, end + 1]))
             for row in range(last - 1, first - 1, -1) if newest else range(first, last):
-                found = self._minute(symbol, kind, bars, row, bounds=(start, end), now=now)
+                path = self._tape.expand(symbol, bars, row) if played is None else played.path(int(starts[row]))
+                slip = self._slips.find(symbol, bars, row) if played is None else None
+                found = self._minute(symbol, kind, path, slip, bounds=(start, end), now=now)
                 yield found[::-1] if newest else found
 
-    def _minute(self, symbol: str, kind: str, bars: Bars, row: int, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
+    def _minute(self, symbol: str, kind: str, path: list[Print], slip: Slip | None, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
         place = place_of(self._world.assets[symbol], self._feed.name)
-        path = [trade for trade in self._tape.expand(symbol, bars, row) if bounds[0] <= trade.at <= bounds[1]]
+        path = [trade for trade in path if bounds[0] <= trade.at <= bounds[1]]
         if kind == "quotes":
-            return [quote_row(trade, place) for trade in path]
-        slip = self._slips.find(symbol, bars, row)
-        told = [(trade, None) for trade in path] if slip is None else _told(path, slip, now)
+            return [quote_row(trade, place) for trade in path if trade.quoted]
+        told = [(trade, None) for trade in path if trade.traded] if slip is None else _told(path, slip, now)
         return [trade_row(trade, place, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
 
 

@@ -11,9 +11,10 @@ from live.sim.venue.feed import Feed
 from live.sim.venue.gate import Gate
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import Order
+from live.sim.worlds.conditions import CLOSING, OPENING
 from live.sim.worlds.halts import Change
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.tape import Tape
+from live.sim.worlds.tape import Print, Tape
 from live.sim.worlds.world import Bars, World
 
 _SETTLES = 15 * MINUTE  # after the extended hours; a paper account was charged between 20:06 and 20:17 New York
@@ -49,7 +50,7 @@ class Day:
         now = self._agenda.now
         for feed in self._feeds:
             feed.forget()
-        moments = sorted({edge for start in self._feeds[0].minutes for edge in (start, start + MINUTE)})
+        moments = sorted({edge for start in self._feeds[0].starts for edge in (start, start + MINUTE)})
         for feed in self._feeds:
             feed.plan(moments)
         for at in moments:
@@ -95,16 +96,20 @@ class Day:
             if order.status == "accepted" and order.time_in_force != "opg":
                 self._arrive(order)
         for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "opg"):
-            bars = self._regular(symbol)
+            bars, auction = self._regular(symbol), self._recorded(symbol, OPENING)
             first = self._tape.path(symbol, int(bars.t[0]))[0].at if len(bars) else self._tape.session.close
-            self._agenda.at(first, ORDER, partial(self._auction, symbol, "opg", float(bars.o[0]) if len(bars) else None))
+            price = float(bars.o[0]) if len(bars) else None
+            at, official = (first, price) if auction is None else (auction.at, auction.price / 10_000)
+            self._agenda.at(at, ORDER, partial(self._auction, symbol, "opg", official))
 
     def _close(self) -> None:
         found = self._gate.valuation()
         self._closing = (found.equity, found.maintenance)
         for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "cls"):
-            bars = self._regular(symbol)
-            self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", float(bars.c[-1]) if len(bars) else None))
+            bars, auction = self._regular(symbol), self._recorded(symbol, CLOSING)
+            price = float(bars.c[-1]) if len(bars) else None
+            official = price if auction is None else auction.price / 10_000
+            self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", official))
 
     def _settle(self) -> None:
         """The day's fees are charged."""
@@ -115,6 +120,11 @@ class Day:
         for order in self._desk.open(symbol):
             if order.time_in_force == force and order.expires_at <= self._tape.session.close and self._matching is not None:
                 self._matching.auction(order, price)
+
+    def _recorded(self, symbol: str, letter: str) -> Print | None:
+        """The auction as it was recorded, if ticks are played. The closing one is executed at the close, some seconds before its print."""
+        played = self._tape.ticks.get(symbol)
+        return None if played is None else played.auction(letter)
 
     def _regular(self, symbol: str) -> Bars:
         """Minutes of the regular session; the venue alone may look ahead in them."""

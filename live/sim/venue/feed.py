@@ -2,13 +2,15 @@
 
 from functools import partial
 
+import numpy as np
+
 from live.sim.clock import MINUTE
 from live.sim.venue.agenda import BOUNDARY, TRADE
 from live.sim.venue.desk import Desk
 from live.sim.venue.matching import Matching
 from live.sim.worlds.slips import Slip, Slips
 from live.sim.worlds.tape import Print, Tape, ticks
-from live.sim.worlds.world import Bars, World
+from live.sim.worlds.world import Bars, World, empty
 
 Row = tuple[str, Bars, int]
 """A symbol, and its minute by bars and position."""
@@ -27,6 +29,7 @@ class Feed:
         self._desk = desk
         self._agenda = desk.agenda
         self._rows: dict[int, list[Row]] | None = None
+        self._silent: dict[int, list[str]] = {}  # recorded symbols in minutes that have no bar, only quotes or trades that make none
         self._expanded: set[tuple[str, int]] = set()
 
     @property
@@ -38,11 +41,20 @@ class Feed:
     def minutes(self) -> dict[int, list[Row]]:
         """What starts when, in the running session."""
         if self._rows is None:
-            self._rows = {}
+            self._rows, self._silent = {}, {}
             for symbol, bars in self.tape.columns.items():
                 for row, start in enumerate(bars.t.tolist()):
                     self._rows.setdefault(start, []).append((symbol, bars, row))
+            for symbol in self.tape.ticks:
+                starts, barred = self.tape.minutes(symbol), self.tape.columns.get(symbol, empty()).t
+                for start in np.setdiff1d(starts, barred).tolist():
+                    self._silent.setdefault(start, []).append(symbol)
         return self._rows
+
+    @property
+    def starts(self) -> set[int]:
+        """Of all minutes in which anything happens."""
+        return {*self.minutes, *self._silent}
 
     def plan(self, moments: list[int]) -> None:
         """Enter the edges of a session's minutes into the agenda."""
@@ -68,12 +80,20 @@ class Feed:
         if done and audience is not None:
             audience.bars(self, self._told(done))
         for symbol, bars, row in self.minutes.get(at, ()):
-            watched = audience is not None and audience.watches(self, symbol)
-            if watched or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
+            if self._watched(symbol) or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
+                self._expand(symbol, at)
+        for symbol in self._silent.get(at, ()):
+            if self._watched(symbol) or (self.matching is not None and self._desk.working(symbol)):
                 self._expand(symbol, at)
 
+    def _watched(self, symbol: str) -> bool:
+        return self._desk.audience is not None and self._desk.audience.watches(self, symbol)
+
     def _touched(self, symbol: str, bars: Bars, row: int) -> bool:
-        return self.matching is not None and self.matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))
+        """Whether the minute can matter to an order. Recorded quotes may go beyond its bar."""
+        if self.matching is None:
+            return False
+        return symbol in self.tape.ticks or self.matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))
 
     def _told(self, rows: list[Row]) -> list[Row]:
         """The minute as it is told at first; what was wrong is put right later."""
@@ -104,9 +124,9 @@ class Feed:
     def _trade(self, symbol: str, trade: Print, told: Print | None) -> None:
         if told is not None:
             self._tell(symbol, told)
-        if self.matching is not None:
+        if self.matching is not None and trade.counts:
             self.matching.trade(symbol, trade)
 
     def _tell(self, symbol: str, trade: Print) -> None:
-        if self._desk.audience is not None and self._desk.audience.watches(self, symbol):
+        if self._desk.audience is not None and self._watched(symbol):
             self._desk.audience.trade(self, symbol, trade)

@@ -206,9 +206,10 @@ class Gate:
             if limit is None and stop is None:
                 raise unacceptable(f"no price available for {symbol}")
             return limit or stop or ZERO
+        ask = dollars(trade.ask or trade.price)
         if side == "buy":
-            return cushion(stop if stop is not None else dollars(trade.ask))
-        return max(limit or ZERO, dollars(trade.ask) * _SHORT_MARGIN)
+            return cushion(stop if stop is not None else ask)
+        return max(limit or ZERO, ask * _SHORT_MARGIN)
 
 
 def tradable(asset: Asset | None, ticket: Ticket) -> Asset:

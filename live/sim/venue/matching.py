@@ -241,14 +241,16 @@ class Matching:
         return session.regular(now) or (order.extended_hours and session.extended(now))
 
     def _price(self, order: Order, trade: Print) -> Decimal | None:
-        """What the order would trade at against that quote; None when it is not marketable."""
+        """What the order would trade at against that quote; None when it is not marketable, or when nobody quotes the other side."""
         quote = dollars(trade.ask if order.side == "buy" else trade.bid)
         limit = order.limit_price
+        through = limit is not None and trade.traded and (ticks(limit) - trade.price) * order.sign > 0
+        if not quote:
+            return limit if through and order.resting else None
         if order.type == "stop" and order.side == "buy" and order.stop_price is not None:
             return quote if quote <= cushion(order.stop_price) else None
         if limit is None:
             return quote
-        through = (ticks(limit) - trade.price) * order.sign > 0
         if (limit - quote) * order.sign < 0 and not through:
             return None
         better = min(quote, limit) if order.side == "buy" else max(quote, limit)

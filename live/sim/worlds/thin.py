@@ -9,6 +9,7 @@ import numpy as np
 
 from live.sim.clock import new_york
 from live.sim.worlds.feeds import seen, session, share
+from live.sim.worlds.ticks import Ticks
 from live.sim.worlds.world import Bars, World, group, join
 
 _RECENT = 8  # sessions whose minutes are kept
@@ -33,6 +34,10 @@ class ThinWorld:
             self._days.pop(next(iter(self._days)) if len(self._days) >= _RECENT else day, None)
             known = self._days[day] = whole, session(whole, seed=self._world.seed)
         return known[1]
+
+    def ticks(self, day: date) -> Mapping[str, Ticks]:
+        """None: the venue's own trades are invented, whatever was recorded of the market."""
+        return {}
 
     def daily(self, symbol: str, before: date) -> Bars:
         """A session in which the venue printed nothing has no day; of one without minutes only the volume is known to be thin."""
