@@ -24,9 +24,6 @@ from pipelines.settings import Settings
 
 HOW_TO_MAKE = "make one with `make demo` or `daybot up`"
 
-LOOKS = 5
-"""Times that a reader looks for the lake's files when they go while it reads; writers merge a session's files once in a while."""
-
 
 def version(session: date, made: datetime, content: str) -> str:
     """A snapshot's unique name: the session it is for, the moment to the millisecond in UTC, the start of its content's hash."""
@@ -123,18 +120,17 @@ def bars(
     after this moment were there. Without a feed there must be only one: bars of two feeds are never mixed unasked.
     """
     where = storage(settings)
-    for _ in range(LOOKS):
+
+    def look() -> pl.DataFrame:
         found = layout.files(where, resolution, first, last, feed, views.KINDS[view])
         feeds = sorted({file.feed for file in found})
         if len(feeds) > 1:
             raise DataError(f"expected bars of one feed from {first} to {last}, found {feeds}; say which with feed=")
         if not found:
             raise MissingData(f"expected {resolution} bars from {first} to {last} in {settings.lake}, found none; {HOW_TO_MAKE}")
-        try:
-            return views.bars(where, found, view, symbols, asof)
-        except FileNotFoundError:  # between the look and the reading a writer made one file of several
-            continue
-    raise DataError(f"expected the files of {resolution} bars in {settings.lake} to stay, found them gone {LOOKS} times; see who removes them")
+        return views.bars(where, found, view, symbols, asof)
+
+    return layout.steady(look)
 
 
 def feeds(settings: Settings, resolution: Resolution, first: date, last: date, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import NEW_YORK
-from pipelines.lake.layout import ANSWERS, FETCHED, KEY, Asked, File, Kind, Resolution, asked, files, note, once, path, scan
+from pipelines.lake.layout import ANSWERS, FETCHED, KEY, Asked, File, Kind, Resolution, asked, files, note, once, path, scan, steady
 from pipelines.lake.storage import storage
 from pipelines.settings import Settings
 
@@ -57,8 +57,7 @@ class Lake:
         fresh = good.drop("session", strict=False)
         _belonging(fresh, feed, symbols)
         self._refuse(resolution, session, feed, bad.drop("session", strict=False), symbols, moment)
-        here = files(self._storage, resolution, session, session, feed, FETCHED)
-        first, revised = _news(self._known(here, symbols), fresh, bad)
+        first, revised = _news(self._known(resolution, session, feed, symbols), fresh, bad)
         # The file that says that all is here comes last: killed before it, the same question is asked again.
         if revised.height:
             self._write(resolution, session, feed, "revised", revised, moment, {} if first.height else {moment.isoformat(): symbols})
@@ -79,19 +78,7 @@ class Lake:
 
     def refused(self, resolution: Resolution, first: date, last: date, feed: str) -> pl.DataFrame | None:
         """What the newest answer about each symbol and session had refused, with `reason`, `raw` and `session`; None if nothing ever was."""
-        found = files(self._storage, resolution, first, last, feed, ["refused"])
-        if not found:
-            return None
-        answers = [
-            (file.session, symbol, datetime.fromisoformat(moment))
-            for file, answer in zip(found, asked(self._storage, found), strict=True)
-            for moment, symbols in answer.items()
-            for symbol in symbols
-        ]
-        schema = pl.Schema([("session", pl.Date), ("symbol", pl.String), ("learned_at", pl.Datetime("us", "UTC"))])
-        newest = pl.DataFrame(answers, schema=schema, orient="row").group_by("session", "symbol").agg(pl.col("learned_at").max())
-        rows = scan(self._storage, found).collect()
-        return rows.join(newest, on=["session", "symbol", "learned_at"], how="semi").sort("session", *KEY)
+        return steady(lambda: self._refused(files(self._storage, resolution, first, last, feed, ["refused"])))
 
     def compact(self, resolution: Resolution, session: date, feed: str) -> None:
         """Make one file of each kind of fetched ones; every row stays. A reader of the old ones has to look again."""
@@ -126,17 +113,38 @@ class Lake:
         learned = rows.with_columns(pl.lit(moment, pl.Datetime("us", "UTC")).alias("learned_at"))
         self._storage.write(path(resolution, session, feed, kind, moment), learned.sort(KEY), note(answers))
 
-    def _known(self, here: Sequence[File], symbols: Sequence[str]) -> pl.DataFrame | None:
-        """The newest row of every bar of these symbols, gone ones included; None if nothing was ever fetched."""
-        if not here:
+    def _refused(self, found: Sequence[File]) -> pl.DataFrame | None:
+        if not found:
             return None
-        return once(scan(self._storage, here).filter(pl.col("symbol").is_in(symbols)).collect(), "last")
+        answers = [
+            (file.session, symbol, datetime.fromisoformat(moment))
+            for file, answer in zip(found, asked(self._storage, found), strict=True)
+            for moment, symbols in answer.items()
+            for symbol in symbols
+        ]
+        schema = pl.Schema([("session", pl.Date), ("symbol", pl.String), ("learned_at", pl.Datetime("us", "UTC"))])
+        newest = pl.DataFrame(answers, schema=schema, orient="row").group_by("session", "symbol").agg(pl.col("learned_at").max())
+        rows = scan(self._storage, found).collect()
+        return rows.join(newest, on=["session", "symbol", "learned_at"], how="semi").sort("session", *KEY)
+
+    def _known(self, resolution: Resolution, session: date, feed: str, symbols: Sequence[str]) -> pl.DataFrame | None:
+        """The newest row of every bar of these symbols, gone ones included; None if nothing was ever fetched."""
+
+        def look() -> pl.DataFrame | None:
+            found = files(self._storage, resolution, session, session, feed, FETCHED)
+            return once(scan(self._storage, found).filter(pl.col("symbol").is_in(symbols)).collect(), "last") if found else None
+
+        return steady(look)
 
     def _answered(self, resolution: Resolution, sessions: Sequence[date], feed: str) -> dict[date, set[str]]:
         """By session the symbols that its files answer for; an answer from before the session's bars were final does not count."""
-        found = files(self._storage, resolution, min(sessions), max(sessions), feed, ANSWERS) if sessions else []
+
+        def look() -> list[tuple[File, Asked]]:
+            found = files(self._storage, resolution, min(sessions), max(sessions), feed, ANSWERS) if sessions else []
+            return list(zip(found, asked(self._storage, found), strict=True))
+
         answered: dict[date, set[str]] = {}
-        for file, answer in zip(found, asked(self._storage, found), strict=True):
+        for file, answer in steady(look):
             final = _final(file.session)
             for moment, symbols in answer.items():
                 if datetime.fromisoformat(moment) >= final:

@@ -5,14 +5,17 @@ A fetched file's note says for which symbols the vendor was asked and when, so t
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import date, datetime
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 import polars as pl
 
 from pipelines.core.errors import DataError
 from pipelines.lake.storage import SUFFIX, Storage
+
+T = TypeVar("T")
 
 Resolution: TypeAlias = Literal["day", "minute"]
 
@@ -26,6 +29,9 @@ ANSWERS: tuple[Kind, ...] = (*FETCHED, "confirmed")
 Asked: TypeAlias = dict[str, list[str]]
 """Moment of asking (ISO, UTC) to the symbols asked for."""
 
+LOOKS = 4
+"""Times that a reader looks again; a session's files are merged once in a while, so once is enough."""
+
 KEY = ("symbol", "timestamp")
 STAMP = "%Y%m%dT%H%M%S%f"
 
@@ -38,6 +44,14 @@ class File(NamedTuple):
     feed: str
     kind: str
     label: str
+
+
+def steady(look: Callable[[], T]) -> T:
+    """What `look` finds, which lists files and reads them. It looks again where a writer has meanwhile made one file of several."""
+    for _ in range(LOOKS):
+        with suppress(FileNotFoundError):
+            return look()
+    return look()
 
 
 def path(resolution: Resolution, session: date, feed: str, kind: Kind, label: str | datetime) -> str:

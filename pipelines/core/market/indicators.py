@@ -43,6 +43,15 @@ CLOSES = 18  # a place, a mean, a sum of squares, then the ring
 VOLUMES = CLOSES + 3 + WINDOW
 SLOTS = VOLUMES + 3 + WINDOW
 
+SHARES = {
+    **dict.fromkeys((EMA_9 + 1, EMA_21 + 1, EMA_50 + 1, ATR + 1, GAIN + 1, LOSS + 1, LAST_CLOSE, RANGE_HIGH, RANGE_LOW), -1),
+    **dict.fromkeys((CLOSES + 1, *range(CLOSES + 3, VOLUMES)), -1),
+    CLOSES + 2: -2,
+    **dict.fromkeys((VOLUME, VOLUMES + 1, *range(VOLUMES + 3, SLOTS)), 1),
+    VOLUMES + 2: 2,
+}
+"""With which power of a split's ratio each slot goes: dollars a share fall by it, shares rise; counts and turnover in dollars stay."""
+
 
 F = TypeVar("F", bound=Callable[..., object])
 
