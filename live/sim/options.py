@@ -15,6 +15,18 @@ World = Annotated[
         "Without it the market is generated.",
     ),
 ]
+Ticks = Annotated[
+    list[Path] | None,
+    Option(
+        rich_help_panel=_MARKET,
+        help="Recorded trades (symbol, timestamp, price, size, exchange, conditions) and quotes (symbol, timestamp, bid, ask, bid_size, ask_size, "
+        "exchange): played as they were, minutes are made of them. Repeatable.",
+    ),
+]
+ThinIex = Annotated[
+    bool,
+    Option("--thin-iex", rich_help_panel=_MARKET, help="Recorded market: the iex feed shows one venue's share, as a generated one's always does."),
+]
 History = Annotated[
     list[Path] | None,
     Option(

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -42,6 +43,8 @@ def exchange(
     world: said.World = None,
     history: said.History = None,
     actions: said.Actions = None,
+    ticks: said.Ticks = None,
+    thin_iex: said.ThinIex = False,
     assets: said.Assets = None,
     seed: said.Seed = 7,
     splits: said.Splits = False,
@@ -92,8 +95,9 @@ def exchange(
     """
     try:
         listed = listing.read(assets) if assets is not None else None
-        if world or history or actions:
-            built: World = _recorded(world or [], history or [], actions, day=_date(day), seed=seed, assets=listed)
+        if world or ticks or history or actions:
+            files = _Files(world or [], ticks or [], history or [], actions)
+            built: World = _recorded(files, day=_date(day), seed=seed, assets=listed, thin=thin_iex)
         else:
             built = GeneratedWorld(day=_date(day) or _GENERATED_DAY, seed=seed, extended=extended, halts=halts, splits=splits, assets=listed)
         options = Options(
@@ -135,13 +139,30 @@ def _terms(key: str | None, plan: str, rate_limit: int, connections: int, loser:
     return Terms(key=key, realtime=plan == "realtime", rate_limit=rate_limit, connections=connections, loser=_LOSERS[loser])
 
 
-def _recorded(
-    minutes: list[Path], history: list[Path], actions: Path | None, *, day: date | None, seed: int, assets: Mapping[str, Asset] | None
-) -> World:
-    if not minutes:
-        name = "--history" if history else "--actions"
-        raise WorldError(f"{name} belongs to recorded minutes, but no --world FILE was given. Name the minutes, or drop {name}.")
-    return RecordedWorld(minutes=minutes, history=history, day=day, seed=seed, actions=read(actions) if actions else None, assets=assets)
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What was recorded."""
+
+    minutes: list[Path]
+    ticks: list[Path]
+    history: list[Path]
+    actions: Path | None
+
+
+def _recorded(files: _Files, *, day: date | None, seed: int, assets: Mapping[str, Asset] | None, thin: bool) -> World:
+    if not (files.minutes or files.ticks):
+        name = "--history" if files.history else "--actions"
+        raise WorldError(f"{name} belongs to recorded minutes or ticks, but no --world FILE was given. Name the minutes, or --ticks, or drop {name}.")
+    return RecordedWorld(
+        minutes=files.minutes,
+        ticks=files.ticks,
+        history=files.history,
+        day=day,
+        seed=seed,
+        actions=read(files.actions) if files.actions else None,
+        assets=assets,
+        thin=thin,
+    )
 
 
 def _plan(name: str) -> Plan:

@@ -47,10 +47,10 @@ def minute(symbol: str, bars: Bars, row: int, *, day: Bars, session: Session) ->
 
 
 def second(symbol: str, start: int, *, path: list[Print], day: Bars, session: Session) -> dict[str, Any]:
-    """One finished second made of its trades; `path` is the whole minute they lie in."""
-    inside = [found for found in path if start <= found.at < start + SECOND and found.traded]
-    before = [found for found in path if found.at < start + SECOND]
-    prices = [found.price / 10_000 for found in inside]
+    """One finished second made of its trades, of which one counts at least; `path` is the whole minute they lie in."""
+    before = [found for found in path if found.traded and found.at < start + SECOND]
+    inside = [found for found in before if found.at >= start]
+    prices = [found.price / 10_000 for found in inside if found.counts]
     volume, value = sum(found.size for found in inside), sum(found.size * found.price for found in inside)
     done = int(np.searchsorted(day.t, start - start % MINUTE))
     total = int(day.v[:done].sum()) + sum(found.size for found in before)

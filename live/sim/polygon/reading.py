@@ -84,7 +84,7 @@ class Reading:
 
     def _seconds(self, symbol: str, start: int, end: int) -> Bars:
         """Finished seconds, made of the trades inside their minutes."""
-        trades = [found for _, _, found in self._trades.between(symbol, start, end - 1, newest=False) if found.traded]
+        trades = [found for _, _, found in self._trades.between(symbol, start, end - 1, newest=False) if found.traded and found.counts]
         starts: Integers = np.array([found.at - found.at % SECOND for found in trades], np.int64)
         prices: Floats = np.array([found.price / 10_000 for found in trades], np.float64)
         sizes: Integers = np.array([found.size for found in trades], np.int64)

@@ -76,13 +76,13 @@ class Snapshots:
     def _newest(self, ticker: str) -> tuple[dict[str, Any], dict[str, Any], int]:
         """Trade and quote in nanoseconds; empty for a ticker that never traded."""
         tape = self._feed.tape
-        found = tape.last(ticker, self._feed.now)
-        if found is None:
+        found, stands = tape.trade(ticker, self._feed.now), tape.quote(ticker, self._feed.now)
+        if found is None or stands is None:
             return {}, {}, 0
-        number, (bid, ask) = sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight), found.shown
+        number, (bid, ask) = sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight), stands.shown
         place = FACILITY if reported(number) else market(self._feed.world.assets[ticker]).id
         trade = {"c": [0], "i": str(number), "p": found.price / 10_000, "s": found.size, "t": found.at, "x": place}
-        return trade, {"P": found.ask / 10_000, "S": ask, "p": found.bid / 10_000, "s": bid, "t": found.at}, found.at
+        return trade, {"P": stands.ask / 10_000, "S": ask, "p": stands.bid / 10_000, "s": bid, "t": stands.at}, max(found.at, stands.at)
 
 
 def _day(bars: Bars) -> dict[str, Any]:

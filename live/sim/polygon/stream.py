@@ -75,7 +75,7 @@ class Stream:
         for line in self._lines:
             line.tell([message for channel, message in messages.items() if line.wants(channel, symbol)])
         end = found.at - found.at % SECOND + SECOND
-        if found.traded and (symbol, end) not in self._due and any(line.wants("A", symbol) for line in self._lines):
+        if found.traded and found.counts and (symbol, end) not in self._due and any(line.wants("A", symbol) for line in self._lines):
             self._due.add((symbol, end))
             self._venue.agenda.at(end, BOUNDARY, partial(self._second, symbol, end - SECOND))
 

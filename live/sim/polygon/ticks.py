@@ -40,7 +40,7 @@ class Ticks:
     async def last_trade(self, request: Request) -> Response:
         """`f` and `r` belong to trades that came through a reporting facility; `e` 0 is not corrected."""
         ticker = stock(request)
-        found, number = self._last(ticker)
+        found, number = self._last(ticker, self._feed.tape.trade)
         at = market(self._feed.world.assets[ticker])
         off = reported(number)
         body = {"T": ticker, "p": found.price / 10_000, "s": found.size, "x": FACILITY if off else at.id, "c": [0], "i": str(number)}
@@ -49,7 +49,7 @@ class Ticks:
 
     async def last_quote(self, request: Request) -> Response:
         ticker = stock(request)
-        found, number = self._last(ticker)
+        found, number = self._last(ticker, self._feed.tape.quote)
         at, (bid, ask) = market(self._feed.world.assets[ticker]), found.shown
         body = {"T": ticker, "p": found.bid / 10_000, "s": bid, "x": at.id, "P": found.ask / 10_000, "S": ask, "X": at.id}
         return self._replies.told({"results": {**body, "t": found.at, "y": found.at, "q": number, "z": at.tape}})
@@ -60,10 +60,10 @@ class Ticks:
     async def quotes(self, request: Request) -> Response:
         return self._paged(request, self._quote, lambda found: found.quoted)
 
-    def _last(self, ticker: str) -> tuple[Print, int]:
+    def _last(self, ticker: str, newest: Callable[[str, int], Print | None]) -> tuple[Print, int]:
         """With its sequence number."""
         tape = self._feed.tape
-        found = tape.last(ticker, self._feed.now) if ticker in self._feed.world.assets else None
+        found = newest(ticker, self._feed.now) if ticker in self._feed.world.assets else None
         if found is None:
             raise absent("Ticker not found.")
         return found, sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight)

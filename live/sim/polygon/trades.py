@@ -1,13 +1,14 @@
 """Single trades and quotes of any session, numbered, as they had been told by the feed's clock."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from live.sim.clock import MINUTE, new_york
 from live.sim.polygon.markets import sequence
 from live.sim.venue.feed import Feed
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.tape import Print
-from live.sim.worlds.world import Bars
+from live.sim.worlds.world import Bars, empty
 
 _DAY = 10**10  # more than any sequence number
 Numbered = tuple[int, int, Print]
@@ -31,9 +32,8 @@ class Trades:
         """Both bounds are included."""
         world, end = self._feed.world, min(end, self._feed.now)
         for session in self.sessions(start, end, newest=newest) if symbol in world.assets else ():
-            bars = world.day(session.date).get(symbol)
-            if bars is None:
-                continue
+            bars, played = world.day(session.date).get(symbol, empty()), world.ticks(session.date).get(symbol)
+            bars = bars if played is None else replace(bars, t=played.minutes)  # recorded ticks need no bar
             first, last = (int(row) for row in bars.t.searchsorted([start - MINUTE + 1, end + 1]))
             for row in range(last - 1, first - 1, -1) if newest else range(first, last):
                 found = [each for each in self._minute(session, symbol, bars, row) if start <= each[2].at <= end]

@@ -197,9 +197,10 @@ class Tape:
 
     def expand(self, symbol: str, bars: Bars, row: int) -> list[Print]:
         """What happened inside one bar of whatever session, recorded or invented."""
-        start, volume = int(bars.t[row]), int(bars.v[row])
+        start = int(bars.t[row])
         if (played := self._world.ticks(new_york(start).date()).get(symbol)) is not None:
             return played.path(start)
+        volume = int(bars.v[row])
         rng = Random((self._world.seed * 1_000_003 + self._rank[symbol]) * 10**12 + start // MINUTE)
         corners = tuple(ticks(float(column[row])) for column in (bars.o, bars.h, bars.l, bars.c))
         prices = _walk(rng, corners, min(_TRADES, max(volume, 1)))
