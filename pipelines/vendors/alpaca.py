@@ -24,7 +24,7 @@ from pipelines.core.errors import BrokerError, Unreachable
 from pipelines.core.market.session import NEW_YORK
 from pipelines.settings import Mode, Settings
 from pipelines.vendors import calendar, wire
-from pipelines.vendors.line import TIMEOUT, Line, Reply, addressed
+from pipelines.vendors.line import TIMEOUT, Line, Reply, addressed, shared
 from pipelines.vendors.rows import Refused, Unreadable, read, table, timed
 from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic
 
@@ -53,7 +53,9 @@ class Alpaca:
     def __init__(self, settings: Settings) -> None:
         key, secret = settings.keys
         self._settings = settings
-        self._line = Line(per_minute=settings.alpaca_rate, retries=settings.vendor_retries, backoff=settings.vendor_backoff)
+        self._line = Line(
+            shared(f"{settings.data_url} {key}", settings.alpaca_rate), retries=settings.vendor_retries, backoff=settings.vendor_backoff
+        )
         self._session = _Session(self._line)
         self._refused = Refused()
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=settings.data_url)

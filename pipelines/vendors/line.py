@@ -7,6 +7,8 @@ own way and without a pace. That is switched off where they are wrapped; this is
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from threading import Lock
 from typing import NamedTuple
 
 import requests
@@ -50,21 +52,22 @@ class Pace:
         self._sent: deque[float] = deque(maxlen=per_minute)
         self._window = window
         self._not_before = 0.0
-        self.waited = 0.0
+        self._lock = Lock()
 
-    def take(self) -> None:
-        """Return when one more request may be sent."""
-        now = time.monotonic()
-        free = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else now
-        wait = max(free, self._not_before) - now
-        if wait > 0:
-            time.sleep(wait)
-            self.waited += wait
-        self._sent.append(time.monotonic())
+    def take(self) -> float:
+        """Return when one more request may be sent: how many seconds that took."""
+        with self._lock:
+            now = time.monotonic()
+            free = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else now
+            at = max(now, free, self._not_before)
+            self._sent.append(at)
+        time.sleep(at - now)
+        return at - now
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long."""
-        self._not_before = max(self._not_before, time.monotonic() + min(max(seconds, 0.0), LONGEST))
+        with self._lock:
+            self._not_before = max(self._not_before, time.monotonic() + min(max(seconds, 0.0), LONGEST))
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """`Retry-After` (seconds or a date), and `X-RateLimit-Reset` (unix seconds) once `X-RateLimit-Remaining` is used up."""
@@ -75,25 +78,32 @@ class Pace:
             self.hold(int(reset) - time.time())
 
 
+@cache
+def shared(account: str, per_minute: int) -> Pace:
+    """The one pace of this process for an account: the limit is the account's, however many sources there are."""
+    return Pace(per_minute)
+
+
 class Line:
     """`retries` more tries after a 429, a 5xx, no answer, or an answer that is no JSON; the waits between them double from `backoff` seconds."""
 
-    def __init__(self, *, per_minute: int, retries: int, backoff: float) -> None:
+    def __init__(self, pace: Pace, *, retries: int, backoff: float) -> None:
         # Of its own accord urllib3 repeats the first time at once: the usual cause is a kept connection that the server had closed.
         self._patience = Retry(total=retries, backoff_factor=backoff, backoff_jitter=backoff, backoff_max=LONGEST)
-        self._pace = Pace(per_minute)
+        self._pace = pace
         self._requests = self._repeats = 0
+        self._waited = 0.0
 
     @property
     def traffic(self) -> Traffic:
         """What was sent so far."""
-        return Traffic(self._requests, self._repeats, self._pace.waited)
+        return Traffic(self._requests, self._repeats, self._waited)
 
     def ask(self, send: Callable[[], Reply]) -> Reply:
         """The answer that `send` gets, the last one if none was good. Raises what `send` raised when there was none at all."""
         patience = self._patience.new()
         while True:
-            self._pace.take()
+            self._waited += self._pace.take()
             self._requests += 1
             try:
                 reply = send()

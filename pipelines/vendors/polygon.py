@@ -20,7 +20,7 @@ from pipelines.core.errors import BrokerError, Unreachable
 from pipelines.core.market.session import NEW_YORK
 from pipelines.settings import Mode, Settings
 from pipelines.vendors import calendar, wire
-from pipelines.vendors.line import TIMEOUT, Line, Reply
+from pipelines.vendors.line import TIMEOUT, Line, Reply, shared
 from pipelines.vendors.rows import Refused, Unreadable, read
 from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic
 
@@ -54,7 +54,11 @@ class Polygon:
         package = "massive" if find_spec("massive") else "polygon"
         self._settings = settings
         self._base = settings.polygon_base_url
-        self._line = Line(per_minute=settings.polygon_rate, retries=settings.vendor_retries, backoff=settings.vendor_backoff)
+        self._line = Line(
+            shared(f"{self._base} {settings.polygon_api_key.get_secret_value()}", settings.polygon_rate),
+            retries=settings.vendor_retries,
+            backoff=settings.vendor_backoff,
+        )
         self._refused = Refused()
         self._bad: type[Exception] = import_module(f"{package}.exceptions").BadResponse
         self._client = import_module(package).RESTClient(settings.polygon_api_key.get_secret_value(), base=self._base)

@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import polars as pl
 import pytest
 
+from live.sim.polygon.industries import industry
+from live.sim.worlds.universe import listings
 from pipelines.core.briefing import UNKNOWN_SECTOR
 from pipelines.core.errors import DataError, SettingsError
 from pipelines.defs.resources import DayBot
-from pipelines.vendors import calendar, sectors
+from pipelines.vendors import calendar, industries, sectors
 from pipelines.vendors.choice import choose, second
 
 
@@ -80,3 +83,23 @@ def test_every_member_of_the_index_has_a_sector() -> None:
     known = sectors.sectors()
     assert len(sectors.members()) > 490
     assert {known[symbol] for symbol in sectors.members()} == set(sectors.GICS)
+
+
+def test_the_industry_code_says_the_sector_where_both_are_known() -> None:
+    """Against the codes that 40 companies have filed with the SEC, and their GICS sectors."""
+    filed = {row.symbol: industry(row.symbol, row.sector) for row in listings() if row.sector}
+    known = sectors.sectors()
+    apart = {symbol for symbol, found in filed.items() if found is not None and industries.sector(found.code) != known[symbol]}
+    assert len(filed) == 40
+    assert apart == {"DIS", "V"}, "amusement parks, and a payment network under business services: registered as something else"
+
+
+@pytest.mark.parametrize("sic", ["", "abc", "99", "12345", "9999", "8600", "-100", "٣٥٧١"])
+def test_what_is_no_industry_stays_unknown(sic: str) -> None:
+    assert industries.sector(sic) == UNKNOWN_SECTOR
+
+
+def test_every_industry_leads_to_a_sector_of_gics_or_to_unknown_and_no_two_rows_contend() -> None:
+    assert {industries.sector(f"{code:04d}") for code in range(10_000)} == {*sectors.GICS, UNKNOWN_SECTOR}
+    for rows in (industries.WITHIN, industries.GROUPS):
+        assert all(first <= last < following for (first, last, _), (following, _, _) in pairwise(rows))
