@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from live.sim.clock import DAY, MINUTE
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.ticks import Ticks
 from live.sim.worlds.world import Bars, World, group, join
 
 

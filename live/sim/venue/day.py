@@ -11,8 +11,8 @@ from live.sim.venue.feed import Feed
 from live.sim.venue.gate import Gate
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import Order
-from live.sim.worlds.conditions import CLOSING, OPENING
 from live.sim.worlds.halts import Change
+from live.sim.worlds.recording.conditions import CLOSING, OPENING
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.tape import Print, Tape
 from live.sim.worlds.world import Bars, World

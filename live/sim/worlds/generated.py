@@ -18,8 +18,8 @@ from live.sim.worlds.actions import Actions
 from live.sim.worlds.events import events, scales
 from live.sim.worlds.halts import Halt, drawn
 from live.sim.worlds.outside import outside
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
-from live.sim.worlds.ticks import Ticks
 from live.sim.worlds.universe import listings
 from live.sim.worlds.world import Asset, Bars, Floats, Integers, empty, join
 

@@ -11,8 +11,9 @@ from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
+from live.sim.worlds.recording.tables import read
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
-from live.sim.worlds.ticks import Ticks, read
 from live.sim.worlds.world import Asset, Bars, empty, group, join
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")

@@ -9,7 +9,7 @@ import numpy as np
 
 from live.sim.clock import new_york
 from live.sim.worlds.feeds import seen, session, share
-from live.sim.worlds.ticks import Ticks
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.world import Bars, World, group, join
 
 _RECENT = 8  # sessions whose minutes are kept

@@ -17,7 +17,7 @@ from live.sim.worlds.halts import Halt
 from live.sim.worlds.sessions import Calendar, Session
 
 if TYPE_CHECKING:  # they are made of bars and prints
-    from live.sim.worlds.ticks import Ticks
+    from live.sim.worlds.recording.ticks import Ticks
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
