@@ -328,3 +328,11 @@ def test_inject_says_what_is_wrong(flat):
         with pytest.raises(SimulationError, match=words):
             flat.exchange.inject(**fault)
     assert flat.raw.get("/sim/faults").json() == []
+
+
+def test_a_stall_whose_client_has_gone_ends_quietly(flat, caplog):
+    flat.exchange.inject(kind="rest.stall", path="/v2/orders", seconds=30)
+    with pytest.raises(httpx.ReadTimeout):
+        flat.raw.post("/v2/orders", json=ORDER, timeout=0.1)
+    assert flat.raw.get("/v2/account").status_code == 200
+    assert (orders(flat), caplog.text) == ([], "")

@@ -26,7 +26,7 @@ class Shown:
     body: bytes
 
     def says(self, content: Any, status: int = 200) -> "Shown":
-        return replace(self, status=status, body=json.dumps(content).encode(), headers=[(b"content-type", b"application/json")])
+        return replace(self, status=status, body=encoded(content), headers=[(b"content-type", b"application/json")])
 
     @property
     def content(self) -> Any:
@@ -36,6 +36,10 @@ class Shown:
         with contextlib.suppress(ValueError):
             return json.loads(self.body)
         return None
+
+
+def encoded(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _hidden(fault: Fault, shown: Shown, venue: Venue) -> Shown:

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from live.sim.alpaca.queries import LARGEST
 from live.sim.errors import Refusal
-from live.sim.faults.answers import ANSWERS, Shown
+from live.sim.faults.answers import ANSWERS, Shown, encoded
 from live.sim.faults.fault import Fault
 from live.sim.faults.points import Point, facts_of
 from live.sim.faults.refusals import REFUSALS
@@ -239,7 +239,7 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[byte
 
 
 async def _refuse(call: Call, refusal: Refusal) -> None:
-    await _answer(call.send, refusal.status, json.dumps(refusal.body).encode(), [(b"content-type", b"application/json")])
+    await _answer(call.send, refusal.status, encoded(refusal.body), [(b"content-type", b"application/json")])
 
 
 async def _plain(call: Call, status: int, form: str, message: str) -> None:
@@ -250,7 +250,7 @@ async def _plain(call: Call, status: int, form: str, message: str) -> None:
     elif host == "trading":
         said = {"code": status * 100_000 + 10_000, **said}
     bodies = {
-        "json": (json.dumps(said).encode(), b"application/json"),
+        "json": (encoded(said), b"application/json"),
         "html": (_HTML % (status, status), b"text/html"),
         "empty": (b"", b"text/plain"),
     }
