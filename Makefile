@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check lint types contracts test bench lock env-example clean
+.PHONY: help setup demo up check lint types contracts test bench soak lock env-example clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ test: setup  ## the tests alone
 
 bench: setup  ## the benchmarks, each a ratio to a stated floor
 	$(BIN)/python -m pytest -m benchmark -s
+
+soak: setup  ## the tests that take minutes: a quarter on Celery, kills at random, readers while a night runs
+	$(BIN)/python -m pytest -m soak -s
 
 lock:  ## resolve requirements.lock anew: versions and hashes, no addresses
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \

@@ -22,6 +22,7 @@ from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.core.trading.engine import Engine
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
+from pipelines.vendors.source import whole
 
 SHIPPED = ("pipelines/core", "live")
 
@@ -136,7 +137,7 @@ def _account(settings: Settings) -> str:
 
 def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int) -> list[Bar]:
     """The minute bars of today that came before we did, for the indicators."""
-    frame = Alpaca(settings).minutes(symbols, today).sort("timestamp", "symbol")
+    frame = whole(Alpaca(settings).minutes(symbols, today, today)).rows.sort("timestamp", "symbol")
     bars = []
     for row in frame.iter_rows(named=True):
         start = nanoseconds(row["timestamp"])

@@ -135,7 +135,7 @@ def environment(settings: Settings) -> dict[str, str]:
     """The environment of a child process: these settings, and a Dagster instance beside the data."""
     instance = (settings.daybot_home / "dagster").absolute()
     instance.mkdir(parents=True, exist_ok=True)
-    config = ROOT / ".dagster" / "dagster.yaml"
+    config = ROOT / "dagster.yaml"
     if config.exists():
         shutil.copy(config, instance / "dagster.yaml")
     ours = {

@@ -15,6 +15,7 @@ from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.settings import Settings, load
 from pipelines.vendors.alpaca import Alpaca
 from pipelines.vendors.calendar import is_session, next_session, previous_session, session_of
+from pipelines.vendors.source import whole
 
 LEAST_DISK = 5e9
 """Bytes: a session's journal is about 0.1 GB, a year of minute bars of 500 names 3 GB."""
@@ -105,7 +106,7 @@ def _clock(settings: Settings) -> str:
 def _market_data(settings: Settings) -> str:
     today = new_york(clock(settings).now()).date()
     last = previous_session(today)
-    bars = Alpaca(settings).daily([settings.benchmark, "AAPL", "TSLA"], last, last)
+    bars = whole(Alpaca(settings).daily([settings.benchmark, "AAPL", "TSLA"], last, last)).rows
     if bars.is_empty():
         raise MissingData(f"expected a daily bar of {settings.benchmark}, AAPL or TSLA for {last}, found none")
     return f"{len(bars)} daily bars for {last}, feed {settings.alpaca_feed}"

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Literal, TypeAlias
 
 import duckdb
 import polars as pl
@@ -17,9 +16,11 @@ import polars as pl
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, MissingData, StaleBriefing
 from pipelines.durable import replaced
+from pipelines.lake import layout, views
+from pipelines.lake.layout import Resolution
+from pipelines.lake.storage import storage
+from pipelines.lake.views import View
 from pipelines.settings import Settings
-
-Resolution: TypeAlias = Literal["day", "minute"]
 
 HOW_TO_MAKE = "make one with `make demo` or `daybot up`"
 
@@ -110,21 +111,31 @@ def bars(
     *,
     symbols: Sequence[str] | None = None,
     feed: str | None = None,
+    view: View = "latest",
+    asof: datetime | None = None,
 ) -> pl.DataFrame:
-    """Bars of the lake with their `session` and `fetched_at`, by symbol and time; only the files of these sessions are opened.
+    """Raw bars of the lake with their `session` and `learned_at` (UTC), by symbol and time; only the files of these sessions are opened.
 
-    Without a feed there must be only one: bars of two feeds are never mixed unasked.
+    `view`: each bar as last fetched, as first fetched, or as the live runner saw it first (then with `late`). `asof`: as if nothing learned
+    after this moment were there. Without a feed there must be only one: bars of two feeds are never mixed unasked.
     """
-    folders = sorted((settings.lake / "bars" / f"resolution={resolution}").glob("session=*"))
-    inside = [folder for folder in folders if first <= _day(folder) <= last]
-    files = [path for folder in inside for path in folder.glob("*.parquet") if feed in (None, path.stem)]
-    feeds = sorted({path.stem for path in files})
-    if len(feeds) > 1:
-        raise DataError(f"expected bars of one feed from {first} to {last}, found {feeds}; say which with feed=")
-    if not files:
-        raise MissingData(f"expected {resolution} bars from {first} to {last} in {settings.lake}, found none; {HOW_TO_MAKE}")
-    rows = pl.scan_parquet(files, hive_schema={"resolution": pl.String, "session": pl.Date}).drop("resolution")
-    return (rows if symbols is None else rows.filter(pl.col("symbol").is_in(list(symbols)))).collect().sort("symbol", "timestamp")
+    where = storage(settings)
+
+    def look() -> pl.DataFrame:
+        found = layout.files(where, resolution, first, last, feed, views.KINDS[view])
+        feeds = sorted({file.feed for file in found})
+        if len(feeds) > 1:
+            raise DataError(f"expected bars of one feed from {first} to {last}, found {feeds}; say which with feed=")
+        if not found:
+            raise MissingData(f"expected {resolution} bars from {first} to {last} in {settings.lake}, found none; {HOW_TO_MAKE}")
+        return views.bars(where, found, view, symbols, asof)
+
+    return layout.steady(look)
+
+
+def feeds(settings: Settings, resolution: Resolution, first: date, last: date, *, symbols: Sequence[str] | None = None) -> pl.DataFrame:
+    """Which feeds the lake has fetched bars of: symbol, feed, sessions, first, last. A symbol with two rows has two series."""
+    return views.feeds(storage(settings), resolution, first, last, symbols)
 
 
 def _retire(settings: Settings, newest: str) -> None:
@@ -133,10 +144,6 @@ def _retire(settings: Settings, newest: str) -> None:
     for path in files[: -settings.snapshots_kept]:
         if path.stem != newest:
             path.unlink()
-
-
-def _day(folder: Path) -> date:
-    return date.fromisoformat(folder.name.removeprefix("session="))
 
 
 def _file(settings: Settings, name: str) -> Path:

@@ -3,7 +3,6 @@
 The environment and `.env` are read only when `load()` is called. `.env.example` is generated from this file.
 """
 
-from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +33,7 @@ class Settings(Limits, BaseSettings):
 
     daybot_mode: Mode = Field(Mode.PAPER, description="sim, paper or live. Live money also asks for ALPACA_ACCOUNT and a typed phrase.")
     daybot_home: Path = Field(Path(".daybot"), description="Folder of the lake, the warehouse, the snapshots and the journals.")
+    daybot_lake: str = Field("", description="Folder or s3://bucket/prefix of raw bars; empty: in DAYBOT_HOME. S3 takes the AWS_ variables.")
 
     alpaca_api_key: SecretStr = Field(SecretStr(""), description="Alpaca API key. The simulated exchange takes any.")
     alpaca_secret_key: SecretStr = Field(SecretStr(""), description="Alpaca secret key.")
@@ -45,6 +45,20 @@ class Settings(Limits, BaseSettings):
 
     polygon_api_key: SecretStr = Field(SecretStr(""), description="Polygon (Massive) API key; empty switches Polygon off.")
     polygon_base_url: str = Field("https://api.polygon.io", description="Polygon REST host; api.massive.com serves the same.")
+
+    history_source: Literal["", "files", "alpaca", "polygon"] = Field(
+        "", description="Where history comes from; empty: your own files where BARS_FOLDER is set, else the first vendor with a key."
+    )
+    second_source: Literal["", "none", "files", "alpaca", "polygon"] = Field(
+        "", description="Whom the session's daily bars are checked against; empty: the other vendor if both have keys; none: nobody."
+    )
+    alpaca_rate: int = Field(180, ge=1, le=10_000, description="Requests a minute for history; Alpaca's free plan allows 200, and bots need some.")
+    polygon_rate: int = Field(5, ge=1, le=10_000, description="Requests a minute; Polygon's free plan allows 5, paid plans set no number.")
+    vendor_retries: int = Field(5, ge=0, le=20, description="More tries of a request for history that found the vendor busy or not there.")
+    vendor_backoff: float = Field(
+        1.0, ge=0, le=60, description="Seconds that the wait between two tries starts from; it doubles each time, up to 60."
+    )
+    industry_lookups: int = Field(25, ge=0, le=10_000, description="Symbols without a sector asked of Polygon in a run; each is asked for once.")
 
     server_host: str = Field("127.0.0.1", description="Address of the control API. 0.0.0.0 is refused: put a proxy with TLS in front.")
     server_port: int = Field(8000, ge=1, le=65535, description="Port of the control API.")
@@ -59,6 +73,15 @@ class Settings(Limits, BaseSettings):
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
     snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept; the one in use is never removed.")
 
+    daybot_executor: Literal["in_process", "multiprocess", "celery", "k8s"] = Field(
+        "in_process", description="What runs Dagster's steps: in_process is the cheapest; celery and k8s are configured by .dagster/<name>.yaml."
+    )
+    alert_webhook: SecretStr = Field(SecretStr(""), description="Address that alerts are posted to as JSON {text, ...}; empty: the log only.")
+    alert_email: str = Field("", description="Addresses that alerts are mailed to, separated by commas; empty: no mail.")
+    alert_smtp: SecretStr = Field(
+        SecretStr("smtp://127.0.0.1:25"), description="Mail server: smtp://user:password@host:port; smtps:// from the start."
+    )
+
     @field_validator("server_host")
     @classmethod
     def _not_every_interface(cls, value: str) -> str:
@@ -71,6 +94,13 @@ class Settings(Limits, BaseSettings):
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an address that starts with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("daybot_lake")
+    @classmethod
+    def _folder_or_bucket(cls, value: str) -> str:
+        if "://" in value and not value.startswith("s3://"):
+            raise ValueError("expected a folder or an address that starts with s3://")
         return value.rstrip("/")
 
     @model_validator(mode="after")
@@ -99,13 +129,9 @@ class Settings(Limits, BaseSettings):
         return found["ALPACA_API_KEY"], found["ALPACA_SECRET_KEY"]
 
     @property
-    def lake(self) -> Path:
-        """Folder of the Parquet bars."""
-        return self.daybot_home / "lake"
-
-    def bars(self, resolution: str, session: date) -> Path:
-        """Folder of one session's bars in the lake, a file for each feed; `resolution` is day or minute."""
-        return self.lake / "bars" / f"resolution={resolution}" / f"session={session.isoformat()}"
+    def lake(self) -> str:
+        """Where the Parquet bars lie: a folder, or the s3:// address of a prefix; only `pipelines.lake` looks inside."""
+        return self.daybot_lake or str(self.daybot_home / "lake")
 
     @property
     def warehouse(self) -> Path:

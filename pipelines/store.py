@@ -1,15 +1,14 @@
-"""Everything that is written at night: the lake of bars and the warehouse. Only this module writes the one and opens the other.
+"""The warehouse: the tables that the night computes, in one working DuckDB file that only this module opens. Bars are not in it (`lake/`).
 
-A partition is replaced whole or not at all: a file in the lake is written aside, synced and renamed; a session in the warehouse is
-deleted and inserted in one transaction behind a file lock. Readers never come here, they use `publish.py`.
+A session is replaced whole or not at all: deleted and inserted in one transaction behind a file lock. Readers never come here, they use
+`publish.py`.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time
+from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -17,15 +16,10 @@ import polars as pl
 from filelock import FileLock, Timeout
 
 from pipelines.core.errors import DataError, MissingData
-from pipelines.core.market.session import NEW_YORK
-from pipelines.durable import replaced
 from pipelines.settings import Settings
 
 PATIENCE = 120.0
 """Seconds to wait for another process that writes the warehouse; the longest write takes a few."""
-
-FINAL = time(20, 0)
-"""New York time after which a session's bars change no more; what was fetched earlier is fetched once again."""
 
 
 class Warehouse:
@@ -116,63 +110,3 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
-
-
-class Lake:
-    """Raw bars as Parquet, a file for each (resolution, session, feed); beside them what the screen refused.
-
-    Each file also says for which symbols the vendor was asked, so that a symbol without trades is not asked for every day anew.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def missing(self, resolution: str, sessions: Sequence[date], feed: str, symbols: Iterable[str]) -> list[tuple[tuple[str, ...], list[date]]]:
-        """What to ask the vendor for: (symbols, consecutive sessions), one entry for each request."""
-        wanted = frozenset(symbols)
-        requests: list[tuple[tuple[str, ...], list[date]]] = []
-        for session in sessions:
-            lacking = tuple(sorted(wanted - self._asked(resolution, session, feed)))
-            if requests and requests[-1][0] == lacking:
-                requests[-1][1].append(session)
-            else:
-                requests.append((lacking, [session]))
-        return [(lacking, days) for lacking, days in requests if lacking]
-
-    def put(self, resolution: str, session: date, feed: str, good: pl.DataFrame, bad: pl.DataFrame, asked: Iterable[str]) -> None:
-        """Keep one session's bars of the `asked` symbols; what the lake holds of other symbols stays."""
-        symbols = sorted(asked)
-        stamp = pl.lit(datetime.now(UTC)).cast(pl.Datetime("us", "UTC")).alias("fetched_at")
-        for path, fresh in ((self.refused(resolution, session, feed), bad), (self._file(resolution, session, feed), good)):
-            rows = fresh.drop("session").with_columns(stamp).sort("symbol", "timestamp")
-            known: frozenset[str] = frozenset()
-            if fresh is bad and bad.is_empty() and not path.exists():
-                continue
-            if path.exists():
-                kept = pl.read_parquet(path).filter(~pl.col("symbol").is_in(symbols))
-                rows, known = pl.concat([kept, rows]).sort("symbol", "timestamp"), _note(path)
-            _write(path, rows, {"asked": json.dumps(sorted(known | set(symbols)))})
-
-    def refused(self, resolution: str, session: date, feed: str) -> Path:
-        """The file of the bars that the screen refused."""
-        return self._settings.lake / "quarantine" / f"resolution={resolution}" / f"session={session.isoformat()}" / f"{feed}.parquet"
-
-    def _asked(self, resolution: str, session: date, feed: str) -> frozenset[str]:
-        """The symbols that this session's file answers for; none if it was written before the session's bars were final."""
-        path = self._file(resolution, session, feed)
-        if not path.exists() or path.stat().st_mtime < datetime.combine(session, FINAL, NEW_YORK).timestamp():
-            return frozenset()
-        return _note(path)
-
-    def _file(self, resolution: str, session: date, feed: str) -> Path:
-        return self._settings.bars(resolution, session) / f"{feed}.parquet"
-
-
-def _note(path: Path) -> frozenset[str]:
-    return frozenset(json.loads(pl.read_parquet_metadata(path)["asked"]))
-
-
-def _write(path: Path, rows: pl.DataFrame, note: Mapping[str, str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replaced(path) as file:
-        rows.write_parquet(file, metadata=dict(note), statistics=False)

@@ -4,5 +4,8 @@ import typer
 
 from live.sim.serve import exchange
 
+app = typer.Typer(rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False)
+app.command()(exchange)
+
 if __name__ == "__main__":
-    typer.run(exchange)
+    app()

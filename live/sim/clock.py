@@ -3,9 +3,11 @@
 All venue times are integer nanoseconds since 1970 in UTC.
 """
 
+import asyncio
 import time
 from datetime import date, datetime, timedelta
 from datetime import time as daytime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -61,8 +63,40 @@ def parse(text: str) -> int:
     return nanoseconds(aware) + int(digits.ljust(9, "0") or "0") if digits else nanoseconds(aware)
 
 
-class Clock:
-    """Where venue time comes from: the monotonic clock times a speed, or steps only when `speed` is None."""
+class Clock(Protocol):
+    """Where venue time comes from. Whoever runs an exchange inside their own event loop may bring their own."""
+
+    def now(self) -> int:
+        """Venue time; it never goes back."""
+        ...
+
+    def wait(self, until: int) -> float:
+        """Seconds of the event loop until that venue time; infinite when time only moves by hand."""
+        ...
+
+
+class LoopClock:
+    """The event loop's own time, from the first look at it: on a loop whose time is virtual, so is the venue's.
+
+    A loop that starts its time at zero keeps nanoseconds exact for about three months.
+    """
+
+    def __init__(self, start: int) -> None:
+        self._start = start
+        self._since: float | None = None
+
+    def now(self) -> int:
+        moment = asyncio.get_running_loop().time()
+        if self._since is None:
+            self._since = moment
+        return self._start + round((moment - self._since) * SECOND)
+
+    def wait(self, until: int) -> float:
+        return (until - self.now()) / SECOND
+
+
+class OwnClock:
+    """The machine's monotonic clock times a speed, or steps only when `speed` is None."""
 
     def __init__(self, start: int, *, speed: float | None) -> None:
         if speed is not None and speed <= 0:

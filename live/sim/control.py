@@ -20,12 +20,11 @@ if TYPE_CHECKING:  # the server builds this
     from live.sim.server import Exchange
 
 _NOT_MODELLED = (
-    "queue position and displayed size: what crosses the quote is filled at the quote",
+    "queue position and displayed size: what crosses the quote is filled at the quote, all of it unless participation is limited",
     "market impact: orders of the account move no price",
     "auction books: opg and cls orders get the official price, whatever their size",
-    "fees, interest, margin calls, settlement delay; dividends unless asked for, as on a paper account",
+    "commissions, interest, margin calls, settlement delay; dividends unless asked for, as on a paper account",
     "limit-up limit-down bands are told but do not bind; halts only where they were switched on",
-    "the IEX feed as one venue of many: every feed shows the whole market",
     "options, crypto, fractional positions beyond plain day orders",
 )
 
@@ -51,8 +50,8 @@ class Control:
     async def step(self, request: Request) -> Response:
         """Answers when everything due has run and all sockets are written."""
         exchange = self._exchange
-        if exchange.clock.speed is not None:
-            raise Refusal(409, 40910000, f"the clock runs by itself in mode {exchange.clock.mode}; start with --stepped to step it")
+        if not exchange.stepped:
+            raise Refusal(409, 40910000, f"the clock runs by itself in mode {exchange.mode}; start with --stepped to step it")
         await exchange.step(self._target(await body_of(request)))
         return JSONResponse(self._state())
 
@@ -74,8 +73,8 @@ class Control:
         session = exchange.venue.session
         return {
             "now": rfc3339(exchange.venue.now),
-            "mode": exchange.clock.mode,
-            "speed": exchange.clock.speed,
+            "mode": exchange.mode,
+            "speed": exchange.speed,
             "world": exchange.world.kind,
             "session": session.date.isoformat(),
             "open": rfc3339(session.open),
@@ -112,6 +111,8 @@ class Control:
             "cash": plain(value.cash),
             "equity": plain(value.equity),
             "realised": plain(desk.account.realised),
+            "received": plain(desk.account.received),
+            "charged": plain(desk.account.charged),
             "reserved": plain(value.reserved),
             "buying_power": plain(value.buying_power),
             "last_equity": plain(desk.account.last_equity),

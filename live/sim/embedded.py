@@ -17,6 +17,7 @@ from live.sim.listen import Listener, listening
 from live.sim.polygon.terms import Terms
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
+from live.sim.venue.fees import REGULATORY, Rates
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.world import World
 
@@ -49,6 +50,8 @@ class Exchange:
         multiplier: int = 4,
         slip_rate: float = 0.0,
         dividends: bool = False,
+        fees: Rates = REGULATORY,
+        participation: float | None = None,
         scenario: Sequence[Mapping[str, Any]] = (),
         polygon: Terms | None = None,
     ) -> None:
@@ -68,6 +71,8 @@ class Exchange:
             multiplier=multiplier,
             slip_rate=slip_rate,
             dividends=dividends,
+            fees=fees,
+            participation=participation,
             scenario=scenario,
             polygon=polygon or Terms(),
         )
@@ -81,8 +86,8 @@ class Exchange:
 
     @property
     def stream(self) -> str:
-        """Address of the market-data stream."""
-        return self.url.replace("http", "ws", 1) + "/v2/iex"
+        """Address of the best market-data stream that the plan covers."""
+        return self.url.replace("http", "ws", 1) + ("/v2/sip" if self._options.plan.recent_sip else "/v2/iex")
 
     @property
     def polygon_stream(self) -> str:

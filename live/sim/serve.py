@@ -1,96 +1,107 @@
-"""The command that runs the exchange for a whole process: options, the world they name, and the line that shows it is alive."""
+"""The command that runs the exchange for a whole process: from its options to a world, and until a signal."""
 
 import asyncio
+import contextlib
 import json
-import logging
 import os
 import signal
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
+from live.sim import options as said
+from live.sim.addresses import Address
+from live.sim.addresses import read as addressed
 from live.sim.alpaca.market import PLANS, Plan
-from live.sim.clock import local, new_york
+from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.faults.fault import FaultError
 from live.sim.faults.scenario import load
 from live.sim.listen import listening
+from live.sim.polygon.terms import Terms
 from live.sim.server import Exchange, Options
+from live.sim.venue import fees as charges
+from live.sim.view import View
 from live.sim.worlds import listing
 from live.sim.worlds.actions import read
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.recorded import RecordedWorld
 from live.sim.worlds.world import Asset, World
 
-_LOG = logging.getLogger("daybot.exchange")
 _GENERATED_DAY = date(2026, 11, 20)
+_POLYGON_PLANS = ("realtime", "delayed")
+_LOSERS: Mapping[str, Literal["older", "newer"]] = {"older": "older", "newer": "newer"}
 
 
 def exchange(
-    world: Annotated[
-        list[Path] | None,
-        typer.Option(help="Recorded minutes: Parquet or CSV with symbol, timestamp (UTC start), open, high, low, close, volume. Repeatable."),
-    ] = None,
-    history: Annotated[
-        list[Path] | None,
-        typer.Option(help="Daily bars before the recorded minutes, same columns. Repeatable. Symbols in none of these have no history."),
-    ] = None,
-    day: Annotated[
-        str | None,
-        typer.Option(
-            "--date",
-            help="Session to open on. Without it 2026-11-20, or the first recorded day.",
-            show_default=False,
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Chooses prices, latencies and ids: same seed, same requests, same venue times, same answers.")] = 7,
-    start: Annotated[str, typer.Option(help="New York time at which venue time begins.")] = "08:00",
-    speed: Annotated[float, typer.Option(min=0.001, help="Venue seconds a wall second: 1 is real time, 60 plays a minute a second.")] = 1.0,
-    stepped: Annotated[bool, typer.Option("--stepped", help="Time moves only by POST /sim/clock/step. For tests and demos.")] = False,
-    skip_closed: Annotated[bool, typer.Option("--skip-closed", help="After the close jump to 08:00 New York of the next session.")] = False,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 picks a free one (see --ready-file).")] = 8765,
-    cash: Annotated[float, typer.Option(min=0, help="Dollars the account starts with.")] = 100_000,
-    key: Annotated[str | None, typer.Option(help="The only accepted API key. Without it any non-empty pair is accepted, such as SIM / SIM.")] = None,
-    secret: Annotated[str | None, typer.Option(help="The secret that goes with --key.")] = None,
-    rate_limit: Annotated[int, typer.Option(min=0, help="Requests a venue minute, trading and data each; 0 switches the limit off.")] = 200,
-    partial_rate: Annotated[float, typer.Option(min=0, max=1, help="Share of orders that are filled in two to four pieces.")] = 0.1,
-    scenario: Annotated[Path | None, typer.Option(help="Faults from a file, TOML or JSON; see live/sim/faults.")] = None,
-    plan: Annotated[str, typer.Option(help="Data plan: unlimited, or basic with 30 symbols, IEX only and no recent SIP.")] = "unlimited",
-    multiplier: Annotated[int, typer.Option(help="Margin of the account: 1 (cash), 2 or 4.")] = 4,
-    actions: Annotated[
-        Path | None, typer.Option(help="Splits and dividends of recorded minutes: symbol, type, ex_date, new_rate, old_rate, rate.")
-    ] = None,
-    assets: Annotated[Path | None, typer.Option(help="CSV that overrides name, exchange, shortable, easy_to_borrow, fractionable, tradable.")] = None,
-    dividends: Annotated[bool, typer.Option("--dividends", help="Pay dividends to the account; a paper account gets none.")] = False,
-    splits: Annotated[bool, typer.Option("--splits", help="Generated market: splits and dividends now and then.")] = False,
-    halts: Annotated[bool, typer.Option("--halts", help="Generated market: trading halts now and then.")] = False,
-    extended: Annotated[bool, typer.Option("--extended", help="Generated market: thin minutes before the open and after the close.")] = False,
-    slips: Annotated[float, typer.Option(min=0, max=1, help="Share of minutes whose first report is wrong and put right 30 s later.")] = 0.0,
-    ready_file: Annotated[Path | None, typer.Option(help="Once the socket listens, write {url, pid} there as JSON, in one step.")] = None,
+    world: said.World = None,
+    history: said.History = None,
+    actions: said.Actions = None,
+    ticks: said.Ticks = None,
+    thin_iex: said.ThinIex = False,
+    assets: said.Assets = None,
+    seed: said.Seed = 7,
+    splits: said.Splits = False,
+    halts: said.Halts = False,
+    extended: said.Extended = False,
+    slips: said.Slips = 0.0,
+    day: said.Day = None,
+    start: said.Start = "08:00",
+    speed: said.Speed = 1.0,
+    stepped: said.Stepped = False,
+    skip_closed: said.SkipClosed = False,
+    cash: said.Cash = 100_000,
+    multiplier: said.Multiplier = 4,
+    partial_rate: said.PartialRate = 0.1,
+    participation: said.Participation = None,
+    fees: said.Fees = "regulatory",
+    dividends: said.Dividends = False,
+    key: said.Key = None,
+    secret: said.Secret = None,
+    rate_limit: said.RateLimit = 200,
+    plan: said.DataPlan = "unlimited",
+    polygon_key: said.PolygonKey = None,
+    polygon_plan: said.PolygonPlan = "realtime",
+    polygon_rate_limit: said.PolygonRateLimit = 0,
+    polygon_connections: said.PolygonConnections = 1,
+    polygon_loser: said.PolygonLoser = "older",
+    port: said.Port = 8765,
+    at: said.At = None,
+    scenario: said.Scenario = None,
+    ready_file: said.ReadyFile = None,
 ) -> None:
-    """Run the simulated exchange: Alpaca's REST and streams on 127.0.0.1, over an invented or a recorded market.
+    """Run the simulated exchange: the REST and streams of Alpaca and Polygon on 127.0.0.1, over an invented or a recorded market.
 
-    Point any Alpaca client at http://127.0.0.1:8765 (streams ws://127.0.0.1:8765/v2/iex and /stream). Everything it shows is SIMULATED.
+    Point any client at [cyan]http://127.0.0.1:8765[/], Alpaca's streams at [cyan]ws://127.0.0.1:8765/v2/iex[/] and [cyan]/stream[/],
+    Polygon's at [cyan]/stocks[/]. Everything it shows is SIMULATED. Ctrl-C ends it.
+
+    Examples:
+
+    [bold]daybot exchange --speed 60 --start 09:25[/]  a minute a second, from just before the open
+
+    [bold]daybot exchange --world minutes.parquet --history daily.parquet --date 2019-02-14[/]  a recorded day
+
+    [bold]daybot exchange --at polygon=8766 --at data=/data[/]  hosts with base URLs of their own
+
+    [bold]daybot exchange --plan basic --polygon-plan delayed --polygon-rate-limit 5[/]  what the free plans allow
+
+    [bold]daybot exchange --scenario storm.toml[/]  with faults; [bold]daybot fault add stream.mute stream=market for=90[/] for more
     """
     try:
         listed = listing.read(assets) if assets is not None else None
-        if world or history or actions:
-            built: World = _recorded(world or [], history or [], actions, day=_date(day), seed=seed, assets=listed)
+        if world or ticks or history or actions:
+            files = _Files(world or [], ticks or [], history or [], actions)
+            built: World = _recorded(files, day=_date(day), seed=seed, assets=listed, thin=thin_iex)
         else:
             built = GeneratedWorld(day=_date(day) or _GENERATED_DAY, seed=seed, extended=extended, halts=halts, splits=splits, assets=listed)
-        opened = _date(day) or (_GENERATED_DAY if built.kind == "generated" else built.first)
-        if built.calendar.find(opened) is None:
-            raise WorldError(f"{opened} is no NYSE session. Choose a trading day with --date.")
         options = Options(
-            start=local(opened, *_time(start)),
+            start=local(_opened(built, _date(day)), *_time(start)),
             cash=Decimal(str(cash)),
             speed=None if stepped else speed,
             skip_closed=skip_closed,
@@ -102,21 +113,56 @@ def exchange(
             multiplier=_multiplier(multiplier),
             slip_rate=slips,
             dividends=dividends,
+            fees=charges.read(fees),
+            participation=participation,
             scenario=load(scenario) if scenario is not None else (),
+            polygon=_terms(polygon_key, polygon_plan, polygon_rate_limit, polygon_connections, polygon_loser),
         )
-        raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, ready_file=ready_file)))
+        raise typer.Exit(asyncio.run(_serve(Exchange(built, options), port=port, addresses=addressed(at or ()), ready_file=ready_file)))
     except (WorldError, FaultError) as wrong:
         typer.echo(f"daybot exchange: {wrong}", err=True)
         raise typer.Exit(2) from None
 
 
-def _recorded(
-    minutes: list[Path], history: list[Path], actions: Path | None, *, day: date | None, seed: int, assets: Mapping[str, Asset] | None
-) -> World:
-    if not minutes:
-        name = "--history" if history else "--actions"
-        raise WorldError(f"{name} belongs to recorded minutes, but no --world FILE was given. Name the minutes, or drop {name}.")
-    return RecordedWorld(minutes=minutes, history=history, day=day, seed=seed, actions=read(actions) if actions else None, assets=assets)
+def _opened(world: World, day: date | None) -> date:
+    opened = day or (_GENERATED_DAY if world.kind == "generated" else world.first)
+    if world.calendar.find(opened) is None:
+        raise WorldError(f"{opened} is no NYSE session. Choose a trading day with --date.")
+    return opened
+
+
+def _terms(key: str | None, plan: str, rate_limit: int, connections: int, loser: str) -> Terms:
+    if plan not in _POLYGON_PLANS:
+        raise WorldError(f"--polygon-plan must be one of {', '.join(_POLYGON_PLANS)}, found {plan!r}.")
+    if loser not in _LOSERS:
+        raise WorldError(f"--polygon-loser must be one of {', '.join(_LOSERS)}, found {loser!r}.")
+    return Terms(key=key, realtime=plan == "realtime", rate_limit=rate_limit, connections=connections, loser=_LOSERS[loser])
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """What was recorded."""
+
+    minutes: list[Path]
+    ticks: list[Path]
+    history: list[Path]
+    actions: Path | None
+
+
+def _recorded(files: _Files, *, day: date | None, seed: int, assets: Mapping[str, Asset] | None, thin: bool) -> World:
+    if not (files.minutes or files.ticks):
+        name = "--history" if files.history else "--actions"
+        raise WorldError(f"{name} belongs to recorded minutes or ticks, but no --world FILE was given. Name the minutes, or --ticks, or drop {name}.")
+    return RecordedWorld(
+        minutes=files.minutes,
+        ticks=files.ticks,
+        history=files.history,
+        day=day,
+        seed=seed,
+        actions=read(files.actions) if files.actions else None,
+        assets=assets,
+        thin=thin,
+    )
 
 
 def _plan(name: str) -> Plan:
@@ -145,20 +191,22 @@ def _time(text: str) -> tuple[int, int]:
     return int(hour), int(minute)
 
 
-async def _serve(core: Exchange, *, port: int, ready_file: Path | None) -> int:
-    """Exit code: 0 after a signal, 1 when the port is taken or the books broke."""
+async def _serve(core: Exchange, *, port: int, addresses: Sequence[Address], ready_file: Path | None) -> int:
+    """Exit code: 0 after a signal, 1 when a port is taken or the books broke."""
     try:
-        async with listening(core, port=port) as listener:
+        async with listening(core, port=port, addresses=addresses) as listener:
             loop = asyncio.get_running_loop()
             for name in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(name, listener.stop)
             if ready_file is not None:
-                _write(ready_file, {"url": listener.url, "pid": os.getpid()})
-            shows = asyncio.create_task(_show(core, listener.url))
+                _write(ready_file, {"url": listener.url, "pid": os.getpid(), "hosts": dict(listener.hosts)})
+            shows = asyncio.create_task(View(core, listener.url, listener.hosts).run(Console(stderr=True)))
             await listener.finished()
             shows.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await shows
     except OSError as taken:
-        typer.echo(f"daybot exchange: cannot use port {port} ({taken.strerror or taken}). Choose another with --port, or 0.", err=True)
+        typer.echo(f"daybot exchange: cannot use {taken.strerror or taken}. Choose another with --port or --at, or 0.", err=True)
         return 1
     return 0 if core.broken is None else 1
 
@@ -169,32 +217,3 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     aside.write_text(json.dumps(content))
     aside.replace(path)
-
-
-async def _show(core: Exchange, url: str) -> None:
-    """A live line in a terminal, one log line a minute elsewhere."""
-    console = Console(stderr=True)
-    if not console.is_terminal or core.clock.speed is None:
-        logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s", force=False)
-        _LOG.info("the simulated exchange listens url=%s world=%s mode=%s seed=%d", url, core.world.name, core.clock.mode, core.world.seed)
-        while True:
-            await asyncio.sleep(60)
-            _LOG.info("%s", _line(core, url, 0.0))
-    before = core.streams.sent["market"]
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            sent = core.streams.sent["market"]
-            live.update(Text(_line(core, url, (sent - before) * 2.0)), refresh=True)
-            before = sent
-            await asyncio.sleep(0.5)
-
-
-def _line(core: Exchange, url: str, rate: float) -> str:
-    clients = core.streams.clients
-    desk = core.venue.desk
-    orders = f"orders {len(desk.orders)} ({sum(1 for _ in desk.open())} open)  fills {len(desk.account.fills)}"
-    now = new_york(core.venue.now)
-    return (
-        f"SIMULATED {core.world.name}  {now:%a %Y-%m-%d %H:%M:%S} New York  {core.clock.mode} x{core.clock.speed or 0:g}  {url}  "
-        f"clients {clients['market']} data {clients['trading']} trading  {rate:.0f} msg/s  {orders}{core.faults.line()}"
-    )

@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from email.utils import formatdate
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -26,31 +28,37 @@ from live.sim.alpaca.reference import Reference
 from live.sim.alpaca.trading import Trading
 from live.sim.alpaca.updates import Updates
 from live.sim.alpaca.watchlists import Watchlists
-from live.sim.clock import MINUTE, SECOND, Clock, local
+from live.sim.clock import MINUTE, SECOND, Clock, OwnClock, local
 from live.sim.control import Control
 from live.sim.errors import BooksError, Refusal
 from live.sim.faults.bent import BentWorld
 from live.sim.faults.faults import Faults
 from live.sim.faults.rest import Call
+from live.sim.hosts import host_of
 from live.sim.polygon.chorus import Chorus
 from live.sim.polygon.host import Host
 from live.sim.polygon.replies import Denial
 from live.sim.polygon.terms import Terms
+from live.sim.venue.fees import REGULATORY, Rates
 from live.sim.venue.venue import Venue
 from live.sim.worlds.world import World
 
 _LOG = logging.getLogger("daybot.exchange")
-_NAP = 0.05  # longest wall seconds the pump sleeps: requests wake it earlier
+_BLINK = 0.001  # shortest seconds the pump sleeps between two things that are due
 _AFTER_HOURS = 5 * MINUTE  # venue time a client has after the last bar before closed hours are skipped
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How the exchange runs. `speed` None means stepped; `rate_limit` counts requests a venue minute and 0 switches it off."""
+    """How the exchange runs. `speed` None means stepped; `rate_limit` counts requests a venue minute and 0 switches it off.
+
+    Times in seconds are the event loop's.
+    """
 
     start: int
     cash: Decimal = Decimal(100_000)
     speed: float | None = None
+    clock: Clock | None = None  # the caller's, instead of the exchange's own; `start` must be what it shows
     skip_closed: bool = False
     key: str | None = None
     secret: str | None = None
@@ -58,10 +66,12 @@ class Options:
     partial_rate: float = 0.1
     scenario: Sequence[Mapping[str, Any]] = ()
     plan: Plan = PLANS["unlimited"]
-    patience: float = 5.0  # wall seconds a stream client may leave a frame unread
+    patience: float = 5.0  # seconds a stream client may leave a frame unread
     multiplier: int = 4
     slip_rate: float = 0.0
     dividends: bool = False
+    fees: Rates = REGULATORY
+    participation: float | None = None  # share of printed volume an order may take
     polygon: Terms = field(default_factory=Terms)
 
 
@@ -71,7 +81,8 @@ class Exchange:
     def __init__(self, world: World, options: Options) -> None:
         self.world = world
         self.options = options
-        self.clock = Clock(options.start, speed=options.speed)
+        self._own = OwnClock(options.start, speed=options.speed)
+        self.clock: Clock = options.clock or self._own
         bent = BentWorld(world)
         self.venue = Venue(
             bent,
@@ -81,17 +92,35 @@ class Exchange:
             multiplier=options.multiplier,
             slip_rate=options.slip_rate,
             pays=options.dividends,
+            fees=options.fees,
+            participation=options.participation,
         )
         self.polygon = Host(self.venue, options.polygon)
         self.streams = Chorus(self.venue, self.polygon.stream)
         self.market = Market(self.venue, self.streams, self.accepts, plan=options.plan, patience=options.patience)
         self.updates = Updates(self.streams, self.accepts, options.patience)
         self.faults = Faults(self.venue, bent, wake=self.wake)
+        self.requests: Counter[str] = Counter()  # by host, since the start
         self.broken: str | None = None
         self.stopped = asyncio.Event()  # set when the books broke: the server must not go on
         self._wake = asyncio.Event()
+        self.venue.agenda.sooner = self.wake
         self.faults.load(options.scenario)
         self.app: ASGIApp = _Edge(self, self._routes())
+
+    @property
+    def mode(self) -> str:
+        """Of its time: real, speed, stepped, or external when the clock is the caller's."""
+        return "external" if self.options.clock is not None else self._own.mode
+
+    @property
+    def speed(self) -> float | None:
+        """Venue seconds a wall second, where that is known."""
+        return None if self.options.clock is not None else self._own.speed
+
+    @property
+    def stepped(self) -> bool:
+        return self.mode == "stepped"
 
     def accepts(self, key: object, secret: object) -> bool:
         """Any pair that is not empty, unless a pair was given."""
@@ -117,7 +146,7 @@ class Exchange:
     async def step(self, to: int) -> None:
         """Stepped mode: run up to that moment and write out everything that came of it."""
         self.advance(to)
-        self.clock.jump(to)
+        self._own.jump(to)
         await self.streams.flush()
 
     def wake(self) -> None:
@@ -125,20 +154,28 @@ class Exchange:
         self._wake.set()
 
     async def pump(self) -> None:
-        """Moves the venue along with the clock, and writes out what requests caused."""
+        """Moves the venue along with the clock, and writes out what that and requests caused."""
         while self.broken is None:
-            if self.clock.speed is not None:
+            if not self.stepped:
                 self._skip()
                 try:
                     self.advance()
                 except BooksError:
                     break
-            self.streams.kick()
-            due = self.venue.agenda.next()
-            wait = _NAP if due is None or self.clock.speed is None else min(_NAP, self.clock.wait(due))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), None if self.clock.speed is None else max(wait, 0.001))
             self._wake.clear()
+            self.streams.kick()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._rest()):
+                    await self._wake.wait()
+
+    def _rest(self) -> float | None:
+        """Seconds until something is due; None when only a request or a step can bring anything."""
+        if self.stepped:
+            return None
+        moments = [self.venue.agenda.next(), self._quiet() if self.options.skip_closed else None]
+        ahead = [at for at in moments if at is not None and at > self.venue.now]
+        wait = self.clock.wait(min(ahead)) if ahead else float("inf")
+        return None if wait == float("inf") else max(wait, 0.0 if self.mode == "external" else _BLINK)
 
     def _skip(self) -> None:
         """Jump over closed hours to 08:00 New York of the next session that has minutes."""
@@ -147,7 +184,7 @@ class Exchange:
             return
         following = self.world.calendar.after(session.date)
         if following.date <= self.world.last:
-            self.clock.jump(max(now, local(following.date, 8)))
+            self._own.jump(max(now, local(following.date, 8)))
 
     def _quiet(self) -> int:
         """When the session has nothing more to show."""
@@ -157,7 +194,7 @@ class Exchange:
 
     @contextlib.asynccontextmanager
     async def _life(self, app: Starlette) -> AsyncIterator[None]:
-        self.clock.start()
+        self._own.start()
         pump = asyncio.create_task(self.pump())
         pump.add_done_callback(self._ended)
         yield
@@ -223,6 +260,7 @@ class _Edge:
             return
         headers = [(b"x-daybot-simulated", self._exchange.world.kind.encode())]
         refused = self._judge(scope, headers)
+        headers.append((b"date", formatdate(self._exchange.venue.now / SECOND, usegmt=True).encode()))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -238,18 +276,20 @@ class _Edge:
     def _judge(self, scope: Scope, headers: list[tuple[bytes, bytes]]) -> Response | None:
         """An answer that ends the request here, or None. Brings the venue to now first: a request acts at its own time."""
         exchange, path = self._exchange, scope["path"]
-        if exchange.broken is None and exchange.clock.speed is not None:
+        if exchange.broken is None and not exchange.stepped:
             with contextlib.suppress(BooksError):  # said below
                 exchange.advance()
         if exchange.broken is not None:
             return JSONResponse({"code": 50010000, "message": f"internal server error occurred: {exchange.broken}"}, status_code=500)
-        if path.startswith("/sim/"):
+        host = host_of(path)
+        exchange.requests[host] += 1
+        if host == "sim":
             return None
-        if exchange.polygon.owns(path):
+        if host == "polygon":
             return exchange.polygon.judge(scope)
-        data = path.startswith(("/v2/stocks", "/v1beta1", "/v1/corporate-actions"))
+        data = host == "data"
         headers.append((b"x-request-id", UUID(int=self._ids.getrandbits(128), version=4).hex.encode()))
-        within = self._count("data" if data else "trading", headers)
+        within = self._count(host, headers)
         if not exchange.accepts(*_credentials(scope)):
             body: MutableMapping[str, Any] = {"message": "unauthorized."} if data else {"code": 40110000, "message": "request is not authorized"}
             return JSONResponse(body, status_code=401)

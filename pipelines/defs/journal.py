@@ -7,13 +7,14 @@ import polars as pl
 
 from pipelines.core.analytics import ledger
 from pipelines.core.journal import records
-from pipelines.defs.asset import asset
+from pipelines.defs.asset import AFTER_THE_CLOSE, asset
+from pipelines.defs.automation import CAUGHT_UP
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
 
 
-@asset("journal", {"duckdb"})
+@asset("journal", {"duckdb"}, fresh=AFTER_THE_CLOSE, automation=CAUGHT_UP)
 def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """Orders, fills, decisions, trades and equity of the data session, from its journals, whose hash chains are verified on the way.
 

@@ -8,6 +8,7 @@ from pipelines.core.errors import MissingData
 from pipelines.defs.asset import PATIENT, asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
+from pipelines.defs.sectors import with_sectors
 from pipelines.defs.shown import result
 from pipelines.vendors import calendar, sectors
 
@@ -31,7 +32,7 @@ def universe(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     """
     session = data_session(context)
     listed = daybot.source.assets()
-    rows = sectors.with_sectors(_wanted(daybot.settings.universe, listed)).sort("symbol")
+    rows = with_sectors(daybot, session, _wanted(daybot.settings.universe, listed), context.log.warning).sort("symbol")
     if rows.is_empty():
         raise MissingData(
             f"expected symbols for UNIVERSE={daybot.settings.universe} among the {listed.height} that the broker lists, found none; change it"
@@ -46,6 +47,36 @@ def universe(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     daybot.warehouse.replace({"universe": rows}, [session])
     known = rows.filter(pl.col("sector") != UNKNOWN_SECTOR).height
     return result(rows, feed=source.feed, origin=source.origin.value, listed=listed.height, with_sector=known)
+
+
+@asset("reference", {"duckdb", "parquet"}, ["universe"], PATIENT)
+def corporate_actions(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """Splits and cash dividends of the universe, over the history and as far as the session that the briefing will be for.
+
+    The lake's register keeps all that was ever said of them and when; the table what was known when this session was made. Only what was never
+    asked for is, and the last days again: vendors mend what they said.
+    """
+    session = data_session(context)
+    universe, source = daybot.universe(session), daybot.source
+    feed, symbols = universe["feed"][0], universe["symbol"].to_list()
+    first, following = calendar.trailing(session, daybot.settings.history_sessions)[0], calendar.next_session(session)
+    requests = daybot.register.missing(feed, symbols, first, following)
+    before = source.malformed.height
+    for asked, since, until in requests:
+        daybot.register.put(feed, source.actions(asked, since, until), asked, since, until)
+    malformed = source.malformed[before:]
+    rows = daybot.actions(session, universe).filter(pl.col("ex_date") >= first).select(pl.lit(session).alias("session"), pl.all())
+    spoilt = malformed.select(pl.lit(session).alias("session"), pl.lit("action").alias("resolution"), pl.all())
+    daybot.warehouse.replace({"corporate_actions": rows}, [session])
+    daybot.warehouse.replace({"quarantine": spoilt}, [session], resolution="action")
+    return result(
+        rows.sort("ex_date", "symbol", descending=[True, False]),
+        requests=len(requests),
+        splits=rows.filter(pl.col("kind") == "split").height,
+        dividends=rows.filter(pl.col("kind") == "dividend").height,
+        next_session=rows.filter(pl.col("ex_date") == following).height,
+        malformed=malformed.height,
+    )
 
 
 def _wanted(universe: str, listed: pl.DataFrame) -> pl.DataFrame:

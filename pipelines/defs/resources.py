@@ -9,8 +9,10 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish, settings
+from pipelines.lake.bars import Lake
+from pipelines.lake.layout import Resolution
 from pipelines.settings import Settings
-from pipelines.store import Lake, Warehouse
+from pipelines.store import Warehouse
 from pipelines.vendors import calendar
 from pipelines.vendors.choice import choose
 from pipelines.vendors.source import Source
@@ -50,12 +52,12 @@ class DayBot:
         """Minute bars with trades of the session's universe; `vwap` never null."""
         return self._traded("minute", calendar.trailing(session, self.settings.minute_sessions))
 
-    def bars(self, resolution: publish.Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
+    def bars(self, resolution: Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
         """The lake's bars of these sessions, as sent, for the universe (and from the feed) of the last one."""
         known = self.universe(window[-1]) if universe is None else universe
         return publish.bars(self.settings, resolution, window[0], window[-1], symbols=known["symbol"].to_list(), feed=known["feed"][0])
 
-    def _traded(self, resolution: publish.Resolution, window: Sequence[date]) -> pl.DataFrame:
+    def _traded(self, resolution: Resolution, window: Sequence[date]) -> pl.DataFrame:
         # Where a vendor gives no vwap the typical price stands in, here only: the lake keeps what was sent.
         typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
         return self.bars(resolution, window).filter(pl.col("volume") > 0).with_columns(pl.coalesce("vwap", typical).alias("vwap"))

@@ -15,7 +15,6 @@ pre_open = dg.define_asset_job(
     "pre_open",
     selection=EVERYTHING - DAY_ONLY,
     partitions_def=SESSIONS,
-    executor_def=dg.in_process_executor,
     description="Before the open: the last session's final bars, and the briefing for today. Partition: the session before today.",
 )
 
@@ -23,7 +22,6 @@ after_close = dg.define_asset_job(
     "after_close",
     selection=EVERYTHING,
     partitions_def=SESSIONS,
-    executor_def=dg.in_process_executor,
     description="After the close: the day's bars, journal and performance, and a first briefing for the next session. Partition: today.",
 )
 

@@ -3,7 +3,9 @@
 The lists are of today, so a company that changed sector has its new one on every past session as well.
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 
 import polars as pl
 
@@ -45,9 +47,10 @@ def members() -> list[str]:
     return _lists()[0]
 
 
-def with_sectors(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with a `sector` for each `symbol`."""
-    return frame.with_columns(pl.col("symbol").replace_strict(sectors(), default=UNKNOWN_SECTOR, return_dtype=pl.String).alias("sector"))
+def with_sectors(frame: pl.DataFrame, filed: Mapping[str, str] = MappingProxyType({})) -> pl.DataFrame:
+    """The frame with a `sector` for each `symbol`: by the lists, else as `filed` (by symbol), else unknown."""
+    known = {**filed, **{symbol: sector for symbol, sector in sectors().items() if sector != UNKNOWN_SECTOR}}
+    return frame.with_columns(pl.col("symbol").replace_strict(known, default=UNKNOWN_SECTOR, return_dtype=pl.String).alias("sector"))
 
 
 @lru_cache(maxsize=1)

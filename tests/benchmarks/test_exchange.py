@@ -165,15 +165,19 @@ class Ear:
     def __init__(self) -> None:
         self.bytes = 0
 
-    def watches(self, symbol: str) -> bool:
+    def hears(self, feed: Any) -> bool:
+        return bool(feed.name == "sip")
+
+    def watches(self, feed: Any, symbol: str) -> bool:
         return False
 
-    def bars(self, rows: list[Any]) -> None:
+    def bars(self, feed: Any, rows: list[Any]) -> None:
         self.bytes += sum(len(encoded(symbol, bars, row)) for symbol, bars, row in rows)
 
-    def trade(self, symbol: str, trade: Any) -> None: ...
+    def trade(self, feed: Any, symbol: str, trade: Any) -> None: ...
     def halt(self, symbol: str, change: Any) -> None: ...
-    def amend(self, symbol: str, slip: Any, bars: Any, row: int) -> None: ...
+    def band(self, symbol: str, prices: Any) -> None: ...
+    def amend(self, feed: Any, symbol: str, slip: Any, bars: Any, row: int) -> None: ...
     def update(self, event: str, event_id: str, order: Any, fill: Any, *, at: int) -> None: ...
 
 

@@ -1,15 +1,16 @@
-"""Shrunk correlation against scikit-learn, and what must hold for any returns."""
+"""Correlation against scikit-learn and pandas, and what must hold for any returns."""
 
 from datetime import date, timedelta
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.covariance import ledoit_wolf
 
-from pipelines.core.risk.correlation import Returns, aligned, long, shrinkage, shrunk, standardised
+from pipelines.core.risk.correlation import Returns, aligned, long, shrinkage, shrunk, standardised, weighted
 
 
 def invented(seed: int, sessions: int, symbols: int, holes: float = 0.0) -> Returns:
@@ -31,13 +32,39 @@ def test_shrinkage_and_matrix_are_those_of_scikit_learn(sessions: int, symbols: 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(1, 90), st.floats(0, 0.3))
 def test_matrix_is_symmetric_positive_with_a_unit_diagonal_whatever_is_missing(seed: int, symbols: int, holes: float) -> None:
-    found = shrunk(invented(seed, 60, symbols, holes))
-    if not found.symbols:
-        return
-    assert np.array_equal(found.matrix, found.matrix.T)
-    assert np.array_equal(np.diag(found.matrix), np.ones(len(found.symbols)))
-    assert np.linalg.eigvalsh(found.matrix).min() > -1e-10
-    assert 0 <= found.shrinkage <= 1
+    returns = invented(seed, 60, symbols, holes)
+    for found in (shrunk(returns), weighted(returns, decay=0.94)):
+        assert np.array_equal(found.matrix, found.matrix.T)
+        assert np.array_equal(np.diag(found.matrix), np.ones(len(found.symbols)))
+        assert np.abs(found.matrix).max(initial=0) <= 1
+        assert 0 <= found.shrinkage <= 1
+        if found.symbols:
+            assert np.linalg.eigvalsh(found.matrix).min() > -1e-10
+
+
+@given(st.integers(0, 10_000), st.floats(0, 0.3))
+@settings(max_examples=20, deadline=None)
+def test_any_two_symbols_share_forty_of_sixty_returns(seed: int, holes: float) -> None:
+    returns = invented(seed, 60, 20, holes)
+    known = np.isfinite(returns.values[:, [returns.symbols.index(symbol) for symbol in shrunk(returns).symbols]])
+    assert (known.T.astype(int) @ known.astype(int)).min(initial=60) >= 40
+
+
+@pytest.mark.parametrize("decay", [0.94, 0.97])
+def test_weighted_correlation_is_that_of_pandas_exponential_means(decay: float) -> None:
+    returns = invented(7, 252, 6)
+    frame = pd.DataFrame(returns.values)
+    moments = np.array([[(frame[a] * frame[b]).ewm(alpha=1 - decay, adjust=True).mean().iloc[-1] for b in frame] for a in frame])
+    expected = moments / np.sqrt(np.outer(np.diag(moments), np.diag(moments)))
+    np.testing.assert_allclose(weighted(returns, decay=decay).matrix, expected, atol=1e-12)
+
+
+def test_what_fades_follows_a_change_that_sixty_equal_days_still_average_away() -> None:
+    rng = np.random.default_rng(11)
+    market = rng.normal(0, 0.01, 252)
+    other = np.concatenate([rng.normal(0, 0.01, 232), market[232:]])
+    returns = Returns(("A", "B"), np.column_stack([market, other]))
+    assert weighted(returns, decay=0.94).matrix[0, 1] > shrunk(returns).matrix[0, 1] + 0.2
 
 
 def test_symbols_with_too_few_returns_or_a_frozen_price_are_left_out() -> None:

@@ -25,7 +25,8 @@ from pipelines.core.trading.orders import Side
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Enter, Leave, Strategy, View
 from pipelines.settings import Settings
-from pipelines.store import Lake, Warehouse
+from pipelines.lake.bars import Lake
+from pipelines.store import Warehouse
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
 SESSION, NEXT = date(2026, 11, 20), date(2026, 11, 23)

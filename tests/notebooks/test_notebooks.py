@@ -14,7 +14,8 @@ from pipelines import publish
 from pipelines.core.briefing import Briefing, Origin
 from pipelines.core.risk.regimes import classify
 from pipelines.settings import Settings
-from pipelines.store import Lake, Warehouse
+from pipelines.lake.bars import Lake
+from pipelines.store import Warehouse
 from pipelines.vendors.calendar import next_session, trailing
 
 ROOT = Path(__file__).parents[2]

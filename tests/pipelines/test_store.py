@@ -1,4 +1,4 @@
-"""The warehouse replaces whole partitions or nothing; the lake never shows half a file and asks only for what is missing."""
+"""The warehouse replaces whole partitions or nothing."""
 
 from collections.abc import Callable
 from datetime import date
@@ -7,12 +7,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipelines import publish
 from pipelines.core.errors import DataError, MissingData
 from pipelines.defs.resources import DayBot
-from pipelines.vendors import calendar
-from pipelines.vendors.screen import screen
-from pipelines.vendors.source import BARS
 
 DAY, OTHER = date(2024, 6, 18), date(2024, 6, 17)
 
@@ -63,49 +59,3 @@ def test_reading_an_unknown_table_says_what_to_do(tools: Callable[..., DayBot]) 
     with pytest.raises(MissingData, match="materialise the asset"):
         tools().warehouse.read("nothing")
 
-
-def bars(session: date, *symbols: str) -> pl.DataFrame:
-    stamp = pl.lit(session).cast(pl.Datetime("us")).dt.replace_time_zone("America/New_York").dt.convert_time_zone("UTC")
-    frame = pl.DataFrame({"symbol": list(symbols)}).with_columns(stamp.alias("timestamp"))
-    prices = [pl.lit(10.0).alias(name) for name in ("open", "high", "low", "close", "volume", "vwap")]
-    return frame.with_columns(*prices, pl.lit(1, pl.Int64).alias("trades"), pl.lit("iex").alias("feed")).match_to_schema(BARS)
-
-
-def test_lake_asks_once_for_each_run_of_sessions_with_the_same_gap(tools: Callable[..., DayBot]) -> None:
-    lake = tools().lake
-    window = calendar.trailing(DAY, 5)
-    assert lake.missing("day", window, "iex", ["A", "B"]) == [(("A", "B"), window)]
-    for day in window[:3]:
-        found = screen(bars(day, "A"), [day])
-        lake.put("day", day, "iex", found.good, found.bad, ["A", "B"])
-    assert lake.missing("day", window, "iex", ["A", "B"]) == [(("A", "B"), window[3:])]
-    assert lake.missing("day", window, "iex", ["A", "B", "C"]) == [(("C",), window[:3]), (("A", "B", "C"), window[3:])]
-    assert lake.missing("day", window, "sip", ["A"]) == [(("A",), window)]
-
-
-def test_lake_remembers_that_a_session_had_nothing(tools: Callable[..., DayBot]) -> None:
-    lake = tools().lake
-    found = screen(BARS.to_frame(), [DAY])
-    lake.put("day", DAY, "iex", found.good, found.bad, ["A"])
-    assert lake.missing("day", [DAY], "iex", ["A"]) == []
-
-
-def test_lake_adds_symbols_to_a_session_and_leaves_no_scraps(tools: Callable[..., DayBot]) -> None:
-    daybot = tools()
-    for symbol in ("A", "B"):
-        found = screen(bars(DAY, symbol), [DAY])
-        daybot.lake.put("day", DAY, "iex", found.good, found.bad, [symbol])
-    read = publish.bars(daybot.settings, "day", DAY, DAY)
-    assert read["symbol"].to_list() == ["A", "B"]
-    assert read["session"].to_list() == [DAY, DAY]
-    assert [path.name for path in daybot.settings.bars("day", DAY).iterdir()] == ["iex.parquet"]
-
-
-def test_bars_of_two_feeds_are_never_mixed_unasked(tools: Callable[..., DayBot]) -> None:
-    daybot = tools()
-    found = screen(bars(DAY, "A"), [DAY])
-    for feed in ("iex", "generated"):
-        daybot.lake.put("day", DAY, feed, found.good, found.bad, ["A"])
-    with pytest.raises(DataError, match="say which with feed="):
-        publish.bars(daybot.settings, "day", DAY, DAY)
-    assert publish.bars(daybot.settings, "day", DAY, DAY, feed="iex").height == 1

@@ -1,111 +1,19 @@
-"""The vendors' real clients against real servers, the calendar and the sectors."""
+"""Which source the settings choose, the calendar and the sectors."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlparse
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from itertools import pairwise
 
 import polars as pl
 import pytest
 
-from live.sim.embedded import Exchange
-from pipelines.core.briefing import UNKNOWN_SECTOR, Origin
-from pipelines.core.errors import BrokerError, DataError, MissingData, SettingsError, Unreachable
+from live.sim.polygon.industries import industry
+from live.sim.worlds.universe import listings
+from pipelines.core.briefing import UNKNOWN_SECTOR
+from pipelines.core.errors import DataError, SettingsError
 from pipelines.defs.resources import DayBot
-from pipelines.vendors import calendar, sectors
-from pipelines.vendors.alpaca import Alpaca
-from pipelines.vendors.files import Files
-from pipelines.vendors.polygon import Polygon
-from pipelines.vendors.source import ASSETS, BARS
-
-
-class Market(BaseHTTPRequestHandler):
-    """Polygon's aggregates in pages of two bars, and one page of tickers."""
-
-    def do_GET(self) -> None:
-        url = urlparse(self.path)
-        base = f"http://{self.headers['Host']}"
-        if self.headers["Authorization"] != "Bearer KEY":
-            return self.answer(401, {"status": "ERROR", "error": "Unknown API Key"})
-        if url.path.startswith("/v3/reference/tickers"):
-            return self.answer(200, {"results": [{"ticker": "AAPL", "name": "Apple Inc.", "primary_exchange": "XNAS"}]})
-        assert parse_qs(url.query).get("adjusted", ["false"]) == ["false"]
-        start = int(url.path.split("/")[-2])
-        page = int(parse_qs(url.query).get("page", ["0"])[0])
-        bars = [{"t": start + (2 * page + n) * 60_000, "o": 1.0, "h": 2.0, "l": 0.5, "c": 1.5, "v": 100, "vw": 1.2, "n": 7} for n in range(2)]
-        more = {"next_url": f"{base}{url.path}?page={page + 1}"} if page < 2 else {}
-        return self.answer(200, {"results": bars, **more})
-
-    def answer(self, status: int, body: dict[str, object]) -> None:
-        text = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Silence."""
-
-
-@pytest.fixture
-def polygon_url() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Market) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_polygon_follows_every_page(polygon_url: str, tools: Callable[..., DayBot]) -> None:
-    source = Polygon(tools(polygon_api_key="KEY", polygon_base_url=polygon_url).settings)
-    bars = source.minutes(["AAPL", "MSFT"], date(2024, 6, 18))
-    assert bars.schema == BARS
-    assert bars.group_by("symbol").len().sort("symbol").rows() == [("AAPL", 6), ("MSFT", 6)]
-    assert bars["timestamp"][0] == datetime(2024, 6, 18, 8, 0, tzinfo=UTC), "04:00 in New York"
-    assert bars.row(0, named=True)["trades"] == 7
-    assert source.daily(["AAPL"], date(2024, 6, 17), date(2024, 6, 18)).height == 6
-    assert source.assets().schema == ASSETS
-
-
-def test_polygon_refusing_the_key_says_which_key(polygon_url: str, tools: Callable[..., DayBot]) -> None:
-    source = Polygon(tools(polygon_api_key="WRONG", polygon_base_url=polygon_url).settings)
-    with pytest.raises(BrokerError, match="POLYGON_API_KEY"):
-        source.daily(["AAPL"], date(2024, 6, 17), date(2024, 6, 18))
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[Exchange]:
-    with Exchange(stepped=True) as running:
-        yield running
-
-
-def simulated(tools: Callable[..., DayBot], exchange: Exchange, **changes: object) -> DayBot:
-    return tools(daybot_mode="sim", alpaca_base_url=exchange.url, alpaca_api_key="SIM", alpaca_secret_key="SIM", **changes)
-
-
-def test_alpaca_reads_history_over_several_pages_and_knows_that_it_is_invented(exchange: Exchange, tools: Callable[..., DayBot]) -> None:
-    source = Alpaca(simulated(tools, exchange).settings)
-    assert (source.origin, source.feed) == (Origin.GENERATED, "generated")
-    assets = source.assets()
-    assert assets.schema == ASSETS
-    window = calendar.trailing(date(2026, 11, 19), 300)
-    bars = source.daily(assets["symbol"].to_list(), window[0], window[-1])
-    assert bars.schema == BARS
-    assert bars.height > 10_000, "more than Alpaca's page"
-    dates = bars["timestamp"].dt.convert_time_zone("America/New_York")
-    assert set(dates.dt.time()) == {time(0)}
-    assert sorted(set(dates.dt.date())) == window
-    minutes = source.minutes(["SPY"], date(2026, 11, 19))
-    assert minutes["timestamp"].dt.convert_time_zone("America/New_York").dt.date().unique().to_list() == [date(2026, 11, 19)]
-
-
-def test_alpaca_without_an_answer_is_unreachable(tools: Callable[..., DayBot]) -> None:
-    source = Alpaca(tools(daybot_mode="sim", alpaca_base_url="http://127.0.0.1:9", alpaca_api_key="SIM", alpaca_secret_key="SIM").settings)
-    with pytest.raises(Unreachable, match="start the simulated exchange"):
-        source.assets()
+from pipelines.vendors import calendar, industries, sectors
+from pipelines.vendors.choice import choose, second
 
 
 def test_no_source_at_all_names_the_settings(tools: Callable[..., DayBot]) -> None:
@@ -113,22 +21,26 @@ def test_no_source_at_all_names_the_settings(tools: Callable[..., DayBot]) -> No
         _ = tools(alpaca_api_key="", polygon_api_key="").source
 
 
-def test_own_files_may_be_csv_and_an_empty_folder_is_an_error(
-    folder: object, tools: Callable[..., DayBot], market: tuple[pl.DataFrame, pl.DataFrame]
-) -> None:
-    daybot = tools(bars_folder=str(folder))
-    source = daybot.source
-    assert isinstance(source, Files)
-    before = source.daily(["AAPL"], date(2024, 6, 3), date(2024, 6, 18))
-    path = daybot.settings.daybot_home.parent / "own" / "daily"
-    (path / "all.parquet").unlink()
-    market[0].write_csv(path / "all.csv")
-    after = source.daily(["AAPL"], date(2024, 6, 3), date(2024, 6, 18))
-    assert after.equals(before)
-    assert after.schema == BARS
-    (path / "all.csv").unlink()
-    with pytest.raises(MissingData, match="BARS_FOLDER"):
-        source.daily(["AAPL"], date(2024, 6, 3), date(2024, 6, 18))
+def test_own_files_come_first_then_alpaca_then_polygon_unless_one_is_named(tools: Callable[..., DayBot]) -> None:
+    keys = {"alpaca_api_key": "A", "alpaca_secret_key": "S", "polygon_api_key": "P"}
+    assert choose(tools(bars_folder="own", **keys).settings).__class__.__name__ == "Files"
+    assert choose(tools(**keys).settings).__class__.__name__ == "Alpaca"
+    assert choose(tools(polygon_api_key="P").settings).__class__.__name__ == "Polygon"
+    assert choose(tools(history_source="polygon", **keys).settings).__class__.__name__ == "Polygon"
+    with pytest.raises(SettingsError, match="BARS_FOLDER empty"):
+        choose(tools(history_source="files", **keys).settings)
+
+
+def test_the_second_source_is_the_other_vendor_and_only_where_both_have_keys(tools: Callable[..., DayBot]) -> None:
+    keys = {"alpaca_api_key": "A", "alpaca_secret_key": "S", "polygon_api_key": "P"}
+    assert second(tools(**keys).settings).__class__.__name__ == "Polygon"
+    assert second(tools(history_source="polygon", **keys).settings).__class__.__name__ == "Alpaca"
+    assert second(tools(alpaca_api_key="A", alpaca_secret_key="S").settings) is None
+    assert second(tools(bars_folder="own", **keys).settings) is None, "own files are compared only with whom one names"
+    assert second(tools(bars_folder="own", second_source="polygon", **keys).settings).__class__.__name__ == "Polygon"
+    assert second(tools(second_source="none", **keys).settings) is None
+    with pytest.raises(SettingsError, match="two different sources"):
+        second(tools(second_source="alpaca", **keys).settings)
 
 
 def test_early_closes_and_clock_changes_are_the_exchange_own() -> None:
@@ -171,3 +83,23 @@ def test_every_member_of_the_index_has_a_sector() -> None:
     known = sectors.sectors()
     assert len(sectors.members()) > 490
     assert {known[symbol] for symbol in sectors.members()} == set(sectors.GICS)
+
+
+def test_the_industry_code_says_the_sector_where_both_are_known() -> None:
+    """Against the codes that 40 companies have filed with the SEC, and their GICS sectors."""
+    filed = {row.symbol: industry(row.symbol, row.sector) for row in listings() if row.sector}
+    known = sectors.sectors()
+    apart = {symbol for symbol, found in filed.items() if found is not None and industries.sector(found.code) != known[symbol]}
+    assert len(filed) == 40
+    assert apart == {"DIS", "V"}, "amusement parks, and a payment network under business services: registered as something else"
+
+
+@pytest.mark.parametrize("sic", ["", "abc", "99", "12345", "9999", "8600", "-100", "٣٥٧١"])
+def test_what_is_no_industry_stays_unknown(sic: str) -> None:
+    assert industries.sector(sic) == UNKNOWN_SECTOR
+
+
+def test_every_industry_leads_to_a_sector_of_gics_or_to_unknown_and_no_two_rows_contend() -> None:
+    assert {industries.sector(f"{code:04d}") for code in range(10_000)} == {*sectors.GICS, UNKNOWN_SECTOR}
+    for rows in (industries.WITHIN, industries.GROUPS):
+        assert all(first <= last < following for (first, last, _), (following, _, _) in pairwise(rows))

@@ -11,6 +11,7 @@ import pytest
 from websockets.sync.client import connect
 
 from live.sim.errors import WorldError
+from live.sim.venue.fees import NONE
 from live.sim.worlds.actions import read
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.recorded import RecordedWorld
@@ -99,7 +100,7 @@ def split(minutes, history, tmp_path):
 
 
 def test_a_split_changes_shares_not_worth_and_ends_orders_of_the_old_price(client, split):
-    trader = client(split, start=(15, 50))
+    trader = client(split, start=(15, 50), fees=NONE)
     trader.send("AAA", "buy", 3)
     trader.exchange.step(10)
     rests = trader.send("AAA", "sell", 3, type="limit", limit_price=150, time_in_force="gtc")
@@ -121,7 +122,7 @@ def test_a_split_changes_shares_not_worth_and_ends_orders_of_the_old_price(clien
 
 def test_dividends_are_paid_only_where_that_was_asked_for_and_flow_into_the_history(client, split):
     for pays, cash in ((False, Decimal(0)), (True, Decimal("6.00"))):
-        trader = client(split, start=(15, 50), dividends=pays)
+        trader = client(split, start=(15, 50), dividends=pays, fees=NONE)
         trader.send("AAA", "buy", 3)
         trader.exchange.step(10)
         before = Decimal(trader.raw.get("/v2/account").json()["cash"])

@@ -1,7 +1,7 @@
-"""Older and other clients, unmodified, each call of theirs once: alpaca-trade-api for python, and the npm package in both of its shapes.
+"""Older and other clients, unmodified, each call of theirs once: alpaca-trade-api for python, the npm package in both of its shapes, and massive.
 
-None of them can be a dependency. Where they are installed apart from this project, the tests find them by these variables:
-`DAYBOT_OLD_ALPACA` (a python with alpaca-trade-api 3.2), `DAYBOT_NPM3` and `DAYBOT_NPM4` (folders of node_modules).
+None of them can be a dependency. Where they are installed apart from this project, the tests find them by these variables: `DAYBOT_OLD_ALPACA`
+(a python with alpaca-trade-api 3.2), `DAYBOT_MASSIVE` (one with massive 2.9), `DAYBOT_NPM3` and `DAYBOT_NPM4` (folders of node_modules).
 """
 
 import importlib.util
@@ -35,11 +35,29 @@ def judged(report: dict[str, Any], calls: int) -> None:
     assert seen["trade"] == seen["quote"] > 20
 
 
-def test_the_older_python_client_runs_unmodified(opened, generated):
-    python = os.environ.get("DAYBOT_OLD_ALPACA") or (sys.executable if importlib.util.find_spec("alpaca_trade_api") else "")
+def python_with(module: str, variable: str) -> str:
+    """An interpreter that can import it: the one that the variable names, or this one."""
+    python = os.environ.get(variable) or (sys.executable if importlib.util.find_spec(module) else "")
     if not python or not Path(python).exists():
-        pytest.skip("alpaca-trade-api is not importable here, and DAYBOT_OLD_ALPACA names no python that has it")
+        pytest.skip(f"{module} is not importable here, and {variable} names no python that has it")
+    return python
+
+
+def test_the_older_python_client_runs_unmodified(opened, generated):
+    python = python_with("alpaca_trade_api", "DAYBOT_OLD_ALPACA")
     judged(run(opened(generated, start=(9, 31)), [python, str(HERE / "two.py")]), 44)
+
+
+def test_polygons_client_under_its_new_name_runs_unmodified(opened, generated):
+    python = python_with("massive", "DAYBOT_MASSIVE")
+    report = run(opened(generated, start=(9, 31)), [python, str(HERE / "twin.py")])
+    assert report["failed"] == {}
+    assert len(report["done"]) == 17
+    seen = report["seen"]
+    assert seen["AM"] == 82
+    assert seen["T"] == seen["Q"] > 20
+    assert seen["A"] > 10
+    assert seen["AM"] + seen["T"] + seen["Q"] + seen["A"] == seen["sent"]
 
 
 @pytest.mark.parametrize(("version", "script", "calls"), [(3, "three.cjs", 38), (4, "four.cjs", 42)])

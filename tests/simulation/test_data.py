@@ -21,7 +21,7 @@ def test_daily_history_ends_with_the_session_before_until_the_market_trades(clie
     trader.exchange.step_to(9, 31)
     running = trader.data.get_stock_bars(request).data["AAPL"][-1]
     assert running.timestamp == datetime(2026, 11, 20, 5, tzinfo=UTC)
-    minute = trader.raw.get("/v2/stocks/AAPL/bars/latest").json()
+    minute = trader.raw.get("/v2/stocks/AAPL/bars/latest?feed=iex").json()
     assert (minute["symbol"], minute["bar"]["c"], minute["bar"]["v"]) == ("AAPL", running.close, running.volume)
 
 
@@ -81,6 +81,22 @@ def test_trades_are_paged_without_loss(client, generated):
         token = page["next_page_token"]
     assert seen == whole
     assert set(whole[0]) == {"t", "x", "p", "s", "c", "i", "z"}
+
+
+@pytest.mark.parametrize("sort", ["asc", "desc"])
+def test_pages_end_inside_one_moment_and_go_on(client, generated, sort):
+    """A trade that was corrected stands twice at the same time."""
+    trader = client(generated, slip_rate=1.0)
+    trader.exchange.step_to(9, 39)
+    query = {"symbols": "AAPL", "start": "2026-11-20T14:36:00Z", "end": "2026-11-20T14:37:30Z", "sort": sort, "feed": "sip"}
+    whole = [row for rows in trader.raw.get("/v2/stocks/trades", params=query).json()["trades"].values() for row in rows]
+    assert len({row["t"] for row in whole}) < len(whole)
+    seen, token = [], ""
+    while token is not None and len(seen) <= len(whole):
+        page = trader.raw.get("/v2/stocks/trades", params={**query, "limit": 1, "page_token": token}).json()
+        seen += [row for rows in page["trades"].values() for row in rows]
+        token = page["next_page_token"]
+    assert seen == whole
 
 
 def test_bars_are_json_numbers_with_every_field(client, generated):

@@ -104,10 +104,13 @@ def test_faults_are_added_counted_logged_and_removed(client, world):
 
 def test_a_body_that_is_no_fault_is_refused(client, world):
     trader = client(world)
-    for body in ("[]", "nonsense", "{}", '"stream.mute"'):
+    spoken = '{"kind": "stream.set", "field": "c", "to": %s}'
+    odd = [spoken % value for value in ("NaN", "Infinity", '"\\ud800"')] + ['{"kind": "stream.mute", "from": Infinity}', "[" * 100_000]
+    for body in ("[]", "nonsense", "{}", '"stream.mute"', *odd):
         answer = trader.raw.post("/sim/faults", content=body)
-        assert answer.status_code == 422, body
+        assert answer.status_code == 422, body[:80]
         assert answer.json()["message"]
+    assert trader.raw.get("/sim/faults").json() == []
 
 
 def test_kinds_are_listed_with_their_parameters(client, world):
@@ -131,6 +134,14 @@ def test_scenario_files_in_toml_and_json(client, world, tmp_path):
             load(tmp_path / name)
     with pytest.raises(FaultError, match="No such file"):
         load(tmp_path / "absent.toml")
+
+
+def test_times_of_toml_need_no_quotes(client, world, tmp_path):
+    path = tmp_path / "storm.toml"
+    path.write_text('[[fault]]\nkind = "stream.mute"\nfrom = 10:00:00\nuntil = 2026-11-20T15:05:00Z\n')
+    trader = client(world, scenario=load(path))
+    (fault,) = trader.raw.get("/sim/faults").json()
+    assert (fault["from"], fault["until"][:16]) == ("10:00:00", "2026-11-20 15:05")
 
 
 def test_command_refuses_a_scenario_it_cannot_read(tmp_path):

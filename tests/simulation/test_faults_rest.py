@@ -245,6 +245,70 @@ def test_outage_of_everything_in_a_window(flat):
     assert seen == [{200}, {503}, {200}]
 
 
+@pytest.mark.parametrize(
+    ("path", "broken", "denied", "limited"),
+    [
+        ("/v2/account", {"code": 50010000}, {"code": 40110000, "message": "request is not authorized"}, {"code": 42910000}),
+        (
+            "/v2/stocks/AAA/trades/latest",
+            {"message": "internal server error occurred"},
+            {"message": "unauthorized."},
+            {"message": "too many requests."},
+        ),
+        ("/v2/aggs/ticker/AAA/prev", {"status": "ERROR"}, {"status": "ERROR", "error": "Unknown API Key"}, {"status": "ERROR"}),
+    ],
+)
+def test_each_host_fails_in_its_own_words(flat, path, broken, denied, limited):
+    for kind, status, words in (("rest.status", 500, broken), ("rest.unauthorized", 401, denied), ("rest.limit", 429, limited)):
+        flat.exchange.inject(kind=kind, path=path)
+        answer = flat.raw.get(path, headers={"Authorization": "Bearer SIM"})
+        assert answer.status_code == status
+        assert {**answer.json(), **words} == answer.json()
+        assert ("code" in answer.json(), "error" in answer.json()) == (path == "/v2/account", "aggs" in path)
+        assert flat.raw.get(path, headers={"Authorization": "Bearer SIM"}).status_code == 200
+
+
+def test_requests_are_aimed_by_the_symbols_they_name(flat):
+    flat.exchange.step(60)
+    flat.exchange.inject(kind="rest.status", symbol="AAA", status=503, times=0)
+    bearer = {"Authorization": "Bearer SIM"}
+    asset = next(row["id"] for row in flat.raw.get("/v2/assets").json() if row["symbol"] == "AAA")
+    hit = (
+        "/v2/stocks/AAA/bars?timeframe=1Min", "/v2/stocks/bars?timeframe=1Min&symbols=BBB,AAA", "/v2/stocks/quotes/latest?symbols=AAA",
+        "/v2/aggs/ticker/AAA/prev", "/v3/trades/AAA", "/v2/snapshot/locale/us/markets/stocks/tickers/AAA", "/v2/assets/AAA", f"/v2/assets/{asset}",
+    )  # fmt: skip
+    spared = ("/v2/stocks/BBB/bars?timeframe=1Min", "/v2/stocks/quotes/latest?symbols=BBB", "/v2/aggs/ticker/BBB/prev", "/v2/account", "/v2/assets")
+    found = {path: flat.raw.get(path, headers=bearer).status_code for path in hit + spared}
+    assert found == {**dict.fromkeys(hit, 503), **dict.fromkeys(spared, 200)}
+    assert post(flat, symbol=asset).status_code == 503
+    assert post(flat, symbol="BBB").status_code == 200
+    log = flat.raw.get("/sim/faults/log").json()
+    assert len(log) == len(hit) + 1
+    assert log[1]["hit"]["symbol"] == "BBB,AAA"
+
+
+def test_refusals_carry_the_figures_of_the_order(flat):
+    flat.exchange.inject(kind="rest.refuse", reason="buying_power", times=2)
+    assert post(flat).json()["cost_basis"] == "300"
+    assert post(flat, type="limit", limit_price=99.5).json()["cost_basis"] == "298.5"
+    flat.exchange.inject(kind="rest.refuse", reason="held")
+    held = post(flat).json()
+    assert list(held) == ["code", "message", "symbol", "existing_qty", "held_for_orders", "available", "related_orders"]
+
+
+def test_what_no_log_can_repeat_breaks_nothing(flat):
+    flat.exchange.inject(kind="rest.status", method="POST", times=0)
+    for body in (b'{"symbol": "\\ud800"}', b"[" * 100_000, b'{"symbol": "' + b"A" * 3_000_000 + b'"}'):
+        assert flat.raw.post("/v2/orders", content=body).status_code == 500
+    assert len(flat.exchange.books()["faults"]) == 3
+    flat.exchange.relent()
+    flat.exchange.inject(kind="rest.slow", seconds=0, times=0)
+    statuses = [flat.raw.post("/v2/orders", content=body).status_code for body in (b"[" * 100_000, b'"' + b"A" * 3_000_000 + b'"')]
+    assert statuses == [400, 413]
+    flat.exchange.inject(kind="clock.skew", seconds=9e8)
+    assert flat.raw.get("/v2/clock").status_code == 200
+
+
 def test_inject_says_what_is_wrong(flat):
     for fault, words in (
         ({"kind": "rest.statu"}, "Did you mean 'rest.status'"),
@@ -256,6 +320,7 @@ def test_inject_says_what_is_wrong(flat):
         ({"kind": "match.jump", "percent": "ten"}, "must be a number"),
         ({"kind": "match.jump", "percent": 1, "at": "08:00"}, "past"),
         ({"kind": "rest.reset", "at": "10:00"}, "not at a moment"),
+        ({"kind": "rest.reset", "every": 10}, "not every so often"),
         ({"kind": "stream.mute", "probability": 2}, "probability"),
         ({"kind": "stream.close", "code": 1005}, "close code"),
         ({"kind": "match.partial", "shares": -1}, "above 0"),
@@ -263,3 +328,11 @@ def test_inject_says_what_is_wrong(flat):
         with pytest.raises(SimulationError, match=words):
             flat.exchange.inject(**fault)
     assert flat.raw.get("/sim/faults").json() == []
+
+
+def test_a_stall_whose_client_has_gone_ends_quietly(flat, caplog):
+    flat.exchange.inject(kind="rest.stall", path="/v2/orders", seconds=30)
+    with pytest.raises(httpx.ReadTimeout):
+        flat.raw.post("/v2/orders", json=ORDER, timeout=0.1)
+    assert flat.raw.get("/v2/account").status_code == 200
+    assert (orders(flat), caplog.text) == ([], "")

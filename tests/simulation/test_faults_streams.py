@@ -358,6 +358,66 @@ def test_polygon_acknowledgement_refusal_and_corruption(flat, wired):
         assert late.ask({"action": "auth", "params": "SIM"})[0]["status"] == "auth_failed"
 
 
+def test_a_refused_key_of_polygon_is_sent_away_as_polygon_does(flat):
+    flat.exchange.inject(kind="stream.refuse", stream="polygon", code=406)
+    with connect(flat.exchange.url.replace("http", "ws") + "/stocks", proxy=None) as socket:
+        wire = Wire(socket)
+        wire.read()
+        assert wire.ask({"action": "auth", "params": "SIM"})[0]["status"] == "max_connections"
+        with pytest.raises(ConnectionClosed) as closed:
+            wire.read()
+    assert closed.value.rcvd.code == 1008
+
+
+def test_price_bands_of_polygon_are_aimed_by_type_and_symbol(flat, wired):
+    wire = wired(flat.exchange, polygon="LULD.AAA")
+    flat.exchange.inject(kind="stream.drop", stream="polygon", type="LULD", symbol="AAA")
+    flat.exchange.inject(kind="match.luld", percent=5)
+    assert wire.silent()
+    flat.exchange.inject(kind="match.luld", percent=10)
+    (band,) = wire.read()
+    assert (band["ev"], band["T"], band["h"], band["l"]) == ("LULD", "AAA", 110.0, 90.0)
+    flat.exchange.inject(kind="stream.say", stream="polygon", message={"ev": "LULD", "T": "BBB", "h": 1, "l": 1})
+    assert wire.silent()
+    assert hits(flat)[:2] == [("match.luld", None), ("stream.drop", "AAA")]
+
+
+def test_conditions_of_a_quote_are_no_prices(flat, wired):
+    wire = wired(flat.exchange, polygon="Q.AAA")
+    flat.exchange.inject(kind="stream.scale", percent=100)
+    flat.exchange.step(30)
+    (quote,) = wire.read()
+    assert (quote["c"], quote["bp"] > 190) == (1, True)
+
+
+def test_a_mute_socket_does_not_hear_of_a_halt_either(flat, wired):
+    wire = wired(flat.exchange, {"statuses": ["*"]})
+    fault = flat.exchange.inject(kind="stream.mute", stream="market")
+    halt = flat.exchange.inject(kind="match.halt", symbol="AAA", reason="T1")
+    assert wire.silent()
+    flat.exchange.relent(fault["id"])
+    flat.exchange.relent(halt["id"])
+    (status,) = wire.read()
+    assert (status["S"], status["sc"], status["rc"], status["rm"]) == ("AAA", "T", "T1", "Halt - News Pending")
+    assert hits(flat) == [("match.halt", "AAA"), ("stream.mute", "AAA"), ("match.halt", None)]
+
+
+def test_socket_is_closed_after_a_message_of_a_symbol(flat, wired):
+    wire = wired(flat.exchange, {"bars": ["AAA"]})
+    flat.exchange.inject(kind="stream.close", stream="market", symbol="AAA")
+    assert wire.silent()
+    flat.exchange.step(60)
+    assert bars(wire.read()) == [("AAA", 100.0)]
+    with pytest.raises(ConnectionClosed):
+        wire.read()
+
+
+def test_a_moment_may_be_the_begin_of_a_window_and_come_again_until_its_end(flat):
+    flat.exchange.inject(kind="stream.close", stream="market", every=60, **{"from": "09:32", "until": "09:35"})
+    flat.exchange.step(600)
+    assert [row["at"][11:19] for row in flat.exchange.books()["faults"]] == ["14:32:00", "14:33:00", "14:34:00"]
+
+
 def test_real_data_stream_reconnects_after_an_abort(flat):
     heard: list[Any] = []
 

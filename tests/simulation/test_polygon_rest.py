@@ -16,7 +16,7 @@ from live.sim.embedded import Exchange
 from live.sim.polygon.industries import industry
 from live.sim.polygon.reading import Reading
 from live.sim.polygon.terms import Terms
-from live.sim.polygon.ticks import Ticks
+from live.sim.polygon.trades import Trades
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
 from live.sim.worlds.actions import Action, Actions
@@ -74,7 +74,7 @@ def test_an_answer_has_exactly_the_stated_keys_and_kinds(asker, generated):
     desk = asker(generated)
     desk.exchange.step_to(9, 32)
     body = desk.get(f"/v2/aggs/ticker/AAPL/range/1/minute/{OPEN}/{OPEN + 9 * MINUTE}", adjusted="true", sort="asc", limit=50_000)
-    assert set(body) == {"ticker", "queryCount", "resultsCount", "adjusted", "status", "request_id", "count", "results"}
+    assert list(body) == ["ticker", "queryCount", "resultsCount", "adjusted", "status", "request_id", "count", "results"]
     assert (body["queryCount"], body["resultsCount"], body["count"], body["adjusted"], body["status"]) == (2, 2, 2, True, "OK")
     assert [row["t"] for row in body["results"]] == [OPEN, OPEN + MINUTE]
     for row in body["results"]:
@@ -231,7 +231,33 @@ def test_trades_of_the_session_are_paged_and_bounded(asker, generated, order):
     assert {frozenset(row) for row in raw} == {frozenset(keys), frozenset(keys | {"trf_id", "trf_timestamp"})}
     quotes = list(desk.client.list_quotes("AAPL", timestamp="2026-11-20", limit=50_000))
     assert all(quote.bid_price < quote.ask_price for quote in quotes)
-    assert list(desk.client.list_trades("AAPL", timestamp="2026-11-19")) == []
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_trades_and_seconds_of_earlier_sessions_add_up_to_their_days(asker, generated, order):
+    desk = asker(generated)
+    desk.exchange.step_to(9, 31)
+    bounds = {"timestamp_gte": "2026-11-18", "timestamp_lt": "2026-11-20"}
+    trades = list(desk.client.list_trades("MSFT", **bounds, order=order, limit=1_000))
+    days = {bar.timestamp: bar.volume for bar in desk.client.list_aggs("MSFT", 1, "day", "2026-11-18", "2026-11-19")}
+    seconds = list(desk.client.list_aggs("MSFT", 1, "second", "2026-11-18", "2026-11-19", sort=order, limit=1_000))
+    times = [trade.sip_timestamp for trade in trades]
+    assert times == sorted(times, reverse=order == "desc")
+    assert len({(trade.sip_timestamp, trade.sequence_number) for trade in trades}) == len(trades) > 5_000
+    for start, volume in days.items():
+        inside = [trade.size for trade in trades if start <= trade.sip_timestamp // 1_000_000 < start + 86_400_000]
+        assert sum(inside) == volume == sum(bar.volume for bar in seconds if start <= bar.timestamp < start + 86_400_000)
+
+
+def test_a_plan_without_real_time_is_late_and_says_so(asker, generated):
+    desk = asker(generated, polygon=Terms(realtime=False))
+    desk.exchange.step_to(10, 0, 30)
+    body = desk.get(f"/v2/aggs/ticker/AAPL/range/1/minute/{OPEN}/2026-11-20")
+    assert (body["status"], [row["t"] for row in body["results"]][-1]) == ("DELAYED", OPEN + 14 * MINUTE)
+    for path in ("/v2/last/trade/AAPL", "/v3/trades/AAPL", "/v3/quotes/AAPL", "/v2/snapshot/locale/us/markets/stocks/tickers/AAPL"):
+        assert desk.get(path)["status"] == "DELAYED"
+    assert desk.get("/v2/last/trade/AAPL")["results"]["t"] <= (OPEN + 15 * MINUTE + 30_000) * 1_000_000
+    assert desk.get("/v3/reference/tickers/AAPL")["status"] == "OK"
 
 
 def test_every_generated_company_has_an_industry_of_its_sector(asker, generated):
@@ -390,10 +416,11 @@ def test_a_trade_that_is_told_late_is_not_known_before(generated):
     core.advance(at)
     slips = {symbol: core.venue.slips.of(symbol, OPEN * 1_000_000) for symbol in generated.assets}
     late = next(symbol for symbol, slip in slips.items() if slip is not None and slip.kind == "late")
-    ticks = Ticks(core.venue, core.polygon.replies)
-    before = [found for _, found in ticks.between(late, 0, at, newest=False)]
+    trades = Trades(core.venue.feeds["sip"])
+    opened = OPEN * 1_000_000
+    before = [found for _, _, found in trades.between(late, opened, at, newest=False)]
     core.advance(slips[late].known)
-    after = [found for _, found in ticks.between(late, 0, at, newest=False)]
+    after = [found for _, _, found in trades.between(late, opened, at, newest=False)]
     assert [found for found in after if found not in before] == [slips[late].trade]
-    reading = Reading(core.venue)
+    reading = Reading(core.venue.feeds["sip"])
     assert sum(found.size for found in after) == int(reading.minutes(late).v[-1])

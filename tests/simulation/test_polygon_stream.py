@@ -231,6 +231,13 @@ def test_the_conversation_is_to_the_letter(opened, generated, wire):
         assert [found["status"] for found in line.read()] == ["error"]
 
 
+def test_a_plan_without_real_time_may_enter_and_hear_nothing(opened, generated, wire):
+    line = wire(opened(generated, polygon=Terms(realtime=False))).enter()
+    (late,) = line.read()
+    assert (late["status"], late["message"].startswith("You don't have access real-time data.")) == ("error", True)
+    assert line.ask("subscribe", "AM.AAPL") == [{"ev": "status", "status": "error", "message": "not authorized"}]
+
+
 def test_what_was_unsubscribed_is_not_sent(opened, market, wire):
     exchange = opened(market({"AAA": [10.0, 11.0, 12.0]}))
     line = wire(exchange).enter("AM.AAA")

@@ -19,6 +19,7 @@ from websockets.sync.client import connect
 
 from live.sim.alpaca.market import Plan
 from live.sim.embedded import Exchange
+from live.sim.venue.fees import NONE
 from live.sim.worlds.actions import read
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.recorded import RecordedWorld
@@ -388,7 +389,7 @@ def test_corporate_actions_and_what_they_leave_on_the_account(client, minutes, t
          "new_rate": ["4", "", "1"], "old_rate": ["1", "", "8"], "rate": ["", "0.25", ""]}
     ).write_csv(tmp_path / "actions.csv")  # fmt: skip
     files = [minutes({"AAA": [100.0] * 5, "BBB": [2.0] * 5}), minutes({"AAA": [25.0] * 5, "BBB": [16.0] * 5}, day=date(2026, 11, 23), name="next")]
-    trader = client(RecordedWorld(minutes=files, actions=read(tmp_path / "actions.csv")), dividends=True)
+    trader = client(RecordedWorld(minutes=files, actions=read(tmp_path / "actions.csv")), dividends=True, fees=NONE)
     trader.exchange.step_to(9, 31)
     trader.send("AAA", "buy", 8)
     trader.exchange.step(10)
@@ -401,6 +402,6 @@ def test_corporate_actions_and_what_they_leave_on_the_account(client, minutes, t
     paid = {**columns("id:u symbol:s cusip:s rate:n special:b foreign:b"), **days, "payable_date": "y"}
     assert faults([paid], found["corporate_actions"]["cash_dividends"]) == []
     rows = trader.raw.get("/v2/account/activities?category=non_trade_activity").json()
-    entry = columns("id:s activity_type:s date:y created_at:t net_amount:d description:s symbol:s qty:d per_share_amount?:d status:s")
+    entry = columns("id:s activity_type:s date:y created_at:t net_amount:d description:s symbol:s qty:d per_share_amount?:d status:s currency:s")
     assert faults([entry], rows) == []
     assert {row["activity_type"] for row in rows} == {"SPLIT", "DIV"}

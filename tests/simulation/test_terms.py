@@ -74,7 +74,7 @@ def test_fractions_are_for_plain_day_orders_of_a_dollar_at_least(client, market)
 def test_a_trailing_stop_that_is_replaced_starts_its_mark_again(client, market):
     trader = client(market({"AAA": [100.0, 110.0, 105.0, 105.0, 104.0]}), start=(9, 30))
     trader.send("AAA", "buy", 1)
-    trader.exchange.step(10)
+    trader.exchange.step(30)
     stop = trader.send("AAA", "sell", 1, type="trailing_stop", trail_percent=10)
     trader.exchange.step_to(9, 33)
     before = trader.raw.get(f"/v2/orders/{stop['id']}").json()

@@ -5,6 +5,8 @@ from alpaca.common.exceptions import APIError
 from alpaca.trading.client import TradingClient
 from alpaca.trading.requests import GetAssetsRequest, GetCalendarRequest, GetPortfolioHistoryRequest
 
+from live.sim.venue.fees import NONE
+
 ACCOUNT_STRINGS = [
     "id",
     "account_number",
@@ -220,7 +222,7 @@ def test_portfolio_history_follows_equity(client, market):
 
 
 def test_money_of_yesterday_is_carried_into_the_next_session(client, market, minutes):
-    trader = client(market({"AAA": [100.0] * 5 + [110.0] * 385}))
+    trader = client(market({"AAA": [100.0] * 5 + [110.0] * 385}), fees=NONE)
     trader.exchange.step_to(9, 31)
     trader.send("AAA", "buy", 100)
     trader.exchange.step(to="2026-11-23T14:00:00Z")

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgpack
 
-from live.sim.alpaca.ticks import CONDITIONS, QUOTE_CONDITION, VENUE, shown, trade_id
+from live.sim.alpaca.ticks import QUOTE_CONDITION, Place, asked, bidden, conditions_of, trade_id, venue_of
 from live.sim.clock import SECOND, rfc3339
 from live.sim.worlds.halts import Change
 from live.sim.worlds.slips import Slip
@@ -23,43 +23,42 @@ def bar_message(kind: str, symbol: str, bars: Bars, row: int, *, packed: bool) -
     return _encoded(fields, packed=packed)
 
 
-def trade_message(symbol: str, trade: Print, tape: str, *, packed: bool) -> Any:
-    fields = {"T": "t", "S": symbol, "i": trade_id(trade), "x": VENUE[tape], "p": trade.price / 10_000, "s": trade.size}
-    fields |= {"t": _time(trade.at, packed=packed), "c": [CONDITIONS[tape]], "z": tape}
+def trade_message(symbol: str, trade: Print, place: Place, *, packed: bool) -> Any:
+    fields = {"T": "t", "S": symbol, "i": trade_id(trade), "x": venue_of(trade, place), "p": trade.price / 10_000, "s": trade.size}
+    fields |= {"t": _time(trade.at, packed=packed), "c": conditions_of(trade, place), "z": place.tape}
     return _encoded(fields, packed=packed)
 
 
-def quote_message(symbol: str, trade: Print, tape: str, *, packed: bool) -> Any:
-    """Sizes in shares."""
-    fields = {"T": "q", "S": symbol, "bx": VENUE[tape], "bp": trade.bid / 10_000, "bs": shown(trade), "ax": VENUE[tape], "ap": trade.ask / 10_000}
-    fields |= {"as": shown(trade), "t": _time(trade.at, packed=packed), "c": [QUOTE_CONDITION], "z": tape}
-    return _encoded(fields, packed=packed)
+def quote_message(symbol: str, trade: Print, place: Place, *, packed: bool) -> Any:
+    """Sizes in shares; a price of 0 is a side that nobody quotes."""
+    fields = {"T": "q", "S": symbol, **bidden(trade, place), **asked(trade, place), "t": _time(trade.at, packed=packed)}
+    return _encoded({**fields, "c": [QUOTE_CONDITION], "z": place.tape}, packed=packed)
 
 
-def status_message(symbol: str, change: Change, tape: str, *, packed: bool) -> Any:
+def status_message(symbol: str, change: Change, place: Place, *, packed: bool) -> Any:
     fields = {"T": "s", "S": symbol, "sc": change.code, "sm": change.text, "rc": change.reason, "rm": change.words}
-    return _encoded({**fields, "t": _time(change.at, packed=packed), "z": tape}, packed=packed)
+    return _encoded({**fields, "t": _time(change.at, packed=packed), "z": place.tape}, packed=packed)
 
 
-def band_message(symbol: str, band: tuple[int, int], at: int, tape: str, *, packed: bool) -> Any:
+def band_message(symbol: str, band: tuple[int, int], at: int, place: Place, *, packed: bool) -> Any:
     """Limit-up limit-down prices, lower and upper."""
-    fields = {"T": "l", "S": symbol, "u": band[1] / 10_000, "d": band[0] / 10_000, "i": "B", "t": _time(at, packed=packed), "z": tape}
+    fields = {"T": "l", "S": symbol, "u": band[1] / 10_000, "d": band[0] / 10_000, "i": "B", "t": _time(at, packed=packed), "z": place.tape}
     return _encoded(fields, packed=packed)
 
 
-def correction_message(symbol: str, slip: Slip, tape: str, *, packed: bool) -> Any:
+def correction_message(symbol: str, slip: Slip, place: Place, *, packed: bool) -> Any:
     """The trade as it was told first (`o...`) and as it is (`c...`)."""
     first, right = slip.told or slip.trade, slip.trade
-    conditions = [CONDITIONS[tape]]
-    fields = {"T": "c", "S": symbol, "x": VENUE[tape], "oi": trade_id(first), "op": first.price / 10_000, "os": first.size, "oc": conditions}
-    fields |= {"ci": trade_id(right) + 1, "cp": right.price / 10_000, "cs": right.size, "cc": conditions}
-    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": tape}, packed=packed)
+    conditions = conditions_of(right, place)
+    fields = {"T": "c", "S": symbol, "x": venue_of(right, place), "oi": trade_id(first), "op": first.price / 10_000, "os": first.size}
+    fields |= {"oc": conditions, "ci": trade_id(right) + 1, "cp": right.price / 10_000, "cs": right.size, "cc": conditions}
+    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": place.tape}, packed=packed)
 
 
-def cancel_message(symbol: str, slip: Slip, tape: str, *, packed: bool) -> Any:
+def cancel_message(symbol: str, slip: Slip, place: Place, *, packed: bool) -> Any:
     trade = slip.told or slip.trade
-    fields = {"T": "x", "S": symbol, "i": trade_id(trade), "x": VENUE[tape], "p": trade.price / 10_000, "s": trade.size, "a": "C"}
-    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": tape}, packed=packed)
+    fields = {"T": "x", "S": symbol, "i": trade_id(trade), "x": venue_of(trade, place), "p": trade.price / 10_000, "s": trade.size, "a": "C"}
+    return _encoded({**fields, "t": _time(slip.known, packed=packed), "z": place.tape}, packed=packed)
 
 
 def _time(at: int, *, packed: bool) -> Any:

@@ -11,7 +11,7 @@ from live.sim.alpaca.queries import choice, day_of, instant, words
 from live.sim.clock import SECOND, new_york
 from live.sim.errors import malformed, missing
 from live.sim.venue.venue import Venue
-from live.sim.worlds.sessions import Session
+from live.sim.worlds.sessions import Calendar, Session
 
 _MARKETS = {
     "NYSE": {"mic": "XNYS", "acronym": "NYSE", "name": "New York Stock Exchange", "timezone": "America/New_York"},
@@ -34,16 +34,7 @@ class Days:
         ]
 
     async def clock(self, request: Request) -> Response:
-        calendar, now = self._venue.world.calendar, self._venue.now
-        session = calendar.on(now)
-        return JSONResponse(
-            {
-                "timestamp": _stamp(now),
-                "is_open": session is not None and session.regular(now),
-                "next_open": _stamp(calendar.opening(now).open),
-                "next_close": _stamp(calendar.upcoming(now).close),
-            }
-        )
+        return JSONResponse(clock_json(self._venue.world.calendar, self._venue.now))
 
     async def calendar(self, request: Request) -> Response:
         """Without bounds from the first known session to a year ahead. Bounds are included; `date_type` says which date they bound."""
@@ -73,12 +64,12 @@ class Days:
             raise malformed("time is outside of the known calendar")
         phase, until = self._phase(now)
         state = {
-            "timestamp": _stamp(now),
+            "timestamp": stamp(now),
             "is_market_day": calendar.on(now) is not None,
-            "next_market_open": _stamp(calendar.opening(now).open),
-            "next_market_close": _stamp(calendar.upcoming(now).close),
+            "next_market_open": stamp(calendar.opening(now).open),
+            "next_market_close": stamp(calendar.upcoming(now).close),
             "phase": phase,
-            "phase_until": _stamp(until),
+            "phase_until": stamp(until),
         }
         return JSONResponse({"clocks": [{"market": _MARKETS[name], **state} for name in names]})
 
@@ -104,15 +95,26 @@ class Days:
         return JSONResponse({"market": _MARKETS[name], "calendar": [_day(session) for session in sessions]})
 
 
+def clock_json(calendar: Calendar, now: int) -> dict[str, Any]:
+    """The next open lies strictly ahead, also while the market is open."""
+    session = calendar.on(now)
+    return {
+        "timestamp": stamp(now),
+        "is_open": session is not None and session.regular(now),
+        "next_open": stamp(calendar.opening(now).open),
+        "next_close": stamp(calendar.upcoming(now).close),
+    }
+
+
 def _day(session: Session) -> dict[str, Any]:
     return {
         "date": session.date.isoformat(),
-        "core_start": _stamp(session.open),
-        "core_end": _stamp(session.close),
-        "pre_start": _stamp(session.early),
-        "pre_end": _stamp(session.open),
-        "post_start": _stamp(session.close),
-        "post_end": _stamp(session.late),
+        "core_start": stamp(session.open),
+        "core_end": stamp(session.close),
+        "pre_start": stamp(session.early),
+        "pre_end": stamp(session.open),
+        "post_start": stamp(session.close),
+        "post_end": stamp(session.late),
     }
 
 
@@ -121,7 +123,7 @@ def _bounds(request: Request) -> tuple[str, str]:
     return "" if start is None else day_of(start), "9999" if end is None else day_of(end)
 
 
-def _stamp(at: int) -> str:
+def stamp(at: int) -> str:
     """New York time with its offset, to the nanosecond where there are any."""
     whole, part = new_york(at).isoformat(timespec="seconds"), at % SECOND
     return f"{whole[:19]}.{part:09d}{whole[19:]}" if part else whole

@@ -79,14 +79,14 @@ class History:
         return done if self._slips is None else self._slips.seen(symbol, done, now)
 
     def daily(self, symbol: str, now: int) -> Bars:
-        """Complete sessions, and the running one as far as it has come. A symbol without daily history has no days."""
+        """Complete sessions, and the running one as far as it has come. A symbol without daily history has no days, unless its ticks are played."""
         today = new_york(now).date()
         session = self._world.calendar.find(today)
-        if session is not None and now >= session.close:
+        if session is not None and now >= self._world.official(session):
             return self._world.daily(symbol, today + timedelta(days=1))
         past = self._world.daily(symbol, today)
         running = self.running(symbol, session, now) if session is not None else empty()
-        return join([past, running]) if len(past) else past
+        return join([past, running]) if len(past) or symbol in self._world.ticks(today) else past
 
     def running(self, symbol: str, session: Session, now: int) -> Bars:
         """The regular session up to now as one bar, or none."""

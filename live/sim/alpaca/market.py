@@ -126,18 +126,20 @@ class Market:
             return error(405, "symbol limit exceeded")
         line.channels = after
         if action == "subscribe":
-            self._watch(changes)
+            self._watch(line, changes)
         return {"T": "subscription", **{channel: sorted(names) for channel, names in line.channels.items()}}
 
     def _over(self, channels: dict[str, set[str]]) -> bool:
         counted = channels.get("trades", set()), channels.get("quotes", set())
         return bool(self._plan.symbols) and (any("*" in names for names in counted) or sum(map(len, counted)) > self._plan.symbols)
 
-    def _watch(self, changes: dict[str, list[str]]) -> None:
+    def _watch(self, line: MarketLine, changes: dict[str, list[str]]) -> None:
+        if line.feed not in self._venue.feeds:
+            return
         for channel in ("trades", "quotes"):
             names = changes.get(channel, [])
             for symbol in self._venue.world.assets if "*" in names else names:
-                self._venue.watch(symbol)
+                self._venue.watch(symbol, line.feed)
 
 
 def _named(name: Any) -> bool:

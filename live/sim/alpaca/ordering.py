@@ -102,6 +102,7 @@ def _closed(order: Order, *, nested: bool) -> bool:
 
 
 def _row(order: Order, refusal: Refusal | None) -> dict[str, Any]:
+    """Whatever was wrong, a row that failed has status 500; its body says what."""
     if refusal is None:
         return {"id": order.id, "status": 200}
-    return {"id": order.id, "status": refusal.status, "body": refusal.body}
+    return {"id": order.id, "status": 500, "body": refusal.body}

@@ -3,48 +3,49 @@
 from collections.abc import Iterator
 from typing import Any
 
-from live.sim.alpaca.ticks import quote_row, trade_row
+from live.sim.alpaca.ticks import place_of, quote_row, trade_row
 from live.sim.clock import MINUTE, new_york
-from live.sim.worlds.slips import Slip, Slips
-from live.sim.worlds.tape import Print, Tape
-from live.sim.worlds.world import Bars, World
+from live.sim.venue.feed import Feed
+from live.sim.worlds.slips import Slip
+from live.sim.worlds.tape import Print
+from live.sim.worlds.world import empty
 
 _FLAGS = {"cancel": "canceled", "correction": "incorrect"}
 
 
 class Past:
-    """Reads a world up to a moment that each call is given."""
+    """Reads what a feed has shown."""
 
-    def __init__(self, world: World, tape: Tape, slips: Slips) -> None:
-        self._world = world
-        self._tape = tape
-        self._slips = slips
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._world, self._tape, self._slips = feed.world, feed.tape, feed.slips
 
-    def chunks(self, symbol: str, kind: str, bounds: tuple[int, int], *, now: int, newest: bool) -> Iterator[list[dict[str, Any]]]:
+    def chunks(self, symbol: str, kind: str, bounds: tuple[int, int], *, newest: bool) -> Iterator[list[dict[str, Any]]]:
         """Rows minute by minute, in the order that was asked for: a page unfolds no more than it needs."""
         if symbol not in self._world.assets:
             return
+        now = self._feed.now
         start, end = bounds[0], min(bounds[1], now)
         if start > end:
             return
         sessions = self._world.calendar.since(max(new_york(start).date(), self._world.first), min(new_york(end).date(), self._world.last))
         for session in reversed(sessions) if newest else sessions:
-            bars = self._world.day(session.date).get(symbol)
-            if bars is None:
-                continue
-            first, last = (int(at) for at in bars.t.searchsorted([start - MINUTE + 1, end + 1]))
+            bars, played = self._world.day(session.date).get(symbol, empty()), self._world.ticks(session.date).get(symbol)
+            starts = bars.t if played is None else played.minutes
+            first, last = (int(at) for at in starts.searchsorted([start - MINUTE + 1, end + 1]))
             for row in range(last - 1, first - 1, -1) if newest else range(first, last):
-                found = self._minute(symbol, kind, bars, row, bounds=(start, end), now=now)
+                path = self._tape.expand(symbol, bars, row) if played is None else played.path(int(starts[row]))
+                slip = self._slips.find(symbol, bars, row) if played is None else None
+                found = self._minute(symbol, kind, path, slip, bounds=(start, end), now=now)
                 yield found[::-1] if newest else found
 
-    def _minute(self, symbol: str, kind: str, bars: Bars, row: int, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
-        tape = self._world.assets[symbol].tape
-        path = [trade for trade in self._tape.expand(symbol, bars, row) if bounds[0] <= trade.at <= bounds[1]]
+    def _minute(self, symbol: str, kind: str, path: list[Print], slip: Slip | None, *, bounds: tuple[int, int], now: int) -> list[dict[str, Any]]:
+        place = place_of(self._world.assets[symbol], self._feed.name)
+        path = [trade for trade in path if bounds[0] <= trade.at <= bounds[1]]
         if kind == "quotes":
-            return [quote_row(trade, tape) for trade in path]
-        slip = self._slips.find(symbol, bars, row)
-        told = [(trade, None) for trade in path] if slip is None else _told(path, slip, now)
-        return [trade_row(trade, tape, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
+            return [quote_row(trade, place) for trade in path if trade.quoted]
+        told = [(trade, None) for trade in path if trade.traded] if slip is None else _told(path, slip, now)
+        return [trade_row(trade, place, flag) for trade, flag in told if bounds[0] <= trade.at <= bounds[1]]
 
 
 def _told(path: list[Print], slip: Slip, now: int) -> list[tuple[Print, str | None]]:

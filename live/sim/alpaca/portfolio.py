@@ -48,7 +48,7 @@ class Portfolio:
         base = account.start
         asof = self._venue.world.calendar.before(new_york(account.created_at).date())
         bases = self._bases(points, base) if ask.daily and ask.step != "1D" else dict.fromkeys(points, base)
-        ends = [at + (_STEPS[ask.step] * MINUTE or DAY) for at in points]
+        ends = [at + _STEPS[ask.step] * MINUTE if _STEPS[ask.step] else local(new_york(at).date() + timedelta(days=1), 0) for at in points]
         return JSONResponse(
             {
                 "timestamp": [at // SECOND for at in points],
@@ -86,14 +86,14 @@ class Portfolio:
         return [name for name in names if name != "NONE"]
 
     def _points(self, ask: _Ask) -> dict[int, Decimal]:
-        """Windows by their left edge. One that has no sample of its own keeps the equity before it."""
+        """Windows by their left edge, of a day its open. One that has no sample of its own keeps the equity before it."""
         samples = self._venue.day.equity
         found: dict[int, Decimal] = {}
         if ask.step == "1D":
             for at, equity in samples:
                 session = self._venue.world.calendar.on(at - 1)
                 if ask.first <= at <= ask.last and session is not None and session.open < at <= session.close:
-                    found[session.midnight] = equity
+                    found[session.open] = equity
             return found
         width, held, at = _STEPS[ask.step] * MINUTE, None, 0
         for left in self._edges(ask, width):

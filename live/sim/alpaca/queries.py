@@ -11,7 +11,7 @@ from live.sim.clock import DAY, local, moment, parse
 from live.sim.errors import Refusal, invalid, malformed
 
 _EARLIEST, _LATEST = parse("1902-01-01"), parse("2200-01-01")  # outside of these no calendar is right
-_LARGEST = 1_000_000  # bytes of a request's body
+LARGEST = 1_000_000  # bytes of a request's body
 
 
 async def body_of(request: Request) -> Mapping[str, Any]:
@@ -19,7 +19,7 @@ async def body_of(request: Request) -> Mapping[str, Any]:
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
-        if len(raw) > _LARGEST:
+        if len(raw) > LARGEST:
             raise Refusal(413, 40010000, "request body is too large")
     try:
         text = raw.decode()

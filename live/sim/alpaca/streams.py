@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
@@ -10,18 +11,17 @@ import msgpack
 from live.sim.alpaca import channels
 from live.sim.alpaca.history import History
 from live.sim.alpaca.lines import FAKE, MarketLine, TradingLine
+from live.sim.alpaca.ticks import Place, place_of
 from live.sim.alpaca.wire import update_json
-from live.sim.clock import MINUTE
 from live.sim.venue.account import Fill
-from live.sim.venue.agenda import BOUNDARY
+from live.sim.venue.agenda import SESSION
+from live.sim.venue.feed import Feed
 from live.sim.venue.orders import Order
 from live.sim.venue.venue import Venue
 from live.sim.worlds.halts import Change
 from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
-
-_DELAY = 15 * MINUTE  # of the feed that costs nothing
 
 Messages = list[tuple[str, str, Callable[[bool], Any]]]
 """Channel, symbol, and what encodes the message, packed or not."""
@@ -32,7 +32,7 @@ class Streams:
 
     def __init__(self, venue: Venue) -> None:
         self._venue = venue
-        self._history = History(venue.world, venue.slips)
+        self._history = {name: History(feed.world, feed.slips) for name, feed in venue.feeds.items()}
         self.market: list[MarketLine] = []
         self.trading: list[TradingLine] = []
         self._gone = {"market": 0, "trading": 0}
@@ -82,50 +82,68 @@ class Streams:
 
     # What the venue tells
 
-    def watches(self, symbol: str) -> bool:
-        return any(line.wants("trades", symbol) or line.wants("quotes", symbol) for line in self.market)
+    def hears(self, feed: Feed) -> bool:
+        return bool(self._lines(feed))
 
-    def bars(self, rows: list[tuple[str, Bars, int]]) -> None:
+    def watches(self, feed: Feed, symbol: str) -> bool:
+        return any(line.wants("trades", symbol) or line.wants("quotes", symbol) for line in self._lines(feed))
+
+    def bars(self, feed: Feed, rows: list[tuple[str, Bars, int]]) -> None:
         """One frame a client: the minute's bars, and the running days and price bands for those who asked."""
+        lines = self._lines(feed)
         found: Messages = [("bars", symbol, _bar("b", symbol, bars, row)) for symbol, bars, row in rows]
-        if any(line.channels.get("dailyBars") for line in self.market):
-            days = ((symbol, self._history.running(symbol, self._venue.session, self._venue.now)) for symbol, _, _ in rows)
+        if any(line.channels.get("dailyBars") for line in lines):
+            days = ((symbol, self._history[feed.name].running(symbol, self._venue.session, feed.now)) for symbol, _, _ in rows)
             found += [("dailyBars", symbol, _bar("d", symbol, day, 0)) for symbol, day in days if len(day)]
-        if any(line.channels.get("lulds") for line in self.market):
-            found += [("lulds", symbol, self._band(symbol)) for symbol, _, _ in rows]
-        self._tell(found)
+        if any(line.channels.get("lulds") for line in lines):
+            found += [("lulds", symbol, self._band(feed, symbol)) for symbol, _, _ in rows]
+        self._tell(lines, found)
 
-    def trade(self, symbol: str, trade: Print) -> None:
-        tape = self._tape(symbol)
-        self._tell(
-            [
-                ("trades", symbol, lambda packed: channels.trade_message(symbol, trade, tape, packed=packed)),
-                ("quotes", symbol, lambda packed: channels.quote_message(symbol, trade, tape, packed=packed)),
-            ]
-        )
+    def trade(self, feed: Feed, symbol: str, trade: Print) -> None:
+        place, found = self._place(feed, symbol), Messages()
+        if trade.traded:
+            found.append(("trades", symbol, lambda packed: channels.trade_message(symbol, trade, place, packed=packed)))
+        if trade.quoted:
+            found.append(("quotes", symbol, lambda packed: channels.quote_message(symbol, trade, place, packed=packed)))
+        self._tell(self._lines(feed), found)
 
     def fake(self, trade: Print, bars: Bars | None) -> None:
         """Of the test feed's stock, which is on no exchange."""
+        place = Place("C", "V")
         found: Messages = [
-            ("trades", FAKE, lambda packed: channels.trade_message(FAKE, trade, "C", packed=packed)),
-            ("quotes", FAKE, lambda packed: channels.quote_message(FAKE, trade, "C", packed=packed)),
+            ("trades", FAKE, lambda packed: channels.trade_message(FAKE, trade, place, packed=packed)),
+            ("quotes", FAKE, lambda packed: channels.quote_message(FAKE, trade, place, packed=packed)),
         ]
-        self._tell(found if bars is None else [*found, ("bars", FAKE, _bar("b", FAKE, bars, 0))])
+        self._tell(self.market, found if bars is None else [*found, ("bars", FAKE, _bar("b", FAKE, bars, 0))])
 
     def halt(self, symbol: str, change: Change) -> None:
-        tape = self._tape(symbol)
-        self._tell([("statuses", symbol, lambda packed: channels.status_message(symbol, change, tape, packed=packed))])
+        """On every feed; the delayed one hears of it later."""
+        place = self._place(self._venue.feeds["sip"], symbol)
+        self._everyplace([("statuses", symbol, lambda packed: channels.status_message(symbol, change, place, packed=packed))])
 
-    def amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+    def band(self, symbol: str, prices: tuple[int, int]) -> None:
+        self._everyplace([("lulds", symbol, self._banded(self._venue.feeds["sip"], symbol, prices))])
+
+    def _everyplace(self, messages: Messages) -> None:
+        for feed in dict.fromkeys(self._venue.feeds.values()):
+            if feed.lag:
+                self._venue.agenda.at(self._venue.now + feed.lag, SESSION, partial(self._late, feed, messages))
+            else:
+                self._tell(self._lines(feed), messages)
+
+    def _late(self, feed: Feed, messages: Messages) -> None:
+        self._tell(self._lines(feed), messages)
+
+    def amend(self, feed: Feed, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
         """A trade that was told late or wrongly is put right, and with it the minute's bar."""
-        tape, found = self._tape(symbol), Messages()
+        place, found = self._place(feed, symbol), Messages()
         if slip.kind == "late":
-            found.append(("trades", symbol, lambda packed: channels.trade_message(symbol, slip.trade, tape, packed=packed)))
+            found.append(("trades", symbol, lambda packed: channels.trade_message(symbol, slip.trade, place, packed=packed)))
         elif slip.kind == "correction":
-            found.append(("corrections", symbol, lambda packed: channels.correction_message(symbol, slip, tape, packed=packed)))
+            found.append(("corrections", symbol, lambda packed: channels.correction_message(symbol, slip, place, packed=packed)))
         else:
-            found.append(("cancelErrors", symbol, lambda packed: channels.cancel_message(symbol, slip, tape, packed=packed)))
-        self._tell([*found, ("updatedBars", symbol, _bar("u", symbol, bars, row))])
+            found.append(("cancelErrors", symbol, lambda packed: channels.cancel_message(symbol, slip, place, packed=packed)))
+        self._tell(self._lines(feed), [*found, ("updatedBars", symbol, _bar("u", symbol, bars, row))])
 
     def update(self, event: str, event_id: str, order: Order, fill: Fill | None, *, at: int) -> None:
         execution = fill.id if fill is not None else _execution(event_id)
@@ -136,19 +154,25 @@ class Streams:
             for line in listening:
                 line.say(body, 1)
 
-    def _tape(self, symbol: str) -> str:
-        return self._venue.world.assets[symbol].tape
+    def _lines(self, feed: Feed) -> list[MarketLine]:
+        return [line for line in self.market if self._venue.feeds.get(line.feed) is feed]
 
-    def _band(self, symbol: str) -> Callable[[bool], Any]:
-        now, tape = self._venue.now, self._tape(symbol)
-        band = self._venue.tape.band(symbol, now)
-        return lambda packed: channels.band_message(symbol, band, now, tape, packed=packed)
+    def _place(self, feed: Feed, symbol: str) -> Place:
+        return place_of(self._venue.world.assets[symbol], feed.name)
 
-    def _tell(self, messages: Messages) -> None:
+    def _band(self, feed: Feed, symbol: str) -> Callable[[bool], Any]:
+        """Of the whole market, whatever the feed."""
+        return self._banded(feed, symbol, self._venue.tape.band(symbol, feed.now))
+
+    def _banded(self, feed: Feed, symbol: str, prices: tuple[int, int]) -> Callable[[bool], Any]:
+        place, at = self._place(feed, symbol), feed.now
+        return lambda packed: channels.band_message(symbol, prices, at, place, packed=packed)
+
+    def _tell(self, lines: list[MarketLine], messages: Messages) -> None:
         """Each message is encoded once a kind of encoding; a client's frame is the array of those it wants."""
         made: dict[tuple[int, bool], Any] = {}
         frames: dict[tuple[bool, tuple[int, ...]], str | bytes] = {}
-        for line in self.market:
+        for line in lines:
             wanted = tuple(n for n, (channel, symbol, _) in enumerate(messages) if line.wants(channel, symbol))
             if not wanted:
                 continue
@@ -157,14 +181,7 @@ class Streams:
                     if (n, line.packed) not in made:
                         made[n, line.packed] = messages[n][2](line.packed)
                 frames[line.packed, wanted] = _array([made[n, line.packed] for n in wanted], packed=line.packed)
-            self._put(line, frames[line.packed, wanted], len(wanted))
-
-    def _put(self, line: MarketLine, frame: str | bytes, count: int) -> None:
-        """Delayed feeds get everything a quarter of an hour later."""
-        if line.feed == "delayed_sip":
-            self._venue.agenda.at(self._venue.now + _DELAY, BOUNDARY, lambda: line.put(frame, count))
-        else:
-            line.put(frame, count)
+            line.put(frames[line.packed, wanted], len(wanted))
 
 
 def _bar(kind: str, symbol: str, bars: Bars, row: int) -> Callable[[bool], Any]:

@@ -1,42 +1,68 @@
 """How a trade and the quote that stands with it look in Alpaca's answers: venue, tape and conditions by where a stock is listed."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from live.sim.clock import rfc3339
 from live.sim.worlds.tape import Print
+from live.sim.worlds.world import Asset
 
-VENUE = {"A": "N", "B": "P", "C": "V"}
-"""The exchange code of every print of a tape: the invented venue stands where the stock is listed, except that Nasdaq's show as IEX."""
-CONDITIONS = {"A": " ", "B": " ", "C": "@"}
+_LISTED = {"A": "N", "B": "P", "C": "Q"}
+_IEX = "V"
+_CONDITIONS = {"A": " ", "B": " ", "C": "@"}
 QUOTE_CONDITION = "R"
 
 
-def trade_row(trade: Print, tape: str, flag: str | None = None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where invented prints of a symbol happen: its tape, and the exchange code."""
+
+    tape: str
+    venue: str
+
+
+def place_of(asset: Asset, feed: str) -> Place:
+    """All of a thin `iex` feed happens on IEX, everything else where the stock is listed."""
+    return Place(asset.tape, _IEX if feed == "iex" else _LISTED[asset.tape])
+
+
+def trade_row(trade: Print, place: Place, flag: str | None = None) -> dict[str, Any]:
     """`flag` is the update mark of a trade that was changed later."""
     row = {
         "t": rfc3339(trade.at),
-        "x": VENUE[tape],
+        "x": venue_of(trade, place),
         "p": trade.price / 10_000,
         "s": trade.size,
-        "c": [CONDITIONS[tape]],
+        "c": conditions_of(trade, place),
         "i": trade_id(trade),
-        "z": tape,
+        "z": place.tape,
     }
     return row if flag is None else {**row, "u": flag}
 
 
-def quote_row(trade: Print, tape: str) -> dict[str, Any]:
-    """The quote that stands since that trade."""
-    venue, bid, ask = VENUE[tape], trade.bid / 10_000, trade.ask / 10_000
-    sides = {"t": rfc3339(trade.at), "ax": venue, "ap": ask, "as": shown(trade), "bx": venue, "bp": bid, "bs": shown(trade)}
-    return {**sides, "c": [QUOTE_CONDITION], "z": tape}
+def quote_row(trade: Print, place: Place) -> dict[str, Any]:
+    """The quote that stands since that print; a price of 0 is a side that nobody quotes."""
+    return {"t": rfc3339(trade.at), **asked(trade, place), **bidden(trade, place), "c": [QUOTE_CONDITION], "z": place.tape}
+
+
+def asked(trade: Print, place: Place) -> dict[str, Any]:
+    venue = place.venue if trade.record is None else trade.record.ask_venue
+    return {"ax": venue or place.venue, "ap": trade.ask / 10_000, "as": trade.shown[1]}
+
+
+def bidden(trade: Print, place: Place) -> dict[str, Any]:
+    venue = place.venue if trade.record is None else trade.record.bid_venue
+    return {"bx": venue or place.venue, "bp": trade.bid / 10_000, "bs": trade.shown[0]}
+
+
+def venue_of(trade: Print, place: Place) -> str:
+    return (trade.record.venue if trade.record is not None else "") or place.venue
+
+
+def conditions_of(trade: Print, place: Place) -> list[str]:
+    return list(trade.record.conditions if trade.record is not None else ()) or [_CONDITIONS[place.tape]]
 
 
 def trade_id(trade: Print) -> int:
-    """Unique within a symbol: microseconds since 1970."""
-    return trade.at // 1_000
-
-
-def shown(trade: Print) -> int:
-    """Displayed size in shares, a round lot at least."""
-    return max(100, trade.size // 100 * 100)
+    """Unique within a symbol: microseconds since 1970, or the number in a recording."""
+    return trade.at // 1_000 if trade.record is None else trade.record.number

@@ -84,9 +84,9 @@ def account_json(account: Account, value: Valuation, *, asof: str) -> dict[str, 
         "equity": equity,
         "last_equity": _cents(account.last_equity),
         "portfolio_value": equity,
-        "accrued_fees": "0",
+        "accrued_fees": _cents(account.fees.owed),
         "pending_transfer_in": "0",
-        "pending_reg_taf_fees": "0",
+        "pending_reg_taf_fees": _cents(account.fees.regulatory),
         "intraday_adjustments": "0",
         "buying_power": _cents(value.buying_power),
         "effective_buying_power": _cents(value.buying_power),
@@ -180,19 +180,21 @@ def activity_json(fill: Fill) -> dict[str, Any]:
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
-    """What is no trade: the quantity is what a split added, or the shares that a dividend was paid on."""
+    """What is no trade: the quantity is what a split added, or the shares that a dividend was paid on. It carries its day, not its moment."""
+    day = new_york(entry.at).date()
     rate = {} if entry.rate is None else {"per_share_amount": plain(entry.rate)}
+    shares = {"symbol": entry.symbol, "qty": plain(entry.qty if entry.rate is None else entry.held), **rate} if entry.symbol else {}
     return {
-        "id": _activity_id(entry.at, entry.id),
+        "id": f"{day:%Y%m%d}000000000::{entry.id}",
         "activity_type": entry.kind,
-        "date": new_york(entry.at).date().isoformat(),
+        **({"activity_sub_type": entry.part} if entry.part else {}),
+        "date": day.isoformat(),
         "created_at": rfc3339(entry.at),
         "net_amount": plain(entry.cash),
-        "description": "",
-        "symbol": entry.symbol,
-        "qty": plain(entry.qty if entry.rate is None else entry.held),
-        **rate,
+        "description": entry.text,
+        **shares,
         "status": "executed",
+        "currency": "USD",
     }
 
 

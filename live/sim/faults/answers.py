@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from live.sim.clock import DAY, SECOND, new_york, parse
+from live.sim.alpaca.days import clock_json, stamp
+from live.sim.clock import DAY, new_york, parse
 from live.sim.faults.fault import Fault
 from live.sim.faults.fields import change, remove
 from live.sim.faults.rewinding import rewound
@@ -25,7 +26,7 @@ class Shown:
     body: bytes
 
     def says(self, content: Any, status: int = 200) -> "Shown":
-        return replace(self, status=status, body=json.dumps(content).encode(), headers=[(b"content-type", b"application/json")])
+        return replace(self, status=status, body=encoded(content), headers=[(b"content-type", b"application/json")])
 
     @property
     def content(self) -> Any:
@@ -35,6 +36,10 @@ class Shown:
         with contextlib.suppress(ValueError):
             return json.loads(self.body)
         return None
+
+
+def encoded(content: Any) -> bytes:
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _hidden(fault: Fault, shown: Shown, venue: Venue) -> Shown:
@@ -98,16 +103,9 @@ def _skew(fault: Fault, shown: Shown, venue: Venue) -> Shown:
     """All four fields as they would be at the wrong time."""
     if shown.content is None:
         return shown
-    now, calendar = venue.now + fault.seconds(), venue.world.calendar
-    session = calendar.on(now)
-    return shown.says(
-        {
-            "timestamp": _stamp(now),
-            "is_open": session is not None and session.regular(now),
-            "next_open": new_york(calendar.opening(now).open).isoformat(timespec="seconds"),
-            "next_close": new_york(calendar.upcoming(now).close).isoformat(timespec="seconds"),
-        }
-    )
+    sessions = venue.world.calendar.sessions
+    now = min(max(venue.now + fault.seconds(), sessions[0].midnight), sessions[-2].midnight)
+    return shown.says(clock_json(venue.world.calendar, now))
 
 
 def _closed(fault: Fault | None, shown: Shown, venue: Venue) -> Shown:
@@ -115,18 +113,11 @@ def _closed(fault: Fault | None, shown: Shown, venue: Venue) -> Shown:
     content, session = shown.content, venue.session
     if shown.path == "/v2/clock" and isinstance(content, dict) and session.close <= venue.now < session.midnight + DAY:
         following = venue.world.calendar.after(session.date)
-        ahead = {"next_open": following.open, "next_close": following.close}
-        content |= {"is_open": False, **{name: new_york(at).isoformat(timespec="seconds") for name, at in ahead.items()}}
-        return shown.says(content)
+        return shown.says({**content, "is_open": False, "next_open": stamp(following.open), "next_close": stamp(following.close)})
     if shown.path == "/v2/calendar" and isinstance(content, list):
         rows = [{**row, "close": f"{new_york(session.close):%H:%M}"} if row.get("date") == session.date.isoformat() else row for row in content]
         return shown.says(rows)
     return shown
-
-
-def _stamp(at: int) -> str:
-    whole, part = new_york(at).isoformat(timespec="seconds"), at % SECOND
-    return f"{whole[:19]}.{part:09d}{whole[19:]}" if part else whole
 
 
 ANSWERS: dict[str, Callable[[Any, Shown, Venue], Shown]] = {

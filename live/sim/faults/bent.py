@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from live.sim.clock import MINUTE
+from live.sim.clock import DAY, MINUTE
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.world import Bars, World, group, join
 
@@ -57,6 +58,15 @@ class BentWorld:
         if day not in self._days:
             self._days[day] = {symbol: self._bent(symbol, bars) for symbol, bars in self._world.day(day).items()}
         return self._days[day]
+
+    def ticks(self, day: date) -> Mapping[str, Ticks]:
+        """Of symbols that are bent that day nothing recorded is left: what happens inside their minutes is invented."""
+        session = self.calendar.find(day)
+        found = self._world.ticks(day)
+        if session is None or not self._bends:
+            return found
+        bent = [bend for bend in self._bends if bend.start < session.midnight + DAY and (bend.until is None or bend.until > session.midnight)]
+        return {symbol: played for symbol, played in found.items() if not any(bend.concerns(symbol) for bend in bent)}
 
     def daily(self, symbol: str, before: date) -> Bars:
         """Days since the first bend are added up from their bent minutes."""

@@ -1,9 +1,10 @@
 """One fault as a frozen value, read from JSON or TOML with errors that say what was expected, what was found and what there is."""
 
 import difflib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from http import HTTPStatus
@@ -60,7 +61,7 @@ class Fault:
         """Where it acts: a timed kind at its event when it names one, a failing request before or after it was accepted."""
         if self.kind.timed and "event" in self.where:
             return (Point.EVENT,)
-        if self.name == "stream.close" and "type" in self.where:
+        if self.name == "stream.close" and set(self.where) - {"stream"}:  # after a message, not at a moment
             return (Point.FRAME,)
         if self.give.get("stage") == "after":
             return (Point.ANSWER,)
@@ -69,8 +70,8 @@ class Fault:
         return self.kind.points
 
     def fits(self, facts: Mapping[str, str]) -> bool:
-        """Whether every pattern fits; a fact that is absent fits none."""
-        return all(name in facts and any(fnmatchcase(facts[name], pattern) for pattern in patterns) for name, patterns in self.where.items())
+        """Whether every pattern fits; a fact that is absent fits none. Of a request for several symbols one that fits is enough."""
+        return all(name in facts and _fits(facts[name].split(",") if name == "symbol" else [facts[name]], self.where[name]) for name in self.where)
 
     def seconds(self, name: str = "seconds") -> int:
         """A parameter in venue nanoseconds."""
@@ -89,7 +90,22 @@ def read(raw: Any, *, now: int, day: date) -> Fault:
     written = {name: raw[name] for name in TARGETS[kind.family] if raw.get(name) is not None}
     where = {name: _patterns(kind, name, value) for name, value in ({**kind.where, **written}).items() if name not in kind.parameters}
     give = {name: _parameter(kind, name, spec, raw) for name, spec in kind.parameters.items()}
-    return Fault(kind, where, _when(kind, raw, now, day), give, dict(raw))
+    return Fault(kind, where, _when(kind, raw, now, day), give, _said(kind, raw))
+
+
+def _fits(found: list[str], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(each, pattern) for each in found for pattern in patterns)
+
+
+def _said(kind: Kind, raw: Mapping[str, Any]) -> dict[str, Any]:
+    """As it can be shown again: dates and times of TOML as text. What JSON cannot hold is refused."""
+    try:
+        text = json.dumps(raw, allow_nan=False, default=str)
+        json.dumps(raw, ensure_ascii=False, default=str).encode()  # half a surrogate pair
+    except (ValueError, RecursionError):
+        raise FaultError(f"{kind.name}: what JSON cannot say, such as NaN, can stand in no fault; stream.corrupt makes them") from None
+    found: dict[str, Any] = json.loads(text)
+    return found
 
 
 def _kind(name: Any) -> Kind:
@@ -126,6 +142,8 @@ def _when(kind: Kind, raw: Mapping[str, Any], now: int, day: date) -> When:
         raise FaultError(f"{kind.name}: at must not lie in the past, found {raw['at']!r} and it is {rfc3339(now)}")
     if at is not None and not kind.timed:
         raise FaultError(f"{kind.name} acts on what happens, not at a moment: give from, until or for instead of at")
+    if every and not kind.timed:
+        raise FaultError(f"{kind.name} acts on what happens, not every so often: give from, until, for or probability instead of every")
     if lasts and until is not None:
         raise FaultError(f"{kind.name}: give either until or for")
     if lasts:
@@ -139,7 +157,7 @@ def _when(kind: Kind, raw: Mapping[str, Any], now: int, day: date) -> When:
         start=start,
         until=until,
         skip=_count(kind, "skip", raw.get("skip"), 0),
-        times=_count(kind, "times", raw.get("times"), 0 if windowed else kind.times),
+        times=_count(kind, "times", raw.get("times"), 0 if windowed or every else kind.times),
         probability=_share(kind, raw.get("probability")),
     )
 
@@ -147,10 +165,10 @@ def _when(kind: Kind, raw: Mapping[str, Any], now: int, day: date) -> When:
 def _time(kind: Kind, name: str, value: Any, now: int, day: date) -> int | None:
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return now + round(value * SECOND)
+    if _number(value):
+        return now + round(float(value) * SECOND)
     try:
-        text = str(value)
+        text = value.isoformat() if isinstance(value, datetime | time) else str(value)
         if "T" in text:
             return parse(text)
         hour, minute, *rest = text.split(":")

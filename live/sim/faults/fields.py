@@ -31,8 +31,8 @@ def remove(body: Any, path: str) -> None:
 
 
 def prices(message: dict[str, Any]) -> list[str]:
-    """Names of the price fields that hold numbers."""
-    return [name for name in PRICES if isinstance(message.get(name), int | float)]
+    """Names of the price fields that hold fractions: a whole number under such a name is a condition."""
+    return [name for name in PRICES if isinstance(message.get(name), float)]
 
 
 def scaled(message: dict[str, Any], percent: float) -> dict[str, Any]:

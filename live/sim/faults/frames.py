@@ -92,14 +92,14 @@ def _correct(fault: Fault, message: dict[str, Any]) -> list[Out]:
     price = round(message["p"] * (1 + fault.give["percent"] / 100), 2)
     original = {"oi": message["i"], "op": message["p"], "os": message["s"], "oc": message.get("c")}
     corrected = {"ci": message["i"] + 1, "cp": price, "cs": message["s"], "cc": message.get("c")}
-    late = {"T": "c", **_common(message), **original, **corrected}
+    late = _about("c", message, {**original, **corrected})
     return [Out(message), Out(late, fault.seconds(), needs="corrections")]
 
 
 def _bust(fault: Fault, message: dict[str, Any]) -> list[Out]:
     if not _whole(message, ("p", "i", "s")):
         return [Out(message)]
-    late = {"T": "x", **_common(message), **{name: message[name] for name in ("i", "p", "s")}, "a": "C"}
+    late = _about("x", message, {"i": message["i"], "p": message["p"], "s": message["s"], "a": "C"})
     return [Out(message), Out(late, fault.seconds(), needs="cancelErrors")]
 
 
@@ -108,8 +108,10 @@ def _whole(message: dict[str, Any], names: tuple[str, ...]) -> bool:
     return all(isinstance(message.get(name), int | float) for name in names)
 
 
-def _common(message: dict[str, Any]) -> dict[str, Any]:
-    return {name: message[name] for name in ("S", "x", "t", "z") if name in message}
+def _about(kind: str, trade: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """A message about a trade that was told."""
+    head, tail = ({name: trade[name] for name in names if name in trade} for names in (("S", "x"), ("t", "z")))
+    return {"T": kind, **head, **fields, **tail}
 
 
 EFFECTS: dict[str, Callable[[Fault, dict[str, Any]], list[Out]]] = {

@@ -16,11 +16,11 @@ def _refuse(fault: Fault, method: str, path: str, body: Mapping[str, Any], venue
     symbol, qty = str(body.get("symbol", "")), _wanted(body)
     reason, extra = fault.give["reason"], dict(fault.give["extra"])
     if reason == "buying_power":
-        return forbidden("insufficient buying power", **{"buying_power": "0", "cost_basis": plain(qty), **extra})
+        return forbidden("insufficient buying power", **{"buying_power": "0", "cost_basis": _cost(venue, symbol, qty, body), **extra})
     if reason == "wash":
         return forbidden("potential wash trade detected. use complex orders", **{**_opposite(venue, symbol, str(body.get("side"))), **extra})
     if reason == "held":
-        return _held(venue, symbol, qty, ZERO, extra)
+        return _held(venue, symbol, qty, ZERO, [], extra)
     if reason == "duplicate":
         return malformed("client_order_id must be unique")
     if reason == "liquidation":
@@ -37,6 +37,14 @@ def _wanted(body: Mapping[str, Any]) -> Decimal:
     return ZERO
 
 
+def _cost(venue: Venue, symbol: str, qty: Decimal, body: Mapping[str, Any]) -> str:
+    """Of the order at its limit, or at the market's price."""
+    price = None
+    with contextlib.suppress(Refusal):
+        price = number(body.get("limit_price"), "limit_price")
+    return plain((qty * (price or venue.gate.price(symbol) or ZERO)).quantize(Decimal("0.01")))
+
+
 def _opposite(venue: Venue, symbol: str, side: str) -> dict[str, str]:
     """The order that stands in the way: a real one when there is one."""
     found = next((order for order in venue.desk.open(symbol) if order.side != side), None)
@@ -44,11 +52,12 @@ def _opposite(venue: Venue, symbol: str, side: str) -> dict[str, str]:
     return {"existing_order_id": name, "reject_reason": "opposite side market/stop order exists"}
 
 
-def _held(venue: Venue, symbol: str, wanted: Decimal, free: Decimal, extra: Mapping[str, Any]) -> Refusal:
+def _held(venue: Venue, symbol: str, wanted: Decimal, free: Decimal, by: list[str], extra: Mapping[str, Any]) -> Refusal:
+    """`by` are the ids of the orders that hold the shares."""
     position = abs(venue.desk.account.position(symbol))
-    held = position - free
     text = f"insufficient qty available for order (requested: {plain(wanted)}, available: {plain(free)})"
-    return forbidden(text, **{"symbol": symbol, "existing_qty": plain(position), "held_for_orders": plain(held), "available": plain(free), **extra})
+    shares = {"existing_qty": plain(position), "held_for_orders": plain(position - free), "available": plain(free)}
+    return forbidden(text, **{"symbol": symbol, **shares, "related_orders": by, **extra})
 
 
 def _lingers(fault: Fault, method: str, path: str, body: Mapping[str, Any], venue: Venue) -> Refusal | None:
@@ -61,19 +70,24 @@ def _lingers(fault: Fault, method: str, path: str, body: Mapping[str, Any], venu
     if asset is None or not position or (not closing and (body.get("side") == "sell") != (position > 0)):
         return None
     wanted = abs(position) if closing else _wanted(body) or abs(position)
-    free = max(venue.desk.free(asset.symbol) - lingering(venue, asset.symbol, fault.seconds()), ZERO)
-    return _held(venue, asset.symbol, wanted, free, {}) if wanted > free else None
+    exits = _lingering(venue, asset.symbol, position, fault.seconds())
+    free = max(venue.desk.free(asset.symbol) - _shares(exits), ZERO)
+    return _held(venue, asset.symbol, wanted, free, [order.id for order in exits], {}) if wanted > free else None
 
 
-def lingering(venue: Venue, symbol: str, age: int) -> Decimal:
-    """Shares of exits that were cancelled less than so long ago; the exits of a pair count once."""
-    position, since = venue.desk.account.position(symbol), venue.now - age
+def _lingering(venue: Venue, symbol: str, position: Decimal, age: int) -> list[Order]:
+    """Exits that were cancelled less than so long ago."""
+    since = venue.now - age
+    return [order for order in venue.desk.orders.values() if order.symbol == symbol and order.sign * position < 0 and _cancelled(order, since)]
+
+
+def _shares(exits: list[Order]) -> Decimal:
+    """The exits of a pair count once."""
     found: dict[str, Decimal] = {}
-    for order in venue.desk.orders.values():
-        if order.symbol == symbol and order.sign * position < 0 and _cancelled(order, since):
-            key = order.group.id if order.group is not None else order.id
-            found[key] = max(found.get(key, ZERO), order.remaining)
-    return min(sum(found.values(), ZERO), abs(position))
+    for order in exits:
+        key = order.group.id if order.group is not None else order.id
+        found[key] = max(found.get(key, ZERO), order.remaining)
+    return sum(found.values(), ZERO)
 
 
 def _cancelled(order: Order, since: int) -> bool:

@@ -2,24 +2,38 @@
 
 import asyncio
 import contextlib
+import http
 import json
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import NAMESPACE_URL, uuid5
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from live.sim.alpaca.queries import LARGEST
 from live.sim.errors import Refusal
-from live.sim.faults.answers import ANSWERS, Shown
+from live.sim.faults.answers import ANSWERS, Shown, encoded
 from live.sim.faults.fault import Fault
-from live.sim.faults.points import Point
+from live.sim.faults.points import Point, facts_of
 from live.sim.faults.refusals import REFUSALS
 from live.sim.faults.registry import Active, Registry
 from live.sim.faults.rewinding import widened
 from live.sim.faults.transports import abort, transport_of
+from live.sim.hosts import Name, host_of
+from live.sim.polygon.replies import too_many, unknown_key
 from live.sim.venue.venue import Venue
 
+_SYMBOL = re.compile(
+    r"^/v2/(?:positions|assets)/([^/]+)$|^/v2/stocks/([^/]+)/(?:bars|trades|quotes|snapshot)(?:/latest)?$"
+    r"|^/v2/aggs/ticker/([^/]+)/|^/v1/open-close/([^/]+)/|^/v2/last/(?:trade|nbbo)/([^/]+)$|^/v3/(?:trades|quotes|reference/tickers)/([^/]+)$"
+    r"|^/v2/snapshot/locale/us/markets/stocks/tickers/([^/]+)$"
+)
+"""Paths of both vendors that name one symbol."""
+_DENIED: Mapping[Name, str] = {"trading": "request is not authorized", "data": "unauthorized.", "polygon": str(unknown_key("?"))}
+_LIMITED: Mapping[Name, str] = {"trading": "rate limit exceeded", "data": "too many requests.", "polygon": str(too_many())}
 _HTML = b"<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>%d</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
 
 
@@ -47,7 +61,7 @@ class Call:
     @property
     def content(self) -> dict[str, Any]:
         """The JSON object of the body; empty when there is none."""
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             found = json.loads(self.body, parse_float=str)
             return found if isinstance(found, dict) else {}
         return {}
@@ -113,12 +127,27 @@ class Rest:
         name = query.get("client_order_id", [""])[0]
         order = self._venue.desk.orders.get(last) or self._venue.desk.by_client.get(name)
         if order is not None:
-            facts |= {"symbol": order.symbol, "client_order_id": order.client_order_id, "side": order.side, "state": order.status}
-            facts |= {"role": order.role} if order.role else {}
-        elif call.path.startswith(("/v2/positions/", "/v2/assets/")):
-            facts["symbol"] = last
+            facts |= {**facts_of(order), **facts}
         written = {key: call.content.get(key) for key in ("symbol", "client_order_id", "side")} if call.body else {}
-        return facts | {key: str(value) for key, value in written.items() if value is not None}
+        facts |= {key: _sayable(str(value)) for key, value in written.items() if value is not None}
+        if "symbol" not in facts or "symbol" in written:
+            named = [facts["symbol"]] if "symbol" in facts else _symbols(call.path, query)
+            known = [(name, self._venue.asset(name)) for name in named]
+            facts |= {"symbol": ",".join(name if asset is None else asset.symbol for name, asset in known)} if known else {}
+        return facts
+
+
+def _symbols(path: str, query: Mapping[str, list[str]]) -> list[str]:
+    """Symbols or asset ids that a path or its query names."""
+    found = _SYMBOL.match(path)
+    if found is not None:
+        return [next(group for group in found.groups() if group)]
+    return [each for name in ("symbols", "symbol", "tickers", "ticker") for value in query.get(name, []) for each in value.split(",") if each]
+
+
+def _sayable(text: str) -> str:
+    """Without what no log could repeat."""
+    return text.encode("utf-8", "replace").decode()
 
 
 async def _reset(fault: Fault, call: Call) -> bool:
@@ -139,12 +168,13 @@ async def _slow(fault: Fault, call: Call) -> bool:
 
 
 async def _status(fault: Fault, call: Call) -> bool:
-    await _plain(call, fault.give["status"], fault.give["body"], f"simulated {fault.give['status']}")
+    status = int(fault.give["status"])
+    await _plain(call, status, fault.give["body"], "internal server error occurred" if status == 500 else http.HTTPStatus(status).phrase.lower())
     return True
 
 
 async def _unauthorized(fault: Fault, call: Call) -> bool:
-    await _plain(call, 401, fault.give["body"], "request is not authorized", code=40110000)
+    await _plain(call, 401, fault.give["body"], _DENIED[host_of(call.path)])
     return True
 
 
@@ -153,7 +183,7 @@ async def _limit(fault: Fault, call: Call) -> bool:
     call.headers[:] = [(name, b"0" if name == b"x-ratelimit-remaining" else value) for name, value in call.headers]
     if fault.give["retry_after"]:
         call.headers.append((b"retry-after", str(fault.give["retry_after"]).encode()))
-    await _plain(call, 429, "json", "rate limit exceeded", code=42910000)
+    await _plain(call, 429, "json", _LIMITED[host_of(call.path)])
     return True
 
 
@@ -169,12 +199,13 @@ _FAILURES: dict[str, Callable[[Fault, Call], Awaitable[bool]]] = {
 
 
 async def _whole(receive: Receive) -> bytes:
-    parts, more = [], True
-    while more:
+    """A body that is too large is cut where it becomes so: the route refuses it all the same."""
+    body, more = bytearray(), True
+    while more and len(body) <= LARGEST:
         message = await receive()
-        parts.append(message.get("body", b""))
+        body += message.get("body", b"")
         more = message["type"] == "http.request" and message.get("more_body", False)
-    return b"".join(parts)
+    return bytes(body)
 
 
 async def _run(app: ASGIApp, call: Call) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -208,13 +239,18 @@ async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[byte
 
 
 async def _refuse(call: Call, refusal: Refusal) -> None:
-    await _answer(call.send, refusal.status, json.dumps(refusal.body).encode(), [(b"content-type", b"application/json")])
+    await _answer(call.send, refusal.status, encoded(refusal.body), [(b"content-type", b"application/json")])
 
 
-async def _plain(call: Call, status: int, form: str, message: str, *, code: int | None = None) -> None:
-    """An error as JSON, as the page of a proxy, or without a body."""
+async def _plain(call: Call, status: int, form: str, message: str) -> None:
+    """An error as JSON of the host that was asked, as the page of a proxy, or without a body."""
+    said: dict[str, Any] = {"message": message}
+    if (host := host_of(call.path)) == "polygon":
+        said = {"status": "ERROR", "request_id": uuid5(NAMESPACE_URL, f"{call.path} {status}").hex, "error": message}
+    elif host == "trading":
+        said = {"code": status * 100_000 + 10_000, **said}
     bodies = {
-        "json": (json.dumps({"code": code or status * 100_000, "message": message}).encode(), b"application/json"),
+        "json": (encoded(said), b"application/json"),
         "html": (_HTML % (status, status), b"text/html"),
         "empty": (b"", b"text/plain"),
     }

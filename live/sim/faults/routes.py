@@ -40,7 +40,7 @@ class FaultRoutes:
         """Answers with the id. What is due now has happened when the answer comes."""
         try:
             active = self._exchange.faults.add(json.loads(await request.body()))
-        except (FaultError, ValueError) as wrong:
+        except (FaultError, ValueError, RecursionError) as wrong:
             raise malformed(str(wrong)) from None
         await self._settle()
         return JSONResponse(active.shown(), status_code=201)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # the streams make these
 
 FAULTS = "daybot.faults"
 """Where a websocket's scope holds the exchange's faults."""
+_REFUSED = {"market": 1000, "trading": 1000, "polygon": 1008}
+"""The close code after a refused authentication."""
 _LAST = bytes([0])  # stands in the queue where the connection ends; known by identity
 
 
@@ -110,7 +112,7 @@ class Tap:
 
     def _wants(self, channel: str, message: Mapping[str, Any]) -> bool:
         wants = getattr(self._line, "wants", None)
-        return wants is None or bool(wants(channel, str(message.get("S", ""))))
+        return wants is None or bool(wants(channel, facts_of(self.stream, message).get("symbol", "")))
 
     def _set_aside(self, out: Out) -> None:
         """Keep a message for its time; one that waits for the next message goes with it, or when its time has come."""
@@ -142,18 +144,26 @@ class Tap:
         """Whether the client asked for messages of this kind."""
         if self.stream == "trading":
             return bool(getattr(self._line, "listens", False))
-        channel = CHANNELS.get(str(message.get("T")))
-        return channel is None or self._wants(channel, message)
+        kind = str(message.get("ev") or message.get("T"))
+        channel = kind if self.stream == "polygon" else CHANNELS.get(kind)
+        return channel in (None, "status") or self._wants(channel, message)
 
     def say(self, message: dict[str, Any]) -> None:
         """Put a message on the line past all faults."""
-        if not self._line.open or self._ending is not None:
-            return
+        if self._line.open and self._ending is None:
+            self._line.enter(self._frame(message), 1)
+
+    def tell(self, message: dict[str, Any]) -> None:
+        """Put a message on the line like one of the exchange's own."""
+        if self._line.open:
+            self._line.put(self._frame(message), 1)
+
+    def _frame(self, message: dict[str, Any]) -> str | bytes:
         if isinstance(message.get("t"), str) and self._line.packed:
             with contextlib.suppress(ValueError):  # then it stays the text it is
                 message = {**message, "t": msgpack.Timestamp(*divmod(parse(message["t"]), SECOND))}
         trading = self.stream == "trading"
-        self._line.enter(self._pack(message if trading else [message], text=not trading), 1)
+        return self._pack(message if trading else [message], text=not trading)
 
     # The end of a connection
 
@@ -167,7 +177,7 @@ class Tap:
         """Whether this was the last frame; the socket is closed as the fault says."""
         if frame is not _LAST or self._ending is None:
             return False
-        code = self._ending.give["code"] if self._ending.name == "stream.close" else 1000
+        code = self._ending.give["code"] if self._ending.name == "stream.close" else _REFUSED[self.stream]
         if code == 1006:
             self._line.open = False
             self._socket.application_state = WebSocketState.DISCONNECTED  # nothing may be written any more
@@ -212,9 +222,10 @@ def unpack(frame: str | bytes) -> Any:
 
 def facts_of(stream: str, message: Mapping[str, Any]) -> dict[str, str]:
     """What faults can be aimed by, for Alpaca's two streams and Polygon's."""
-    if stream != "trading":
-        kind, symbol = message.get("T") or message.get("ev"), message.get("S") or message.get("sym")
-        return {"stream": stream, "type": str(kind), **({"symbol": str(symbol)} if symbol else {})}
+    if stream == "market":
+        return _facts(stream, message.get("T"), message.get("S"))
+    if stream == "polygon":  # price bands have their symbol under `T`
+        return _facts(stream, message.get("ev"), message.get("sym") or message.get("T"))
     data = message.get("data")
     data = data if isinstance(data, dict) else {}
     facts = {"stream": stream, "type": str(data.get("event") or message.get("stream"))}
@@ -224,6 +235,10 @@ def facts_of(stream: str, message: Mapping[str, Any]) -> dict[str, str]:
         facts |= {name: str(order[key]) for name, key in names.items() if order.get(key) is not None}
         facts["event"] = facts["type"]
     return facts
+
+
+def _facts(stream: str, kind: object, symbol: object) -> dict[str, str]:
+    return {"stream": stream, "type": str(kind), **({"symbol": str(symbol)} if symbol else {})}
 
 
 def _garbage(frame: str | bytes) -> str | bytes:

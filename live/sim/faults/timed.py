@@ -11,6 +11,8 @@ from live.sim.errors import Refusal
 from live.sim.faults.bent import Bend, BentWorld
 from live.sim.faults.points import Point, facts_of
 from live.sim.faults.registry import Active, Registry
+from live.sim.polygon.markets import PLACES, first, market
+from live.sim.polygon.messages import band
 from live.sim.venue.orders import Order
 from live.sim.venue.venue import Venue
 from live.sim.worlds.halts import Halt
@@ -19,6 +21,16 @@ if TYPE_CHECKING:  # they ask each other
     from live.sim.faults.taps import Tap
 
 _OPEN_END = 2**62
+_REASONS = {
+    "T1": "Halt - News Pending",
+    "T2": "Halt - News Dissemination",
+    "T5": "Single Stock Trading Pause",
+    "T12": "Halt - Additional Information Requested",
+    "LUDP": "Volatility Trading Pause",
+    "LUDS": "Volatility Trading Pause - Straddle Condition",
+    "M": "Volatility Trading Pause",
+}
+"""Words of the reason codes of a halt."""
 FIRST = -1  # in the agenda: before anything else of that moment
 
 
@@ -44,9 +56,10 @@ class Timed:
         """Told when the market has closed unscheduled."""
 
     def plan(self, active: Active) -> None:
-        """Enter a fault's moment into the agenda: `at`, or now."""
+        """Enter a fault's moment into the agenda: `at`, the begin of its window, or now."""
+        when = active.fault.when
         if active.fault.points == (Point.MOMENT,):
-            self._enter(active, self._venue.now if active.fault.when.at is None else active.fault.when.at)
+            self._enter(active, next((at for at in (when.at, when.start) if at is not None), self._venue.now))
 
     def follow(self, active: Active, order: Order) -> None:
         """Act `seconds` after an event, on that very order where the kind is about orders."""
@@ -62,17 +75,16 @@ class Timed:
         self._venue.agenda.at(at, FIRST, partial(self._moment, active))
 
     def _moment(self, active: Active) -> None:
-        if not self._registry.acts(active, Point.MOMENT, {}):
-            if active.alive and not active.spent and active.fault.when.every:
-                self._enter(active, self._venue.now + active.fault.when.every)
-            return
-        delay = active.fault.seconds() if "seconds" in active.fault.give else 0
-        if delay:
-            self._venue.agenda.at(self._venue.now + delay, FIRST, partial(self._do, active, None, early=True))
-        else:
-            self._do(active, None, early=self._venue.now > active.added)
-        if active.fault.when.every and not active.spent:
-            self._enter(active, self._venue.now + active.fault.when.every)
+        now, when = self._venue.now, active.fault.when
+        if self._registry.acts(active, Point.MOMENT, {name: ",".join(patterns) for name, patterns in active.fault.where.items()}):
+            delay = active.fault.seconds()
+            if delay:
+                self._venue.agenda.at(now + delay, FIRST, partial(self._do, active, None, early=True))
+            else:
+                self._do(active, None, early=now > active.added)
+        again = now + when.every
+        if when.every and active.alive and not active.spent and (when.until is None or again < when.until):
+            self._enter(active, again)
 
     def _do(self, active: Active, order: Order | None, *, early: bool) -> None:
         """`early` when nothing else of this moment has happened: a minute that starts now can still be changed."""
@@ -153,19 +165,22 @@ class Timed:
         self._registry.note(active, Point.MOMENT, {"symbols": list(standing.bend.symbols)}, did="resumed")
 
     def _status(self, symbols: Sequence[str], codes: tuple[str, str], text: str, reason: str) -> None:
-        """The code of a Nasdaq listing (tape C), and that of all others."""
+        """The code of a Nasdaq listing (tape C), and that of all others. Polygon has no such message."""
         for symbol in symbols:
             tape = self._world.assets[symbol].tape
-            said = {"sc": codes[0] if tape == "C" else codes[1], "sm": text, "rc": reason, "rm": ""}
-            self._tell({"T": "s", "S": symbol, **said, "t": rfc3339(self._venue.now), "z": tape})
+            said = {"sc": codes[0] if tape == "C" else codes[1], "sm": text, "rc": reason, "rm": _REASONS.get(reason, "")}
+            self._tell("market", {"T": "s", "S": symbol, **said, "t": rfc3339(self._venue.now), "z": tape})
 
     def luld(self, active: Active, order: Order | None) -> None:
+        now, width = self._venue.now, active.fault.give["percent"] / 100
         for symbol in self._each(self._symbols(active, order)):
-            price = self._venue.gate.price(symbol)
-            if price is not None:
-                width = active.fault.give["percent"] / 100
-                band = {"u": round(float(price) * (1 + width), 2), "d": round(float(price) * (1 - width), 2)}
-                self._tell({"T": "l", "S": symbol, **band, "i": "B", "t": rfc3339(self._venue.now), "z": self._world.assets[symbol].tape})
+            price, asset = self._venue.gate.price(symbol), self._world.assets[symbol]
+            if price is None:
+                continue
+            up, down = round(float(price) * (1 + width), 2), round(float(price) * (1 - width), 2)
+            self._tell("market", {"T": "l", "S": symbol, "u": up, "d": down, "i": "B", "t": rfc3339(now), "z": asset.tape})
+            number = first(self._venue.session.midnight, now) + PLACES - 1
+            self._tell("polygon", band(symbol, market(asset), high=up, low=down, moment=now, number=number))
 
     def close(self, active: Active, order: Order | None) -> None:
         """The session ends now: day orders expire, nothing trades until the next one."""
@@ -190,17 +205,17 @@ class Timed:
         for tap in self._reached(active):
             tap.end(active.fault)
 
+    def _tell(self, stream: str, message: dict[str, Any]) -> None:
+        """Market data to those who asked for its kind; other faults may strike it."""
+        self.taps = [tap for tap in self.taps if tap.open]
+        for tap in self.taps:
+            if tap.stream == stream and tap.hears(message):
+                tap.tell(message)
+
     def _reached(self, active: Active) -> "list[Tap]":
         self.taps = [tap for tap in self.taps if tap.open]
         patterns = active.fault.where.get("stream", ("*",))
         return [tap for tap in self.taps if any(fnmatchcase(tap.stream, pattern) for pattern in patterns)]
-
-    def _tell(self, message: dict[str, Any]) -> None:
-        """Market data to those who asked for its kind."""
-        self.taps = [tap for tap in self.taps if tap.open]
-        for tap in self.taps:
-            if tap.stream == "market" and tap.hears(message):
-                tap.say(message)
 
 
 _ACTIONS: dict[str, Callable[[Timed, Active, Order | None], None]] = {

@@ -18,7 +18,7 @@ def transport_of(send: Any) -> asyncio.Transport | None:
 
 def abort(transport: asyncio.Transport | None, *, torn: bool = False) -> None:
     """A reset, or the end in the middle of a frame when `torn`."""
-    if transport is None:
+    if transport is None or transport.is_closing():
         return
     if torn:
         transport.write(_TORN)

@@ -11,19 +11,19 @@ from live.sim.polygon.pages import after, choice, flag, limit, next_url
 from live.sim.polygon.reading import Reading
 from live.sim.polygon.replies import Replies, absent, unentitled
 from live.sim.polygon.spans import bounds, day_of, span
-from live.sim.venue.venue import Venue
+from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars
 
 _MOST, _USUAL = 50_000, 5_000
 
 
 class Aggregates:
-    """Routes over one venue; every answer is cut at the venue's clock."""
+    """Routes over one feed; every answer is cut at its clock."""
 
-    def __init__(self, venue: Venue, replies: Replies) -> None:
-        self._venue = venue
+    def __init__(self, feed: Feed, replies: Replies) -> None:
+        self._feed = feed
         self._replies = replies
-        self._reading = Reading(venue)
+        self._reading = Reading(feed)
 
     def routes(self) -> list[Route]:
         return [
@@ -42,23 +42,21 @@ class Aggregates:
         most = limit(request, default=_USUAL, most=_MOST)
         adjusted = flag(request, "adjusted", default=True)
         page = self._reading.page(ticker, windows, (start, end), limit=most, newest=newest, at=after(request), adjusted=adjusted)
-        body = _envelope(ticker, page.counted, rows(page.bars), adjusted=adjusted)
-        if page.rest is not None:
-            body["next_url"] = next_url(request, page.rest)
-        return self._replies.ok(body)
+        more = {} if page.rest is None else {"next_url": next_url(request, page.rest)}
+        return self._answer(ticker, page.counted, rows(page.bars), adjusted=adjusted, **more)
 
     async def previous(self, request: Request) -> Response:
         ticker, adjusted = stock(request), flag(request, "adjusted", default=True)
         found = [{"T": ticker, **row} for row in rows(self._reading.previous(ticker, adjusted=adjusted))]
-        return self._replies.ok(_envelope(ticker, len(found), found, adjusted=adjusted))
+        return self._answer(ticker, len(found), found, adjusted=adjusted)
 
     async def grouped(self, request: Request) -> Response:
         """Every symbol that traded that day; today's bars are what there is so far."""
         midnight, adjusted = local(day_of(request.path_params["day"]), 0), flag(request, "adjusted", default=True)
         found = []
-        for ticker in sorted(self._venue.world.assets):
+        for ticker in sorted(self._feed.world.assets):
             found += [{"T": ticker, **row} for row in rows(self._reading.day(ticker, midnight, adjusted=adjusted))]
-        return self._replies.ok(_envelope(None, len(found), found, adjusted=adjusted))
+        return self._answer(None, len(found), found, adjusted=adjusted)
 
     async def day(self, request: Request) -> Response:
         """Only of sessions that are over: before the close there is no close."""
@@ -71,6 +69,12 @@ class Aggregates:
         body: dict[str, Any] = {"from": day.isoformat(), "symbol": ticker, "open": row["o"], "high": row["h"], "low": row["l"], "close": row["c"]}
         body |= {"volume": row["v"], "afterHours": row["c"] if late is None else late, "preMarket": row["o"] if early is None else early}
         return self._replies.flat(body)
+
+    def _answer(self, ticker: str | None, counted: int, found: list[dict[str, Any]], *, adjusted: bool, **more: Any) -> Response:
+        """Without rows neither `results` nor their `count`."""
+        head: dict[str, Any] = {} if ticker is None else {"ticker": ticker}
+        head |= {"queryCount": counted, "resultsCount": len(found), "adjusted": adjusted}
+        return self._replies.told(head, **({"count": len(found), "results": found} if found else {}), **more)
 
 
 def stock(request: Request) -> str:
@@ -86,9 +90,3 @@ def rows(bars: Bars) -> list[dict[str, Any]]:
     columns = (bars.v, bars.vw, bars.o, bars.c, bars.h, bars.l, bars.t // MILLISECOND, bars.n)
     values = zip(*(column.tolist() for column in columns), strict=True)
     return [{"v": v, "vw": vw, "o": o, "c": c, "h": h, "l": low, "t": t, "n": n} for v, vw, o, c, h, low, t, n in values]
-
-
-def _envelope(ticker: str | None, counted: int, found: list[dict[str, Any]], *, adjusted: bool) -> dict[str, Any]:
-    head: dict[str, Any] = {} if ticker is None else {"ticker": ticker}
-    head |= {"queryCount": counted, "resultsCount": len(found), "adjusted": adjusted}
-    return {**head, "results": found, "count": len(found)} if found else head

@@ -2,6 +2,7 @@
 
 from live.sim.alpaca.streams import Streams
 from live.sim.polygon.stream import Stream
+from live.sim.venue.feed import Feed
 from live.sim.venue.venue import Venue
 from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
@@ -15,22 +16,28 @@ class Chorus(Streams):
         super().__init__(venue)
         self._polygon = polygon
 
-    def watches(self, symbol: str) -> bool:
-        return super().watches(symbol) or self._polygon.watches(symbol)
+    def watches(self, feed: Feed, symbol: str) -> bool:
+        return super().watches(feed, symbol) or (self._whole(feed) and self._polygon.watches(symbol))
 
-    def bars(self, rows: list[tuple[str, Bars, int]]) -> None:
-        super().bars(rows)
-        self._polygon.bars(rows)
+    def bars(self, feed: Feed, rows: list[tuple[str, Bars, int]]) -> None:
+        super().bars(feed, rows)
+        if self._whole(feed):
+            self._polygon.bars(rows)
 
-    def trade(self, symbol: str, trade: Print) -> None:
-        super().trade(symbol, trade)
-        self._polygon.trade(symbol, trade)
+    def trade(self, feed: Feed, symbol: str, trade: Print) -> None:
+        super().trade(feed, symbol, trade)
+        if self._whole(feed):
+            self._polygon.trade(symbol, trade)
 
-    def amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+    def amend(self, feed: Feed, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
         """Polygon sends no corrected minute, only the trade that came late."""
-        super().amend(symbol, slip, bars, row)
-        if slip.kind == "late":
+        super().amend(feed, symbol, slip, bars, row)
+        if slip.kind == "late" and self._whole(feed):
             self._polygon.late(symbol, slip.trade)
+
+    def _whole(self, feed: Feed) -> bool:
+        """Polygon knows the consolidated market only."""
+        return feed is self._venue.feeds["sip"]
 
     def kick(self) -> None:
         super().kick()

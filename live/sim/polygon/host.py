@@ -1,4 +1,4 @@
-"""Polygon's host on the exchange's port: which paths are its own, who may ask how often, and all of its routes."""
+"""Polygon's host on the exchange's port: who may ask how often, and all of its routes."""
 
 from urllib.parse import parse_qs
 
@@ -8,6 +8,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Scope
 
 from live.sim.clock import MINUTE
+from live.sim.hosts import POLYGON
 from live.sim.polygon.aggregates import Aggregates
 from live.sim.polygon.reference import Reference
 from live.sim.polygon.replies import Replies, absent, too_many, unknown_key
@@ -17,21 +18,6 @@ from live.sim.polygon.terms import Terms
 from live.sim.polygon.ticks import Ticks
 from live.sim.venue.venue import Venue
 
-_OWN = (
-    "/v1/indicators/",
-    "/v1/marketstatus/",
-    "/v1/open-close/",
-    "/v2/aggs/",
-    "/v2/last/",
-    "/v2/reference/",
-    "/v2/snapshot/",
-    "/v3/quotes/",
-    "/v3/reference/",
-    "/v3/snapshot",
-    "/v3/trades/",
-    "/vX/",
-)
-"""Beginnings of paths; everything else on the port belongs to Alpaca or to the simulator itself."""
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 
@@ -42,11 +28,8 @@ class Host:
         self._venue = venue
         self._terms = terms
         self._used: dict[str, tuple[int, int]] = {}
-        self.replies = Replies(venue.world.seed)
+        self.replies = Replies(venue.world.seed, realtime=terms.realtime)
         self.stream = Stream(venue, terms)
-
-    def owns(self, path: str) -> bool:
-        return path.startswith(_OWN)
 
     def judge(self, scope: Scope) -> Response | None:
         """An answer that ends a request to one of the own paths, or None: the key first, then how often it asked."""
@@ -56,11 +39,12 @@ class Host:
         return None if self._within(key) else self.replies.denied(too_many())
 
     def routes(self) -> list[Route | WebSocketRoute]:
-        parts = (Aggregates, Ticks, Snapshots, Reference)
+        feed = self._venue.feeds["sip" if self._terms.realtime else "delayed_sip"]
+        parts = (*(part(feed, self.replies) for part in (Aggregates, Ticks, Snapshots)), Reference(self._venue, self.replies))
         return [
             WebSocketRoute("/stocks", self.stream.serve),
-            *(route for part in parts for route in part(self._venue, self.replies).routes()),
-            *(Route(f"{path}{{rest:path}}", _nowhere, methods=_VERBS) for path in _OWN),
+            *(route for part in parts for route in part.routes()),
+            *(Route(f"{path}{{rest:path}}", _nowhere, methods=_VERBS) for path in POLYGON),
         ]
 
     def _within(self, key: str) -> bool:

@@ -4,13 +4,13 @@ import bisect
 from dataclasses import dataclass
 
 from live.sim.clock import MILLISECOND, MINUTE
-from live.sim.worlds.tape import Print, Tape
+from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Asset
 
 FACILITY = 4  # FINRA's trade reporting facilities share one exchange id
 REPORTED_BY = 202  # the Nasdaq TRF in Carteret
-PLACES = 1_000
-"""Sequence numbers of one minute: more than it has trades."""
+PLACES = 1_000_000
+"""Sequence numbers of one minute: more than twice as many as it has prints."""
 _OFF_EXCHANGE = 38  # percent of trades that US exchanges did not make
 
 
@@ -37,26 +37,26 @@ def market(asset: Asset) -> Market:
     return _MARKETS.get(asset.exchange, _MARKETS["NASDAQ"])
 
 
-def sequence(tape: Tape, symbol: str, trade: Print) -> int:
-    """Increasing and unique within a symbol's day: the minute of the day, then the place among the trades of that minute.
+def sequence(path: list[Print], found: Print, midnight: int) -> int:
+    """Increasing and unique within a symbol's day: the minute of the day, then the place among the prints of that minute (`path`).
 
-    Trades have odd places: the even ones between them are for what was told and never was.
+    Prints have odd places: the even ones between them are for what was told and never was.
     """
-    minute = trade.at - trade.at % MINUTE
-    path = tape.path(symbol, minute)
-    place = next((n for n, other in enumerate(path) if other is trade), None)
-    if place is None and trade in path:
-        place = path.index(trade)
-    return first(tape, minute) + (2 * bisect.bisect_right(path, trade.at, key=_time) if place is None else 2 * place + 1)
+    start = bisect.bisect_left(path, found.at, key=_time)
+    same = path[start : bisect.bisect_right(path, found.at, key=_time)]
+    place = next((n for n, other in enumerate(same) if other is found), None)
+    if place is None and found in same:
+        place = same.index(found)
+    return first(midnight, found.at) + 2 * start + (2 * len(same) if place is None else 2 * place + 1)
 
 
-def first(tape: Tape, minute: int) -> int:
-    """The sequence number that a minute begins with."""
-    return (minute - tape.session.midnight) // MINUTE * PLACES
+def first(midnight: int, at: int) -> int:
+    """The sequence number that the minute of that moment begins with."""
+    return (at - midnight) // MINUTE * PLACES
 
 
-def _time(trade: Print) -> int:
-    return trade.at
+def _time(found: Print) -> int:
+    return found.at
 
 
 def reported(number: int) -> bool:

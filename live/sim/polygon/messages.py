@@ -29,8 +29,8 @@ def trade(symbol: str, at: Market, found: Print, number: int) -> dict[str, Any]:
 
 def quote(symbol: str, at: Market, found: Print, number: int) -> dict[str, Any]:
     """What stands since that trade; sizes in shares."""
-    size = displayed(found)
-    body = {"ev": "Q", "sym": symbol, "bx": at.id, "bp": found.bid / 10_000, "bs": size, "ax": at.id, "ap": found.ask / 10_000, "as": size}
+    bid, ask = found.shown
+    body = {"ev": "Q", "sym": symbol, "bx": at.id, "bp": found.bid / 10_000, "bs": bid, "ax": at.id, "ap": found.ask / 10_000, "as": ask}
     return {**body, "c": _TWO_SIDED, "i": [], "t": milliseconds(found.at), "q": number, "z": at.tape}
 
 
@@ -47,10 +47,10 @@ def minute(symbol: str, bars: Bars, row: int, *, day: Bars, session: Session) ->
 
 
 def second(symbol: str, start: int, *, path: list[Print], day: Bars, session: Session) -> dict[str, Any]:
-    """One finished second made of its trades; `path` is the whole minute they lie in."""
-    inside = [found for found in path if start <= found.at < start + SECOND]
-    before = [found for found in path if found.at < start + SECOND]
-    prices = [found.price / 10_000 for found in inside]
+    """One finished second made of its trades, of which one counts at least; `path` is the whole minute they lie in."""
+    before = [found for found in path if found.traded and found.at < start + SECOND]
+    inside = [found for found in before if found.at >= start]
+    prices = [found.price / 10_000 for found in inside if found.counts]
     volume, value = sum(found.size for found in inside), sum(found.size * found.price for found in inside)
     done = int(np.searchsorted(day.t, start - start % MINUTE))
     total = int(day.v[:done].sum()) + sum(found.size for found in before)
@@ -70,8 +70,3 @@ def official(bars: Bars, session: Session, at: int) -> float:
     """The official opening price of the day; 0 until the market has opened, as Polygon has it."""
     row = int(np.searchsorted(bars.t, session.open))
     return float(bars.o[row]) if at >= session.open and row < len(bars) and bars.t[row] <= at else 0.0
-
-
-def displayed(found: Print) -> int:
-    """Shares shown at the quote, a round lot at least."""
-    return max(100, found.size // 100 * 100)

@@ -1,4 +1,4 @@
-"""Aggregates as they were known at the venue's clock: base bars of a range, cut to whole windows when there are more than the limit."""
+"""Aggregates as they were known at the feed's clock: base bars of a range, cut to whole windows when there are more than the limit."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from live.sim.alpaca.history import History
-from live.sim.clock import SECOND, local, new_york
+from live.sim.clock import DAY, SECOND, local, new_york
 from live.sim.polygon.spans import Span
-from live.sim.venue.venue import Venue
-from live.sim.worlds.tape import Tape
-from live.sim.worlds.world import Bars, Floats, Integers, empty, group, join
+from live.sim.polygon.trades import Trades
+from live.sim.venue.feed import Feed
+from live.sim.worlds.world import Bars, Floats, Integers, group, join
 
 _COLUMNS = ("t", "o", "h", "l", "c", "v", "n", "vw")
 
@@ -27,9 +27,10 @@ class Page:
 class Reading:
     """The same minutes and days as on the other wire."""
 
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
-        self._history = History(venue.world, venue.slips)
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self._trades = Trades(feed)
+        self._history = History(feed.world, feed.slips)
 
     def page(self, symbol: str, span: Span, bounds: tuple[int, int], *, limit: int, newest: bool, at: int | None, adjusted: bool) -> Page:
         """Windows that touch the bounds, oldest or newest first; `at` is the `rest` of the page before."""
@@ -56,15 +57,15 @@ class Reading:
 
     def daily(self, symbol: str) -> Bars:
         """All days up to the running one."""
-        return self._history.daily(symbol, self._venue.now)
+        return self._history.daily(symbol, self._feed.now)
 
     def minutes(self, symbol: str) -> Bars:
         """Finished minutes of the running session, extended hours included."""
-        return self._history.minutes(symbol, self._venue.session, self._venue.now)
+        return self._history.minutes(symbol, self._feed.tape.session, self._feed.now)
 
     def _base(self, symbol: str, span: Span, start: int, end: int, *, newest: bool) -> Iterator[Bars]:
         """Pieces in order of time, or in reverse order; inside a piece time always rises."""
-        world, now = self._venue.world, self._venue.now
+        world, now = self._feed.world, self._feed.now
         end = min(end, now + 1)
         if symbol not in world.assets or start >= end:
             return
@@ -72,12 +73,22 @@ class Reading:
             yield _within(self.daily(symbol), start, end)
             return
         if span.unit == "second":
-            yield _within(seconds(self._venue.tape, symbol, now), start, end)
+            for session in self._trades.sessions(start, end - 1, newest=newest):
+                low, high = max(start, session.midnight), min(end, session.midnight + DAY)
+                yield _within(self._seconds(symbol, low, min(high, now - now % SECOND)), low, high)
             return
         first, last = max(new_york(max(start, 0)).date(), world.first), min(new_york(end - 1).date(), world.last)
         sessions = world.calendar.since(first, last) if first <= last else []
         for session in reversed(sessions) if newest else sessions:
             yield _within(self._history.minutes(symbol, session, now), start, end)
+
+    def _seconds(self, symbol: str, start: int, end: int) -> Bars:
+        """Finished seconds, made of the trades inside their minutes."""
+        trades = [found for _, _, found in self._trades.between(symbol, start, end - 1, newest=False) if found.traded and found.counts]
+        starts: Integers = np.array([found.at - found.at % SECOND for found in trades], np.int64)
+        prices: Floats = np.array([found.price / 10_000 for found in trades], np.float64)
+        sizes: Integers = np.array([found.size for found in trades], np.int64)
+        return group(Bars(starts, prices, prices, prices, prices, sizes, np.ones(len(trades), np.int64), prices), starts)
 
     def day(self, symbol: str, midnight: int, *, adjusted: bool) -> Bars:
         """The day that starts then, one row or none."""
@@ -85,42 +96,30 @@ class Reading:
 
     def previous(self, symbol: str, *, adjusted: bool) -> Bars:
         """The last day before the clock's own New York date, one row or none."""
-        bars = self._venue.world.daily(symbol, new_york(self._venue.now).date())
+        bars = self._feed.world.daily(symbol, new_york(self._feed.now).date())
         return self._adjusted(symbol, bars.cut(max(len(bars) - 1, 0), len(bars)), adjusted=adjusted)
 
     def extended(self, symbol: str, midnight: int) -> tuple[float | None, float | None]:
         """First price before the open and last price after the close of that day, where there was trading."""
-        session = self._venue.world.calendar.on(midnight)
+        session = self._feed.world.calendar.on(midnight)
         if session is None:
             return None, None
-        bars = self._history.minutes(symbol, session, self._venue.now)
+        bars = self._history.minutes(symbol, session, self._feed.now)
         early, late = np.searchsorted(bars.t, [session.open, session.close])
         return (float(bars.o[0]) if early else None), (float(bars.c[-1]) if late < len(bars) else None)
 
     def _adjusted(self, symbol: str, bars: Bars, *, adjusted: bool) -> Bars:
         """On the scale of today's shares: prices before a split that is in force are divided by its ratio, volumes multiplied."""
-        today = new_york(self._venue.now).date()
-        splits = [action for action in self._venue.world.actions.of(symbol) if not action.rate and action.ex_date <= today] if adjusted else []
+        today = new_york(self._feed.now).date()
+        splits = [action for action in self._feed.world.actions.of(symbol) if not action.rate and action.ex_date <= today] if adjusted else []
         for split in splits:
             bars = _scaled(bars, local(split.ex_date, 0), float(split.ratio))
         return bars
 
     def closed(self, midnight: int) -> bool:
         """Whether that day's regular session is over."""
-        session = self._venue.world.calendar.on(midnight)
-        return session is not None and session.close <= self._venue.now
-
-
-def seconds(tape: Tape, symbol: str, now: int) -> Bars:
-    """Finished seconds of the running session, out of the trades inside its minutes: older minutes keep no trades."""
-    columns = tape.columns.get(symbol, empty())
-    trades = [found for start in columns.t[columns.t <= now].tolist() for found in tape.path(symbol, start)]
-    starts: Integers = np.array([found.at - found.at % SECOND for found in trades], np.int64)
-    prices: Floats = np.array([found.price / 10_000 for found in trades], np.float64)
-    sizes: Integers = np.array([found.size for found in trades], np.int64)
-    done = int(np.searchsorted(starts, now - SECOND, side="right"))
-    single = Bars(starts, prices, prices, prices, prices, sizes, np.ones(len(trades), np.int64), prices).cut(0, done)
-    return group(single, single.t)
+        session = self._feed.world.calendar.on(midnight)
+        return session is not None and session.close <= self._feed.now
 
 
 def _scaled(bars: Bars, before: int, ratio: float) -> Bars:

@@ -23,12 +23,17 @@ class Denial(SimulationError):
 class Replies:
     """Makes answers; the ids are drawn from the world's seed, so that a repeated run repeats them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, realtime: bool = True) -> None:
         self._ids = Random(f"{seed}:polygon")
+        self._word = "OK" if realtime else "DELAYED"
 
     def ok(self, body: dict[str, Any]) -> Response:
         """`status` and `request_id` are added behind the body's own keys."""
         return JSONResponse({**body, "status": "OK", "request_id": self.id()})
+
+    def told(self, body: dict[str, Any], **more: Any) -> Response:
+        """Of the market: the status says whether the plan is delayed. `more` stands behind it."""
+        return JSONResponse({**body, "status": self._word, "request_id": self.id(), **more})
 
     def flat(self, body: dict[str, Any]) -> Response:
         """`status` in front and no id, as the oldest routes answer."""

@@ -6,12 +6,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from live.sim.clock import MINUTE
 from live.sim.polygon.aggregates import rows, stock
 from live.sim.polygon.markets import FACILITY, market, reported, sequence
-from live.sim.polygon.messages import displayed
 from live.sim.polygon.reading import Reading
 from live.sim.polygon.replies import Replies, absent
-from live.sim.venue.venue import Venue
+from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars
 
 _PATH = "/v2/snapshot/locale/us/markets/stocks"
@@ -20,12 +20,12 @@ _SHOWN = ("o", "h", "l", "c", "v", "vw")
 
 
 class Snapshots:
-    """Routes over one venue. What has not happened yet today is zero, as Polygon has it after its nightly reset."""
+    """Routes over one feed. What has not happened yet today is zero, as Polygon has it after its nightly reset."""
 
-    def __init__(self, venue: Venue, replies: Replies) -> None:
-        self._venue = venue
+    def __init__(self, feed: Feed, replies: Replies) -> None:
+        self._feed = feed
         self._replies = replies
-        self._reading = Reading(venue)
+        self._reading = Reading(feed)
 
     def routes(self) -> list[Route]:
         return [
@@ -36,27 +36,27 @@ class Snapshots:
 
     async def one(self, request: Request) -> Response:
         ticker = stock(request)
-        if ticker not in self._venue.world.assets:
+        if ticker not in self._feed.world.assets:
             raise absent("Ticker not found.")
-        return self._replies.ok({"ticker": self._snapshot(ticker)})
+        return self._replies.told({"ticker": self._snapshot(ticker)})
 
     async def all(self, request: Request) -> Response:
         asked = request.query_params.get("tickers")
-        known = self._venue.world.assets
+        known = self._feed.world.assets
         chosen = [name for name in asked.split(",") if name in known] if asked else sorted(known)
-        return self._replies.ok({"tickers": [self._snapshot(ticker) for ticker in chosen], "count": len(chosen)})
+        return self._replies.told({"tickers": [self._snapshot(ticker) for ticker in chosen], "count": len(chosen)})
 
     async def movers(self, request: Request) -> Response:
         direction = request.path_params["direction"]
         if direction not in ("gainers", "losers"):
             raise absent("Page not found.")
-        found = [self._snapshot(ticker) for ticker in sorted(self._venue.world.assets)]
+        found = [self._snapshot(ticker) for ticker in sorted(self._feed.world.assets)]
         moved = [snapshot for snapshot in found if (snapshot["todaysChange"] > 0) == (direction == "gainers") and snapshot["todaysChange"]]
         moved.sort(key=lambda snapshot: abs(snapshot["todaysChangePerc"]), reverse=True)
-        return self._replies.ok({"tickers": moved[:_MOVERS]})
+        return self._replies.told({"tickers": moved[:_MOVERS]})
 
     def _snapshot(self, ticker: str) -> dict[str, Any]:
-        before, today = self._reading.previous(ticker, adjusted=True), self._reading.day(ticker, self._venue.session.midnight, adjusted=True)
+        before, today = self._reading.previous(ticker, adjusted=True), self._reading.day(ticker, self._feed.tape.session.midnight, adjusted=True)
         minutes = self._reading.minutes(ticker)
         trade, quote, updated = self._newest(ticker)
         base = float(before.c[-1]) if len(before) else 0.0
@@ -75,13 +75,14 @@ class Snapshots:
 
     def _newest(self, ticker: str) -> tuple[dict[str, Any], dict[str, Any], int]:
         """Trade and quote in nanoseconds; empty for a ticker that never traded."""
-        found = self._venue.tape.last(ticker, self._venue.now)
-        if found is None:
+        tape = self._feed.tape
+        found, stands = tape.trade(ticker, self._feed.now), tape.quote(ticker, self._feed.now)
+        if found is None or stands is None:
             return {}, {}, 0
-        number, size = sequence(self._venue.tape, ticker, found), displayed(found)
-        place = FACILITY if reported(number) else market(self._venue.world.assets[ticker]).id
+        number, (bid, ask) = sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight), stands.shown
+        place = FACILITY if reported(number) else market(self._feed.world.assets[ticker]).id
         trade = {"c": [0], "i": str(number), "p": found.price / 10_000, "s": found.size, "t": found.at, "x": place}
-        return trade, {"P": found.ask / 10_000, "S": size, "p": found.bid / 10_000, "s": size, "t": found.at}, found.at
+        return trade, {"P": stands.ask / 10_000, "S": ask, "p": stands.bid / 10_000, "s": bid, "t": stands.at}, max(found.at, stands.at)
 
 
 def _day(bars: Bars) -> dict[str, Any]:

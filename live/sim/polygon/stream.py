@@ -17,6 +17,7 @@ from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
 
 _TICKS = ("T", "Q", "A")
+_DELAYED = "You don't have access real-time data. Please visit https://polygon.io/pricing to upgrade."
 _FULL = "Maximum number of websocket connections exceeded. You have reached the connection limit for your account."
 
 
@@ -68,28 +69,33 @@ class Stream:
             line.tell([*found, *(message for symbol, message in bands if line.wants("LULD", symbol))])
 
     def trade(self, symbol: str, found: Print) -> None:
-        at, number = market(self._venue.world.assets[symbol]), sequence(self._venue.tape, symbol, found)
-        messages = {"T": encoded(trade(symbol, at, found, number)), "Q": encoded(quote(symbol, at, found, number))}
+        at, number = market(self._venue.world.assets[symbol]), self._number(symbol, found)
+        messages = {"T": encoded(trade(symbol, at, found, number))} if found.traded else {}
+        messages |= {"Q": encoded(quote(symbol, at, found, number))} if found.quoted else {}
         for line in self._lines:
             line.tell([message for channel, message in messages.items() if line.wants(channel, symbol)])
         end = found.at - found.at % SECOND + SECOND
-        if (symbol, end) not in self._due and any(line.wants("A", symbol) for line in self._lines):
+        if found.traded and found.counts and (symbol, end) not in self._due and any(line.wants("A", symbol) for line in self._lines):
             self._due.add((symbol, end))
             self._venue.agenda.at(end, BOUNDARY, partial(self._second, symbol, end - SECOND))
 
     def late(self, symbol: str, found: Print) -> None:
         """A trade that is told after its time; its second and its minute are not sent again."""
-        message = encoded(trade(symbol, market(self._venue.world.assets[symbol]), found, sequence(self._venue.tape, symbol, found)))
+        message = encoded(trade(symbol, market(self._venue.world.assets[symbol]), found, self._number(symbol, found)))
         for line in self._lines:
             if line.wants("T", symbol):
                 line.tell([message])
+
+    def _number(self, symbol: str, found: Print) -> int:
+        tape = self._venue.tape
+        return sequence(tape.path(symbol, found.at - found.at % MINUTE), found, tape.session.midnight)
 
     def _band(self, symbol: str) -> str:
         """Limit up, limit down, as it stands at the end of a minute that had trades."""
         tape, now = self._venue.tape, self._venue.now
         low, high = tape.band(symbol, now)
         at = market(self._venue.world.assets[symbol])
-        return encoded(band(symbol, at, high=high / 10_000, low=low / 10_000, moment=now, number=first(tape, now) + PLACES - 1))
+        return encoded(band(symbol, at, high=high / 10_000, low=low / 10_000, moment=now, number=first(tape.session.midnight, now) + PLACES - 1))
 
     def _second(self, symbol: str, start: int) -> None:
         self._due.discard((symbol, start + SECOND))
@@ -158,6 +164,9 @@ class Stream:
         self._lines.append(line)
         line.say(status("auth_success", "authenticated"))
         await line.flush()
+        if not self._terms.realtime:
+            line.say(status("error", _DELAYED))
+            await line.flush()
         await asyncio.gather(*(loser.part("max_connections", _FULL) for loser in same[:extra]))
         return True
 
@@ -174,7 +183,7 @@ class Stream:
         channel, dot, symbol = name.partition(".")
         if not (channel and dot and symbol):
             return status("error", f"invalid subscription: {name}")
-        if channel not in CHANNELS:
+        if channel not in CHANNELS or not self._terms.realtime:
             return status("error", "not authorized")
         if action == "unsubscribe":
             line.chosen[channel].discard(symbol)

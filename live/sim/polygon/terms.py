@@ -10,6 +10,8 @@ class Terms:
 
     key: str | None = None
     """The only key that is accepted; None accepts every key that is not empty."""
+    realtime: bool = True
+    """False: REST is a quarter of an hour late and says so, and the stream lets nobody subscribe."""
     rate_limit: int = 0
     """REST requests a venue minute and key; 0 is no limit. The free plan has 5."""
     connections: int = 1

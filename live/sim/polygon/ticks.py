@@ -1,7 +1,7 @@
-"""Single trades and quotes by REST: the newest of a ticker, and pages of the running session. Times are unix nanoseconds."""
+"""Single trades and quotes by REST: the newest of a ticker, and pages of any session. Times are unix nanoseconds."""
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from starlette.requests import Request
@@ -11,10 +11,10 @@ from starlette.routing import Route
 from live.sim.clock import DAY, MINUTE, local, moment, parse
 from live.sim.polygon.aggregates import stock
 from live.sim.polygon.markets import FACILITY, REPORTED_BY, market, reported, sequence
-from live.sim.polygon.messages import displayed
 from live.sim.polygon.pages import after, choice, limit, next_url, parameter
 from live.sim.polygon.replies import Replies, absent, wrong
-from live.sim.venue.venue import Venue
+from live.sim.polygon.trades import Trades
+from live.sim.venue.feed import Feed
 from live.sim.worlds.tape import Print
 
 _MOST, _USUAL = 50_000, 1_000
@@ -22,10 +22,11 @@ _NO_RECORD = 1 << 63
 
 
 class Ticks:
-    """Routes over one venue."""
+    """Routes over one feed."""
 
-    def __init__(self, venue: Venue, replies: Replies) -> None:
-        self._venue = venue
+    def __init__(self, feed: Feed, replies: Replies) -> None:
+        self._feed = feed
+        self._trades = Trades(feed)
         self._replies = replies
 
     def routes(self) -> list[Route]:
@@ -39,79 +40,64 @@ class Ticks:
     async def last_trade(self, request: Request) -> Response:
         """`f` and `r` belong to trades that came through a reporting facility; `e` 0 is not corrected."""
         ticker = stock(request)
-        found = self._last(ticker)
-        at, number = market(self._venue.world.assets[ticker]), sequence(self._venue.tape, ticker, found)
+        found, number = self._last(ticker, self._feed.tape.trade)
+        at = market(self._feed.world.assets[ticker])
         off = reported(number)
         body = {"T": ticker, "p": found.price / 10_000, "s": found.size, "x": FACILITY if off else at.id, "c": [0], "i": str(number)}
         body |= {"t": found.at, "y": found.at, "q": number, "z": at.tape, "e": 0}
-        return self._replies.ok({"results": {**body, "r": REPORTED_BY, "f": found.at} if off else body})
+        return self._replies.told({"results": {**body, "r": REPORTED_BY, "f": found.at} if off else body})
 
     async def last_quote(self, request: Request) -> Response:
         ticker = stock(request)
-        found = self._last(ticker)
-        at, number, size = market(self._venue.world.assets[ticker]), sequence(self._venue.tape, ticker, found), displayed(found)
-        body = {"T": ticker, "p": found.bid / 10_000, "s": size, "x": at.id, "P": found.ask / 10_000, "S": size, "X": at.id}
-        return self._replies.ok({"results": {**body, "t": found.at, "y": found.at, "q": number, "z": at.tape}})
+        found, number = self._last(ticker, self._feed.tape.quote)
+        at, (bid, ask) = market(self._feed.world.assets[ticker]), found.shown
+        body = {"T": ticker, "p": found.bid / 10_000, "s": bid, "x": at.id, "P": found.ask / 10_000, "S": ask, "X": at.id}
+        return self._replies.told({"results": {**body, "t": found.at, "y": found.at, "q": number, "z": at.tape}})
 
     async def trades(self, request: Request) -> Response:
-        return self._paged(request, self._trade)
+        return self._paged(request, self._trade, lambda found: found.traded)
 
     async def quotes(self, request: Request) -> Response:
-        return self._paged(request, self._quote)
+        return self._paged(request, self._quote, lambda found: found.quoted)
 
-    def _last(self, ticker: str) -> Print:
-        found = self._venue.tape.last(ticker, self._venue.now) if ticker in self._venue.world.assets else None
+    def _last(self, ticker: str, newest: Callable[[str, int], Print | None]) -> tuple[Print, int]:
+        """With its sequence number."""
+        tape = self._feed.tape
+        found = newest(ticker, self._feed.now) if ticker in self._feed.world.assets else None
         if found is None:
             raise absent("Ticker not found.")
-        return found
+        return found, sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight)
 
-    def _paged(self, request: Request, make: Callable[[str, Print, int], dict[str, Any]]) -> Response:
-        """Newest first unless `order` says otherwise; the cursor is the sequence number of the last row."""
+    def _paged(self, request: Request, make: Callable[[str, Print, int], dict[str, Any]], wanted: Callable[[Print], bool]) -> Response:
+        """Newest first unless `order` says otherwise; the cursor is the place of the last row."""
         ticker = stock(request)
         most = limit(request, default=_USUAL, most=_MOST)
         newest = choice(request, "order", ("asc", "desc"), "desc") == "desc"
         choice(request, "sort", ("timestamp",), "timestamp")
         start, end = instants(request)
         done = after(request)
-        rows, rest = list[dict[str, Any]](), None
-        for number, found in self.between(ticker, start, min(end, self._venue.now), newest=newest):
-            if done is not None and (number >= done if newest else number <= done):
+        rows, shown, rest = list[dict[str, Any]](), 0, None
+        for place, number, found in self._trades.between(ticker, start, end, newest=newest):
+            if not wanted(found) or (done is not None and (place >= done if newest else place <= done)):
                 continue
             if len(rows) == most:
-                rest = int(rows[-1]["sequence_number"])
+                rest = shown
                 break
             rows.append(make(ticker, found, number))
+            shown = place
         body: dict[str, Any] = {"results": rows}
-        return self._replies.ok({**body, "next_url": next_url(request, rest)} if rest is not None else body)
-
-    def between(self, ticker: str, start: int, end: int, *, newest: bool) -> Iterator[tuple[int, Print]]:
-        """Numbered trades of the running session: the path inside older minutes is not kept."""
-        tape = self._venue.tape
-        starts = tape.columns[ticker].t.tolist() if ticker in tape.columns else []
-        for minute in starts[::-1] if newest else starts:
-            if not start - MINUTE < minute <= end:
-                continue
-            rows = [(sequence(tape, ticker, found), found) for found in self._told(ticker, minute) if start <= found.at <= end]
-            yield from reversed(rows) if newest else rows
-
-    def _told(self, ticker: str, minute: int) -> list[Print]:
-        """The trades of a minute as far as they are known: one that was told late or wrongly may not have been put right yet."""
-        path, slip = self._venue.tape.path(ticker, minute), self._venue.slips.of(ticker, minute)
-        if slip is None or self._venue.now >= slip.known:
-            return path
-        known = [found for found in path if found != slip.trade or slip.kind == "cancel"]
-        return sorted([*known, slip.told], key=lambda found: found.at) if slip.told is not None else known
+        return self._replies.told({**body, "next_url": next_url(request, rest)} if rest is not None else body)
 
     def _trade(self, ticker: str, found: Print, number: int) -> dict[str, Any]:
-        at, off = market(self._venue.world.assets[ticker]), reported(number)
+        at, off = market(self._feed.world.assets[ticker]), reported(number)
         body: dict[str, Any] = {"conditions": [0], "exchange": FACILITY if off else at.id, "id": str(number), "participant_timestamp": found.at}
         body |= {"price": found.price / 10_000, "sequence_number": number, "sip_timestamp": found.at, "size": found.size, "tape": at.tape}
         return {**body, "trf_id": REPORTED_BY, "trf_timestamp": found.at} if off else body
 
     def _quote(self, ticker: str, found: Print, number: int) -> dict[str, Any]:
-        at, size = market(self._venue.world.assets[ticker]), displayed(found)
-        body: dict[str, Any] = {"ask_exchange": at.id, "ask_price": found.ask / 10_000, "ask_size": size}
-        body |= {"bid_exchange": at.id, "bid_price": found.bid / 10_000, "bid_size": size, "conditions": [1]}
+        at, (bid, ask) = market(self._feed.world.assets[ticker]), found.shown
+        body: dict[str, Any] = {"ask_exchange": at.id, "ask_price": found.ask / 10_000, "ask_size": ask}
+        body |= {"bid_exchange": at.id, "bid_price": found.bid / 10_000, "bid_size": bid, "conditions": [1]}
         return {**body, "participant_timestamp": found.at, "sequence_number": number, "sip_timestamp": found.at, "tape": at.tape}
 
 

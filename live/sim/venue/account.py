@@ -1,10 +1,11 @@
-"""Money and positions, exact: cash, cost of what is held, realised profit, and the check that they always add up."""
+"""Money and positions, exact: cash, cost of what is held, realised profit, fees, and the check that they always add up."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
 from live.sim.errors import BooksError
+from live.sim.venue.fees import NONE, Fees
 from live.sim.venue.orders import ZERO, Order
 from live.sim.worlds.actions import Action
 from live.sim.worlds.world import Asset
@@ -46,7 +47,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What changed shares or cash without a trade: a split (`SPLIT`) or a dividend (`DIV`)."""
+    """What changed shares or cash without a trade: a split (`SPLIT`), a dividend (`DIV`) or a fee (`FEE`), which belongs to no symbol."""
 
     id: str
     kind: str
@@ -56,11 +57,13 @@ class Entry:
     cash: Decimal
     held: Decimal  # signed quantity it applied to
     rate: Decimal | None = None
+    part: str = ""  # of a fee: REG, TAF or CAT
+    text: str = ""
 
 
 @dataclass(slots=True)
 class Account:
-    """One margin account. Cash moves at the fill; there are no fees, no interest and no settlement delay."""
+    """One margin account. Cash moves at the fill, fees are charged at the day's end; there is no interest and no settlement delay."""
 
     id: str
     number: str
@@ -71,7 +74,9 @@ class Account:
     last_maintenance: Decimal = ZERO
     realised: Decimal = ZERO
     received: Decimal = ZERO  # dividends, negative when short positions owed more
+    charged: Decimal = ZERO  # fees
     multiplier: int = 4
+    fees: Fees = field(default_factory=lambda: Fees(NONE))  # what today's trades owe
     entries: list[Entry] = field(default_factory=list)
     positions: dict[str, Position] = field(default_factory=dict)
     fills: list[Fill] = field(default_factory=list)
@@ -96,6 +101,7 @@ class Account:
         """Enter an execution; answers the signed position after it."""
         signed, value = qty * order.sign, qty * price
         self.cash -= value * order.sign
+        self.fees.accrue(order.side, qty, price)
         held = self.positions.setdefault(order.symbol, Position(order.asset))
         closed = min(qty, abs(held.qty)) if held.qty * order.sign < 0 else ZERO
         if closed:
@@ -119,6 +125,9 @@ class Account:
         after = (held.qty * action.new / action.old).quantize(_NANO, ROUND_DOWN)
         self.entries.append(Entry(entry, "SPLIT", at, action.symbol, after - held.qty, ZERO, held.qty))
         held.qty = after
+        if not after:
+            self.realised -= held.cost
+            del self.positions[action.symbol]
         self.audit()
 
     def pay(self, action: Action, entry: str, at: int) -> None:
@@ -132,11 +141,27 @@ class Account:
         self.received += amount
         self.audit()
 
+    def charge(self, identify: Callable[[], str], at: int, day: str) -> None:
+        """Take what the day's trades owe, one entry a kind; the next day begins with nothing owed."""
+        for kind, amount, text in self.fees.due():
+            self.entries.append(Entry(identify(), "FEE", at, "", ZERO, -amount, ZERO, part=kind, text=f"{text} on {day} by {self.number}"))
+            self.cash -= amount
+            self.charged += amount
+        self.fees = Fees(self.fees.rates)
+        self.audit()
+
+    @property
+    def balance(self) -> Decimal:
+        """What cash and cost of positions must add up to."""
+        return self.start + self.realised + self.received - self.charged
+
     def audit(self) -> None:
-        """Raises BooksError unless cash and cost of positions equal the start plus what was realised and received."""
+        """Raises BooksError unless cash and cost of positions equal the start plus what was realised and received, less what was charged."""
         cost = sum((held.cost for held in self.positions.values()), ZERO)
-        if self.cash + cost != self.start + self.realised + self.received:
-            raise BooksError(f"cash {self.cash} + cost {cost} != start {self.start} + realised {self.realised} + received {self.received}")
+        if self.cash + cost != self.balance:
+            raise BooksError(
+                f"cash {self.cash} + cost {cost} != start {self.start} + realised {self.realised} + received {self.received} - charged {self.charged}"
+            )
         if any(not held.qty or (held.qty > 0) != (held.cost > 0) for held in self.positions.values()):
             raise BooksError("a position without quantity, or with cost of the wrong sign, is on the books")
 
@@ -205,12 +230,12 @@ def valuation(account: Account, prices: Mapping[str, Decimal], *, reserved: Deci
         account.cash,
         sum((value for value in values.values() if value > 0), ZERO),
         sum((value for value in values.values() if value < 0), ZERO),
-        reserved,
+        reserved + account.fees.owed,
         min(int(str(account.settings["max_margin_multiplier"])), account.multiplier),
     )
     unrealised = sum((values[symbol] - held.cost for symbol, held in account.positions.items()), ZERO)
-    if found.equity != account.start + account.realised + account.received + unrealised:
-        raise BooksError(f"equity {found.equity} != start {account.start} + realised {account.realised} + unrealised {unrealised}")
+    if found.equity != account.balance + unrealised:
+        raise BooksError(f"equity {found.equity} != balance {account.balance} + unrealised {unrealised}")
     return found
 
 

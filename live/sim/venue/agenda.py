@@ -13,10 +13,14 @@ class Agenda:
         self.now = start
         self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
         self._entered = 0
+        self.sooner: Callable[[], None] | None = None
+        """Told when an entry comes before all others: whoever waits for the next one has to look again."""
 
     def at(self, when: int, rank: int, action: Callable[[], None]) -> None:
         self._entered += 1
         heapq.heappush(self._heap, (max(when, self.now), rank, self._entered, action))
+        if self.sooner is not None and self._heap[0][2] == self._entered:
+            self.sooner()
 
     def next(self) -> int | None:
         return self._heap[0][0] if self._heap else None

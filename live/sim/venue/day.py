@@ -1,58 +1,63 @@
-"""The day of the market: its minutes and their trades, open and close, auctions, halts, and midnight, when one session follows another."""
+"""The day of the market: its minutes, open and close, auctions, halts, and midnight, when one session follows another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
 
 from live.sim.clock import MINUTE
-from live.sim.venue.agenda import BOUNDARY, ORDER, SESSION, TRADE, Agenda
+from live.sim.venue.agenda import BOUNDARY, ORDER, SESSION, Agenda
 from live.sim.venue.desk import Desk
+from live.sim.venue.feed import Feed
 from live.sim.venue.gate import Gate
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import Order
 from live.sim.worlds.halts import Change
+from live.sim.worlds.recording.conditions import CLOSING, OPENING
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.slips import Slip, Slips
-from live.sim.worlds.tape import Print, Tape, ticks
+from live.sim.worlds.tape import Print, Tape
 from live.sim.worlds.world import Bars, World
+
+_SETTLES = 15 * MINUTE  # after the extended hours; a paper account was charged between 20:06 and 20:17 New York
 
 
 class Day:
-    """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way."""
+    """Enters what a session holds into the agenda. `arrive` sends an order that waited for its session on its way.
 
-    def __init__(self, world: World, tape: Tape, desk: Desk, gate: Gate, *, slips: Slips, pays: bool, arrive: Callable[[Order], None]) -> None:
+    The first of the `feeds` is the market itself: it has every minute that another one has.
+    """
+
+    def __init__(
+        self, world: World, tape: Tape, desk: Desk, gate: Gate, *, feeds: Sequence[Feed], pays: bool, arrive: Callable[[Order], None]
+    ) -> None:
         self._world = world
         self._tape = tape
         self._desk = desk
         self._gate = gate
-        self._slips = slips
+        self._feeds = feeds
         self._pays = pays
         self._arrive = arrive
         self._agenda: Agenda = desk.agenda
         self._matching: Matching | None = None
         self.equity: list[tuple[int, Decimal]] = []  # at each minute's end, for the portfolio history
-        self._rows: dict[int, list[tuple[str, Bars, int]]] = {}
-        self._expanded: set[tuple[str, int]] = set()
         self._closing: tuple[Decimal, Decimal] | None = None
 
     def start(self, matching: Matching) -> None:
-        self._matching = matching
+        self._matching = self._feeds[0].matching = matching
         self._plan(self._tape.session)
-
-    def watch(self, symbol: str) -> None:
-        """Somebody wants this symbol's trades from now on."""
-        self._expand(symbol, self._agenda.now - self._agenda.now % MINUTE)
 
     def _plan(self, session: Session) -> None:
         """Enter a session's moments into the agenda."""
         now = self._agenda.now
-        self._expanded.clear()
-        self._index()
-        moments = sorted({edge for start in self._rows for edge in (start, start + MINUTE)})
+        for feed in self._feeds:
+            feed.forget()
+        moments = sorted({edge for start in self._feeds[0].starts for edge in (start, start + MINUTE)})
+        for feed in self._feeds:
+            feed.plan(moments)
         for at in moments:
             if at >= now:
-                self._agenda.at(at, BOUNDARY, partial(self._boundary, at))
-        for at, action in ((session.early, self._early), (session.open, self._open), (session.close, self._close)):
+                self._agenda.at(at, BOUNDARY, partial(self._value, at))
+        turns = (session.early, self._early), (session.open, self._open), (session.close, self._close), (session.late + _SETTLES, self._settle)
+        for at, action in turns:
             if at >= now:
                 self._agenda.at(at, SESSION, action)
         for halt in self._tape.halts:
@@ -65,66 +70,15 @@ class Day:
 
     def recast(self) -> None:
         """The minutes after the running one have changed: take them anew."""
-        self._tape.reread(self._agenda.now)
-        self._index()
+        for feed in self._feeds:
+            feed.tape.reread(self._agenda.now)
+            feed.forget()
 
-    def _index(self) -> None:
-        self._rows = {}
-        for symbol, bars in self._tape.columns.items():
-            for row, start in enumerate(bars.t.tolist()):
-                self._rows.setdefault(start, []).append((symbol, bars, row))
-
-    def _boundary(self, at: int) -> None:
-        """The minute before is complete, the next begins."""
-        audience, session = self._desk.audience, self._tape.session
-        done = self._rows.get(at - MINUTE)
-        if done and audience is not None:
-            audience.bars(self._told(done))
+    def _value(self, at: int) -> None:
+        """What the account is worth at the end of a minute that counts."""
+        session = self._tape.session
         if session.early < at <= session.late and (session.open < at <= session.close or self._desk.account.positions):
             self.equity.append((at, self._gate.valuation().equity))
-        for symbol, bars, row in self._rows.get(at, ()):
-            watched = audience is not None and audience.watches(symbol)
-            if watched or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
-                self._expand(symbol, at)
-
-    def _touched(self, symbol: str, bars: Bars, row: int) -> bool:
-        return self._matching is not None and self._matching.touched(symbol, ticks(float(bars.h[row])), ticks(float(bars.l[row])))
-
-    def _told(self, rows: list[tuple[str, Bars, int]]) -> list[tuple[str, Bars, int]]:
-        """The minute as it is told at first; what was wrong is put right later."""
-        if not self._slips.rate:
-            return rows
-        for symbol, bars, row in rows:
-            if (slip := self._slips.find(symbol, bars, row)) is not None:
-                self._agenda.at(slip.known, BOUNDARY, partial(self._amend, symbol, slip, bars, row))
-        return [(symbol, *self._slips.first(symbol, bars, row)) for symbol, bars, row in rows]
-
-    def _amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
-        if self._desk.audience is not None:
-            self._desk.audience.amend(symbol, slip, bars, row)
-
-    def _expand(self, symbol: str, minute: int) -> None:
-        """Enter the rest of a minute's trades into the agenda, once. What is told of them may differ from what they are."""
-        if (symbol, minute) in self._expanded:
-            return
-        self._expanded.add((symbol, minute))
-        slip = self._slips.of(symbol, minute)
-        for trade in self._tape.path(symbol, minute):
-            if trade.at > self._agenda.now:
-                told = trade if slip is None or slip.kind == "cancel" or trade != slip.trade else slip.told
-                self._agenda.at(trade.at, TRADE, partial(self._trade, symbol, trade, told))
-        if slip is not None and slip.kind == "cancel" and slip.told is not None and slip.told.at > self._agenda.now:
-            self._agenda.at(slip.told.at, TRADE, partial(self._tell, symbol, slip.told))
-
-    def _trade(self, symbol: str, trade: Print, told: Print | None) -> None:
-        if told is not None:
-            self._tell(symbol, told)
-        if self._matching is not None:
-            self._matching.trade(symbol, trade)
-
-    def _tell(self, symbol: str, trade: Print) -> None:
-        if self._desk.audience is not None and self._desk.audience.watches(symbol):
-            self._desk.audience.trade(symbol, trade)
 
     def _halt(self, symbol: str, change: Change) -> None:
         if self._desk.audience is not None:
@@ -142,22 +96,35 @@ class Day:
             if order.status == "accepted" and order.time_in_force != "opg":
                 self._arrive(order)
         for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "opg"):
-            bars = self._regular(symbol)
+            bars, auction = self._regular(symbol), self._recorded(symbol, OPENING)
             first = self._tape.path(symbol, int(bars.t[0]))[0].at if len(bars) else self._tape.session.close
-            self._agenda.at(first, ORDER, partial(self._auction, symbol, "opg", float(bars.o[0]) if len(bars) else None))
+            price = float(bars.o[0]) if len(bars) else None
+            at, official = (first, price) if auction is None else (auction.at, auction.price / 10_000)
+            self._agenda.at(at, ORDER, partial(self._auction, symbol, "opg", official))
 
     def _close(self) -> None:
         found = self._gate.valuation()
         self._closing = (found.equity, found.maintenance)
         for symbol in dict.fromkeys(order.symbol for order in self._desk.open() if order.time_in_force == "cls"):
-            bars = self._regular(symbol)
-            self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", float(bars.c[-1]) if len(bars) else None))
+            bars, auction = self._regular(symbol), self._recorded(symbol, CLOSING)
+            price = float(bars.c[-1]) if len(bars) else None
+            official = price if auction is None else auction.price / 10_000
+            self._agenda.at(self._agenda.now, ORDER, partial(self._auction, symbol, "cls", official))
+
+    def _settle(self) -> None:
+        """The day's fees are charged."""
+        self._desk.account.charge(self._desk.id, self._agenda.now, self._tape.session.date.isoformat())
 
     def _auction(self, symbol: str, force: str, price: float | None) -> None:
         """The official opening or closing price, and every order that asked for it; without a trade there is none."""
         for order in self._desk.open(symbol):
             if order.time_in_force == force and order.expires_at <= self._tape.session.close and self._matching is not None:
                 self._matching.auction(order, price)
+
+    def _recorded(self, symbol: str, letter: str) -> Print | None:
+        """The auction as it was recorded, if ticks are played. The closing one is executed at the close, some seconds before its print."""
+        played = self._tape.ticks.get(symbol)
+        return None if played is None else played.auction(letter)
 
     def _regular(self, symbol: str) -> Bars:
         """Minutes of the regular session; the venue alone may look ahead in them."""
@@ -173,7 +140,8 @@ class Day:
         found = self._gate.valuation()
         account.last_equity, account.last_maintenance = self._closing or (found.equity, found.maintenance)
         self._closing = None
-        self._tape.turn(session)
+        for tape in {id(feed.tape): feed.tape for feed in self._feeds}.values():
+            tape.turn(session)
         self._actions(session)
         for symbol, held in account.positions.items():
             close = self._gate.price(symbol)

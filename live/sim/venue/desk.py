@@ -14,8 +14,9 @@ from live.sim.worlds.slips import Slip
 from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
 
-if TYPE_CHECKING:  # faults know the venue, which only knows that there may be some
+if TYPE_CHECKING:  # faults know the venue, which only knows that there may be some; feeds speak to an audience
     from live.sim.faults.points import Meddler
+    from live.sim.venue.feed import Feed
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _EVENTS = {"partially_filled": "partial_fill", "filled": "fill"}
@@ -24,14 +25,22 @@ _EVENTS = {"partially_filled": "partial_fill", "filled": "fill"}
 class Audience(Protocol):
     """Who hears of the market and of order events; it must copy what it needs at once, orders go on changing."""
 
-    def watches(self, symbol: str) -> bool:
+    def hears(self, feed: "Feed") -> bool:
+        """Whether anybody listens to it at all."""
+        ...
+
+    def watches(self, feed: "Feed", symbol: str) -> bool:
         """Whether anybody wants single trades or quotes of it."""
         ...
 
-    def bars(self, rows: list[tuple[str, Bars, int]]) -> None: ...
-    def trade(self, symbol: str, trade: Print) -> None: ...
+    def bars(self, feed: "Feed", rows: list[tuple[str, Bars, int]]) -> None: ...
+    def trade(self, feed: "Feed", symbol: str, trade: Print) -> None: ...
     def halt(self, symbol: str, change: Change) -> None: ...
-    def amend(self, symbol: str, slip: Slip, bars: Bars, row: int) -> None:
+    def band(self, symbol: str, prices: tuple[int, int]) -> None:
+        """Lower and upper price band, out of turn."""
+        ...
+
+    def amend(self, feed: "Feed", symbol: str, slip: Slip, bars: Bars, row: int) -> None:
         """What was told of that minute at first was wrong; `bars` hold what is right."""
         ...
 

@@ -9,7 +9,7 @@ from live.sim.clock import local, new_york
 from live.sim.errors import malformed, unacceptable
 from live.sim.venue.desk import Desk
 from live.sim.venue.orders import Order
-from live.sim.venue.ticket import Ticket, number, price
+from live.sim.venue.ticket import Ticket, number, price, word
 from live.sim.worlds.tape import Tape
 from live.sim.worlds.world import Asset, World
 
@@ -46,11 +46,10 @@ class Drafts:
         qty = number(body.get("qty"), "qty")
         limit, stop = price(body.get("limit_price"), "limit_price"), price(body.get("stop_price"), "stop_price")
         trail = number(body.get("trail"), "trail")
-        force, name = body.get("time_in_force") or old.time_in_force, body.get("client_order_id")
-        if force != old.time_in_force and force not in ("day", "gtc", "ioc", "fok"):
-            raise malformed(f"invalid time_in_force: {force}")
-        if name is not None and (not isinstance(name, str) or len(name) > 128 or name in self._desk.by_client):
+        force, name = body.get("time_in_force") or old.time_in_force, word(body, "client_order_id")
+        if name in self._desk.by_client:
             raise malformed("client_order_id must be unique")
+        _lasts(old, force)
         _fits(old, qty=qty, limit=limit, stop=stop, trail=trail, force=force)
         kept = old.limit_price, old.stop_price, old.trail_price, old.trail_percent
         new = Order(
@@ -76,7 +75,9 @@ class Drafts:
             replaces=old.id,
             triggered=old.triggered,
         )
-        new.role = old.role
+        new.group, new.role, new.parent = old.group, old.role, old.parent
+        if new.parent is not None:
+            new.parent.legs.append(new)
         return new
 
     def _family(self, order: Order, ticket: Ticket) -> None:
@@ -127,14 +128,28 @@ class Drafts:
         return session.late if extended else session.close
 
 
+def _lasts(old: Order, force: object) -> None:
+    """Whether an order of this kind may have that time in force."""
+    if force == old.time_in_force:
+        return
+    if force not in ("day", "gtc", "ioc", "fok"):
+        raise malformed(f"invalid time_in_force: {force}")
+    if old.type == "trailing_stop" and force not in ("day", "gtc"):
+        raise malformed("trailing stop orders must be DAY or GTC orders")
+    if old.extended_hours and force not in ("day", "gtc"):
+        raise malformed("extended hours order must be DAY or GTC limit orders")
+    if old.qty is not None and old.qty != old.qty.to_integral_value():
+        raise malformed("fractional orders must be DAY orders")
+
+
 def _fits(old: Order, *, qty: Decimal | None, limit: Decimal | None, stop: Decimal | None, trail: Decimal | None, force: str) -> None:
     """Whether these changes suit the kind of order, and change anything at all."""
     if limit is not None and old.limit_price is None:
         raise malformed(f"{old.type} orders take no limit_price")
     if stop is not None and old.type not in ("stop", "stop_limit"):
         raise malformed(f"{old.type} orders take no stop_price")
-    if trail is not None and (old.type != "trailing_stop" or trail <= 0):
-        raise malformed("trail must be > 0 and only trailing stop orders take it")
+    if trail is not None and (old.type != "trailing_stop" or trail <= 0 or (old.trail_percent is not None and trail >= 100)):
+        raise malformed("trail must be > 0, less than 100 percent, and only trailing stop orders take it")
     if old.group is not None and ((qty is not None and qty != old.qty) or force != old.time_in_force):
         raise unacceptable("qty cannot be changed for advanced orders")
     if qty is not None and (qty <= 0 or qty != qty.to_integral_value()):

@@ -62,6 +62,7 @@ class Gate:
         opening = intent.endswith("open")
         self._family(ticket, opening=opening)
         self._wash(ticket.symbol, ticket.side, ticket.type, ticket.limit_price, exempt=bool(ticket.order_class))
+        self._sides(ticket, opening=opening)
         if not opening:
             self._shares(ticket.symbol, ticket.qty or self.portion(ticket.symbol, ticket.notional or ZERO))
             return
@@ -139,12 +140,24 @@ class Gate:
                 bought, sold = (limit, order.limit_price) if side == "buy" else (order.limit_price, limit)
                 if bought < sold:
                     continue
-            word = order.type if order.type in ("market", "stop") else "limit"
+            word = "market/stop" if order.type in ("market", "stop") else "limit"
             raise forbidden(
                 "potential wash trade detected. use complex orders",
                 existing_order_id=order.id,
                 reject_reason=f"opposite side {word} order exists",
             )
+
+    def _sides(self, ticket: Ticket, *, opening: bool) -> None:
+        """What the wash rule exempts may not open both sides of a symbol: exits of one would protect shares that the other has sold.
+
+        The broker refuses two plain orders that open both sides too; here the documented wash rule judges those.
+        """
+        for order in self._desk.open(ticket.symbol):
+            if not opening or order.closing or order.side == ticket.side:
+                continue
+            if ticket.order_class or order.group is not None or "trailing_stop" in (ticket.type, order.type):
+                words = "long buy while a short sell" if ticket.side == "buy" else "short sell while a long buy"
+                raise forbidden(f"cannot open a {words} order is open")
 
     def _shares(self, symbol: str, wanted: Decimal) -> None:
         position = self._desk.account.position(symbol)
@@ -193,9 +206,10 @@ class Gate:
             if limit is None and stop is None:
                 raise unacceptable(f"no price available for {symbol}")
             return limit or stop or ZERO
+        ask = dollars(trade.ask or trade.price)
         if side == "buy":
-            return cushion(stop if stop is not None else dollars(trade.ask))
-        return max(limit or ZERO, dollars(trade.ask) * _SHORT_MARGIN)
+            return cushion(stop if stop is not None else ask)
+        return max(limit or ZERO, ask * _SHORT_MARGIN)
 
 
 def tradable(asset: Asset | None, ticket: Ticket) -> Asset:

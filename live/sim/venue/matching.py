@@ -1,6 +1,7 @@
 """How orders meet the market: arrival, triggers, fills in one piece or several, and what each of these does to the rest of a group.
 
-The displayed size is not looked at; what crosses the quote is filled at the quote, what rests is filled at its own limit.
+What crosses the quote is filled at the quote, what rests is filled at its own limit. The displayed size is not looked at; where participation is
+limited, an order takes no more than its share of the trade that made the quote it arrived at, and of every later one at prices it could trade at.
 """
 
 from collections.abc import Callable
@@ -24,12 +25,18 @@ def cushion(price: Decimal) -> Decimal:
 class Matching:
     """Works on orders that have arrived; session rules decide when they may trade."""
 
-    def __init__(self, desk: Desk, tape: Tape, agenda: Agenda, *, partial_rate: float, show: Callable[[str], None]) -> None:
-        """`show` asks for the trades of a symbol's running minute: an order that starts to work must see them."""
+    def __init__(
+        self, desk: Desk, tape: Tape, agenda: Agenda, *, partial_rate: float, participation: Decimal | None, show: Callable[[str], None]
+    ) -> None:
+        """`participation` is the share of printed volume an order may take, None all it wants.
+
+        `show` asks for the trades of a symbol's running minute: an order that starts to work must see them.
+        """
         self._desk = desk
         self._tape = tape
         self._agenda = agenda
         self._partial_rate = partial_rate
+        self._participation = participation
         self._show = show
 
     def latency(self, order: Order) -> int:
@@ -49,7 +56,9 @@ class Matching:
         if self._desk.meddler is not None:
             self._desk.meddler.arrives(order)
         self._show(order.symbol)
-        self.observe(order, self._tape.last(order.symbol, self._agenda.now))
+        last = self._tape.last(order.symbol, self._agenda.now)
+        self._earn(order, last)
+        self.observe(order, last)
         if order.type == "market" and not order.ready_at:
             self._later(order, self.latency(order))
         else:
@@ -74,6 +83,7 @@ class Matching:
     def trade(self, symbol: str, trade: Print) -> None:
         for order in self._desk.open(symbol):
             if order.working:
+                self._earn(order, trade)
                 self.observe(order, trade)
                 self.attempt(order, trade)
 
@@ -129,13 +139,35 @@ class Matching:
         if order.pieces is None:
             order.pieces = self._split(order)
         planned = order.pieces.pop(0) if order.pieces else order.remaining
-        self.force(order, planned, price)
+        taken = self._allowed(order, planned)
+        if taken < planned:
+            order.pieces.insert(0, planned - taken)
+        if taken:
+            self.force(order, taken, price)
         if order.final:
             return
-        if order.time_in_force == "ioc":
+        if order.time_in_force in ("ioc", "fok"):
             self.end(order, "canceled")
-        else:
+        elif taken:
             self._later(order, int(order.rng.uniform(150, 1_800)) * MILLISECOND)
+
+    def _earn(self, order: Order, trade: Print | None) -> None:
+        """A trade that happened at a price the order could have traded at lets it take its share of it."""
+        if self._participation is None or trade is None or trade.at < self._tape.session.early or _waiting(order):
+            return
+        if order.limit_price is None or (order.limit_price - dollars(trade.price)) * order.sign >= 0:
+            order.budget += self._participation * trade.size
+
+    def _allowed(self, order: Order, wanted: Decimal) -> Decimal:
+        """Whole shares of a whole order; all or nothing of a fill-or-kill."""
+        if self._participation is None:
+            return wanted
+        unit = Decimal(1) if wanted == wanted.to_integral_value() else Decimal("1e-9")
+        taken = min(order.budget.quantize(unit, ROUND_DOWN), wanted)
+        if order.time_in_force == "fok" and taken < wanted:
+            return ZERO
+        order.budget -= taken
+        return taken
 
     def force(self, order: Order, qty: Decimal, price: Decimal) -> None:
         """One execution, with what it does to the rest of the group."""
@@ -209,14 +241,16 @@ class Matching:
         return session.regular(now) or (order.extended_hours and session.extended(now))
 
     def _price(self, order: Order, trade: Print) -> Decimal | None:
-        """What the order would trade at against that quote; None when it is not marketable."""
+        """What the order would trade at against that quote; None when it is not marketable, or when nobody quotes the other side."""
         quote = dollars(trade.ask if order.side == "buy" else trade.bid)
         limit = order.limit_price
+        through = limit is not None and trade.traded and (ticks(limit) - trade.price) * order.sign > 0
+        if not quote:
+            return limit if through and order.resting else None
         if order.type == "stop" and order.side == "buy" and order.stop_price is not None:
             return quote if quote <= cushion(order.stop_price) else None
         if limit is None:
             return quote
-        through = (ticks(limit) - trade.price) * order.sign > 0
         if (limit - quote) * order.sign < 0 and not through:
             return None
         better = min(quote, limit) if order.side == "buy" else max(quote, limit)

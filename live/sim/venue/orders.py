@@ -70,6 +70,7 @@ class Order:
     resting: bool = False  # looked at the book once without being marketable: from then on it fills at its own limit
     ready_at: int = 0  # next fill not before
     pieces: list[Decimal] | None = None  # planned executions, drawn at the first one
+    budget: Decimal = ZERO  # shares it may still take of what has printed, where participation is limited
     successor: "Order | None" = None  # a replacement under way
 
     @property
@@ -145,12 +146,12 @@ class Group:
         return max((order.remaining for order in self.exits if not order.final), default=ZERO) if self.armed else ZERO
 
     def swap(self, old: Order, new: Order) -> None:
-        """A replacement takes the place of its predecessor."""
+        """A replacement takes the place of its predecessor, which keeps no legs: nobody has two parents."""
         for name in ("entry", "take_profit", "stop_loss"):
             if getattr(self, name) is old:
                 setattr(self, name, new)
-        new.group, new.role, new.parent, new.legs = self, old.role, old.parent, old.legs
+        new.legs, old.legs = old.legs, []
         for leg in new.legs:
             leg.parent = new
         if old.parent is not None:
-            old.parent.legs = [new if leg is old else leg for leg in old.parent.legs]
+            old.parent.legs = [new if leg is old else leg for leg in old.parent.legs if leg is not new]

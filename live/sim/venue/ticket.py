@@ -72,7 +72,7 @@ def plain(value: Decimal) -> str:
 def read(body: Mapping[str, Any]) -> Ticket:
     """Raises Refusal with the code Alpaca uses for that fault."""
     ticket = Ticket(
-        symbol=_word(body, "symbol") or "",
+        symbol=word(body, "symbol") or "",
         side=_choice(body, "side", ("buy", "sell")),
         type=_choice(body, "type", TYPES),
         time_in_force=_choice(body, "time_in_force", FORCES),
@@ -83,7 +83,7 @@ def read(body: Mapping[str, Any]) -> Ticket:
         trail_price=price(body.get("trail_price"), "trail_price"),
         trail_percent=number(body.get("trail_percent"), "trail_percent"),
         extended_hours=_flag(body, "extended_hours"),
-        client_order_id=_word(body, "client_order_id"),
+        client_order_id=word(body, "client_order_id"),
         order_class=_class(body),
         profit_limit=price(_part(body, "take_profit").get("limit_price"), "take_profit.limit_price"),
         loss_stop=price(_part(body, "stop_loss").get("stop_price"), "stop_loss.stop_price"),
@@ -98,7 +98,7 @@ def read(body: Mapping[str, Any]) -> Ticket:
     return ticket
 
 
-def _word(body: Mapping[str, Any], name: str) -> str | None:
+def word(body: Mapping[str, Any], name: str) -> str | None:
     value = body.get(name)
     if value is not None and not isinstance(value, str):
         raise malformed(f"{name} must be a string")

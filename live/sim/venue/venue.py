@@ -2,17 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from functools import partial
 from typing import Any
 
-from live.sim.clock import MILLISECOND
+from live.sim.clock import MILLISECOND, MINUTE
 from live.sim.errors import Refusal, malformed, missing, unacceptable
 from live.sim.venue.account import Account
 from live.sim.venue.agenda import EXPIRY, ORDER, Agenda
 from live.sim.venue.day import Day
 from live.sim.venue.desk import Desk
 from live.sim.venue.drafts import Drafts
+from live.sim.venue.feed import Feed
+from live.sim.venue.fees import REGULATORY, Fees, Rates
 from live.sim.venue.gate import Gate, tradable, unchangeable
 from live.sim.venue.matching import Matching
 from live.sim.venue.orders import ZERO, Order
@@ -20,9 +22,11 @@ from live.sim.venue.ticket import read
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.slips import Slips
 from live.sim.worlds.tape import Tape
+from live.sim.worlds.thin import ThinWorld
 from live.sim.worlds.world import Asset, World
 
 _AWAITED = 100 * MILLISECOND  # what closing all positions waits for the cancels it asked for
+_DELAY = 15 * MINUTE  # of the consolidated feed that costs nothing
 _CONFIRMS = ("all", "none")
 
 
@@ -36,24 +40,42 @@ class Venue:
         start: int,
         cash: Decimal,
         partial_rate: float = 0.1,
+        participation: float | None = None,
         multiplier: int = 4,
         slip_rate: float = 0.0,
         pays: bool = False,
+        fees: Rates = REGULATORY,
     ) -> None:
-        """`slip_rate` is the share of minutes told wrongly at first; `pays` books cash dividends, which a paper account does not."""
+        """`participation` is the share of printed volume an order may take; None, as on a paper account, is all it wants.
+
+        `slip_rate` is the share of minutes told wrongly at first; `pays` books cash dividends, which a paper account does not.
+        """
         self.world = world
         self.agenda = Agenda(start)
         session = world.calendar.on(start) or world.calendar.upcoming(start)
         self.tape = Tape(world, session)
-        account = Account("", "", start, cash, cash, cash, multiplier=multiplier)
+        account = Account("", "", start, cash, cash, cash, multiplier=multiplier, fees=Fees(fees))
         self.desk = Desk(account, self.agenda, seed=world.seed)
         account.id, account.number = self.desk.id(), f"PA{world.seed % 1000:03d}SIMULATED"
-        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, show=self.watch)
+        share = None if participation is None else Decimal(str(participation))
+        self.matching = Matching(self.desk, self.tape, self.agenda, partial_rate=partial_rate, participation=share, show=self.watch)
         self.gate = Gate(self.desk, self.tape)
         self.slips = Slips(self.tape, seed=world.seed, rate=slip_rate)
-        self.day = Day(world, self.tape, self.desk, self.gate, slips=self.slips, pays=pays, arrive=self._arrive_later)
+        self.feeds = self._feeds()
+        feeds = list(dict.fromkeys(self.feeds.values()))
+        self.day = Day(world, self.tape, self.desk, self.gate, feeds=feeds, pays=pays, arrive=self._arrive_later)
         self._drafts = Drafts(self.desk, self.tape, world)
         self.day.start(self.matching)
+
+    def _feeds(self) -> dict[str, Feed]:
+        """By the names that clients use. What is the same is one feed; the first is the whole market."""
+        market = Feed("sip", self.world, self.tape, self.slips, self.desk)
+        found = {"sip": market, "iex": market, "delayed_sip": Feed("delayed_sip", self.world, self.tape, self.slips, self.desk, lag=_DELAY)}
+        if self.world.thin:
+            thin = ThinWorld(self.world)
+            tape = Tape(thin, self.session)
+            found["iex"] = Feed("iex", thin, tape, Slips(tape, seed=self.world.seed, rate=self.slips.rate), self.desk)
+        return found
 
     @property
     def now(self) -> int:
@@ -146,7 +168,7 @@ class Venue:
         return new
 
     def close(self, symbol: str, *, qty: Decimal | None = None, percentage: Decimal | None = None) -> Order:
-        """A market order over the position or a part of it."""
+        """A market order over the position or a part of it; a part of whole shares is a whole number."""
         asset = self.asset(symbol)
         held = self.desk.account.position(asset.symbol) if asset else ZERO
         if asset is None or not held:
@@ -157,7 +179,8 @@ class Venue:
         if percentage is not None:
             if not 0 < percentage <= 100:
                 raise malformed("percentage must be between 0 and 100")
-            wanted = (abs(held) * percentage / 100).quantize(Decimal("1e-9"))
+            unit = Decimal(1) if held == held.to_integral_value() else Decimal("1e-9")
+            wanted = (abs(held) * percentage / 100).quantize(unit, ROUND_DOWN)
         side = "sell" if held > 0 else "buy"
         return self.submit({"symbol": asset.symbol, "qty": str(wanted), "side": side, "type": "market", "time_in_force": "day"})
 
@@ -182,9 +205,9 @@ class Venue:
                 raise malformed("max_options_trading_level must be 0, 1, 2 or 3")
         settings.update({name: str(value) if isinstance(settings[name], str) else value for name, value in wanted.items()})
 
-    def watch(self, symbol: str) -> None:
+    def watch(self, symbol: str, feed: str = "sip") -> None:
         """Somebody wants this symbol's trades from now on."""
-        self.day.watch(symbol)
+        self.feeds[feed].watch(symbol)
 
     # The life of an order
 
@@ -192,6 +215,9 @@ class Venue:
         return self.session.regular(self.now) or (extended and self.session.extended(self.now))
 
     def _arrive_later(self, order: Order) -> None:
+        """Route it, also one that waited for its session."""
+        if order.status == "accepted":
+            self.desk.move(order, "pending_new")
         self.agenda.at(self.now + self.matching.latency(order), ORDER, partial(self._arrive, order))
 
     def _arrive(self, order: Order) -> None:
@@ -226,8 +252,7 @@ class Venue:
         self._expire_later(new)
         if before == "held":
             if new.status == "pending_new":
-                self.desk.move(new, "held", silent=True)
-                self.desk.tell("new", new)
+                self.desk.move(new, "held")
             if working:
                 self.matching.activate(new)
         else:
@@ -235,6 +260,8 @@ class Venue:
 
     def _unreplaced(self, old: Order, new: Order, before: str) -> None:
         """The old order ended first and the successor with it; or the client took the successor back, and meant the order."""
+        if new.parent is not None:
+            new.parent.legs.remove(new)
         if new.final and not old.final:
             self.matching.end(old, "canceled")
             return

@@ -18,6 +18,7 @@ from live.sim.worlds.actions import Actions
 from live.sim.worlds.events import events, scales
 from live.sim.worlds.halts import Halt, drawn
 from live.sim.worlds.outside import outside
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
 from live.sim.worlds.universe import listings
 from live.sim.worlds.world import Asset, Bars, Floats, Integers, empty, join
@@ -48,7 +49,7 @@ class GeneratedWorld:
     """Around forty large caps and SPY; minutes are made when asked for."""
 
     kind = "generated"
-
+    thin = True
     rescaled: Mapping[str, float] = MappingProxyType({})
 
     def __init__(
@@ -88,6 +89,12 @@ class GeneratedWorld:
         else:
             self._minutes.move_to_end(session.ordinal)
         return known
+
+    def ticks(self, day: date) -> Mapping[str, Ticks]:
+        return {}
+
+    def official(self, session: Session) -> int:
+        return session.close
 
     def daily(self, symbol: str, before: date) -> Bars:
         """The last sessions before that day, enough for a year of returns and its warm-up."""

@@ -1,4 +1,4 @@
-"""A world made of recorded minutes and daily bars: Parquet or CSV files, checked once when they are read."""
+"""A world made of recorded ticks, minutes and daily bars: Parquet or CSV files, checked once when they are read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -11,6 +11,8 @@ from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
+from live.sim.worlds.recording.tables import read
+from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
 from live.sim.worlds.world import Asset, Bars, empty, group, join
 
@@ -25,36 +27,50 @@ class RecordedWorld:
 
     kind = "recorded"
     seed = 0
+    thin = False
 
     def __init__(
         self,
         *,
-        minutes: Sequence[Path],
+        minutes: Sequence[Path] = (),
+        ticks: Sequence[Path] = (),
         history: Sequence[Path] = (),
         day: date | None = None,
         seed: int = 0,
         actions: Actions | None = None,
         assets: Mapping[str, Asset] | None = None,
+        thin: bool = False,
     ) -> None:
-        if not minutes:
-            raise WorldError("A recorded world needs at least one file of minutes, none was given. Name one with --world FILE.")
-        self.seed = seed
-        self.name = "+".join(path.stem for path in minutes)
-        table = pl.concat([_read(path) for path in minutes]).filter(pl.col("volume") > 0)
+        """Minutes of `ticks` are made of their trades, and count more than recorded ones.
+
+        A recording may be of one venue already: only with `thin` does the `iex` feed show less of it than the others.
+        """
+        files = [*minutes, *ticks]
+        if not files:
+            raise WorldError("A recorded world needs at least one file of minutes or ticks, none was given. Name one with --world FILE.")
+        self.seed, self.thin = seed, thin
+        self.name = "+".join(path.stem for path in files)
+        recording = read(ticks) if ticks else None
+        self._ticks = recording.days() if recording is not None else {}
+        self._auctions = recording.closings() if recording is not None else {}
+        made = [recording.minutes()] if recording is not None else []
+        table = pl.concat([*(_read(path) for path in minutes), *made], how="diagonal").filter(pl.col("volume") > 0)
         past = pl.concat([_read(path) for path in history]) if history else table.clear()
         self._minutes = _by_session(table)
         if not self._minutes:
-            raise WorldError(f"No minute with a trade in {_names(minutes)}. Every row has volume 0: choose another file.")
+            raise WorldError(f"No minute with a trade in {_names(files)}. Every row has volume 0: choose another file.")
         days = sorted(self._minutes)
         self.first, self.last = days[0], days[-1]
         self.calendar = _calendar(table, past)
-        self._check(days, day, minutes)
+        self._check(days, day, files)
         official = {str(key[0]): _bars(part) for key, part in past.partition_by("symbol", as_dict=True).items()}
         self.rescaled: dict[str, float] = {}
         """Symbols whose daily history was adjusted for a later split, with the factor that undid it."""
-        self._daily = {symbol: self._complete(symbol, self._unadjusted(symbol, bars)) for symbol, bars in official.items()}
+        played = {symbol: empty() for day in self._ticks.values() for symbol in day}
+        self._daily = {symbol: self._complete(symbol, self._unadjusted(symbol, bars)) for symbol, bars in (played | official).items()}
         symbols = sorted(set(official) | {symbol for group_ in self._minutes.values() for symbol in group_})
-        known = {symbol: Asset(symbol, f"{symbol} (recorded)", "NASDAQ") for symbol in symbols}
+        places = recording.exchanges if recording is not None else {}
+        known = {symbol: Asset(symbol, f"{symbol} (recorded)", places.get(symbol, "NASDAQ")) for symbol in symbols}
         self.assets: Mapping[str, Asset] = {symbol: (assets or {}).get(symbol, asset) for symbol, asset in known.items()}
         self.actions = actions or Actions()
 
@@ -64,6 +80,12 @@ class RecordedWorld:
 
     def day(self, day: date) -> Mapping[str, Bars]:
         return self._minutes.get(day, {})
+
+    def ticks(self, day: date) -> Mapping[str, Ticks]:
+        return self._ticks.get(day, {})
+
+    def official(self, session: Session) -> int:
+        return max([session.close, *(at for (_, day), (_, _, at) in self._auctions.items() if day == session.date)])
 
     def daily(self, symbol: str, before: date) -> Bars:
         bars = self._daily.get(symbol, empty())
@@ -107,7 +129,7 @@ class RecordedWorld:
         for day, columns in sorted(self._minutes.items()):
             session = self.calendar.find(day)
             if session is not None and symbol in columns and session.midnight not in known:
-                made.append(summary(columns[symbol], session))
+                made.append(_official(summary(columns[symbol], session), self._auctions.get((symbol, day)), session))
         every = join([official, *made])
         order = np.argsort(every.t, kind="stable")
         return Bars(*(getattr(every, column)[order] for column in ("t", "o", "h", "l", "c", "v", "n", "vw")))
@@ -118,6 +140,16 @@ def summary(minutes: Bars, session: Session) -> Bars:
     first, last = np.searchsorted(minutes.t, [session.open, session.close])
     regular = minutes.cut(int(first), int(last))
     return group(regular, np.full(len(regular), session.midnight, np.int64))
+
+
+def _official(day: Bars, auction: tuple[float, int, int] | None, session: Session) -> Bars:
+    """With the closing auction, which comes after the last regular minute: its price is the day's close, and its volume counts once."""
+    if auction is None or not len(day) or auction[2] < session.close:
+        return day
+    price, size, _ = auction
+    worth = (day.vw[0] * day.v[0] + price * size) / (day.v[0] + size)
+    h, low = np.maximum(day.h, price), np.minimum(day.l, price)
+    return Bars(day.t, day.o, h, low, np.array([price]), day.v + size, day.n + 1, np.array([round(float(worth), 4)]))
 
 
 def _read(path: Path) -> pl.DataFrame:

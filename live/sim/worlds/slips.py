@@ -36,10 +36,10 @@ class Slips:
         self._known: dict[tuple[str, int], Slip | None] = {}
 
     def find(self, symbol: str, bars: Bars, row: int) -> Slip | None:
-        """Only minutes with at least six trades slip, and never by their first or last: open and close stand."""
-        if not self.rate:
-            return None
+        """Only minutes with at least six trades slip, and never by their first or last: open and close stand. Recorded ticks are told as recorded."""
         minute = int(bars.t[row])
+        if not self.rate or self._tape.recorded(symbol, minute):
+            return None
         if (symbol, minute) not in self._known:
             self._known[symbol, minute] = self._draw(symbol, bars, row)
         return self._known[symbol, minute]

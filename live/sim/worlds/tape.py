@@ -4,15 +4,16 @@ The trades touch open, high, low and close and their sizes add up to the volume.
 """
 
 import bisect
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 
 import numpy as np
 
-from live.sim.clock import MILLISECOND, MINUTE
+from live.sim.clock import MILLISECOND, MINUTE, new_york
 from live.sim.worlds.sessions import Session
-from live.sim.worlds.world import Bars, World
+from live.sim.worlds.world import Bars, Integers, World, empty
 
 CENT = 100
 _TRADES = 14
@@ -21,14 +22,54 @@ _SPREAD = 10_000  # one basis point of the price, at least a cent
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """What a recording says of one of its trades or quotes. Codes are the tape's letters, sizes of quotes shares."""
+
+    number: int
+    quote: bool
+    counts: bool
+    """Whether it moves the last price; a quote never stands in the way."""
+    venue: str = ""
+    conditions: tuple[str, ...] = ()
+    bid_size: int = 0
+    ask_size: int = 0
+    bid_venue: str = ""
+    ask_venue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Print:
-    """One trade and the quote that stands from it on."""
+    """One trade and the quote that stands from it on; recorded ones are either a trade or a quote.
+
+    A quote's `price` is the last one before it, its `size` 0. A `bid` or `ask` of 0 is a side that nobody quotes.
+    """
 
     at: int
     price: int
     size: int
     bid: int
     ask: int
+    record: Record | None = None
+
+    @property
+    def traded(self) -> bool:
+        return self.size > 0
+
+    @property
+    def quoted(self) -> bool:
+        return self.record is None or self.record.quote
+
+    @property
+    def counts(self) -> bool:
+        return self.record is None or self.record.counts
+
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Sizes of bid and ask in shares: as recorded, otherwise a round lot at least."""
+        if self.record is not None:
+            return self.record.bid_size, self.record.ask_size
+        size = max(100, self.size // 100 * 100)
+        return size, size
 
 
 def ticks(price: float | Decimal) -> int:
@@ -50,46 +91,70 @@ class Tape:
         self.session = session
         self.columns = world.day(session.date)
         self.halts = world.halts(session.date)
+        self.ticks = world.ticks(session.date)
 
     def turn(self, session: Session) -> None:
         """To the next session."""
         self.session = session
         self.columns = self._world.day(session.date)
         self.halts = self._world.halts(session.date)
+        self.ticks = self._world.ticks(session.date)
         self._paths.clear()
         self._past.clear()
 
     def reread(self, now: int) -> None:
         """The world has other minutes from here on."""
-        self.columns = self._world.day(self.session.date)
+        self.columns, self.ticks = self._world.day(self.session.date), self._world.ticks(self.session.date)
         self._paths = {key: path for key, path in self._paths.items() if key[1] <= now and path}
 
     def path(self, symbol: str, minute: int) -> list[Print]:
-        """Trades of the minute that starts then; empty when nothing traded."""
+        """Trades of the minute that starts then, and recorded quotes between them; empty when nothing happened."""
         known = self._paths.get((symbol, minute))
         if known is None:
-            row = self._row(symbol, minute)
-            known = [] if row is None else self.expand(symbol, self.columns[symbol], row)
-            self._paths[symbol, minute] = known
+            known = self._paths[symbol, minute] = self._walked(symbol, minute)
         return known
 
+    def _walked(self, symbol: str, minute: int) -> list[Print]:
+        if symbol in self.ticks:  # also in minutes that have no bar
+            return self.ticks[symbol].path(minute)
+        row = self._row(symbol, minute)
+        return [] if row is None else self.expand(symbol, self.columns[symbol], row)
+
     def last(self, symbol: str, at: int) -> Print | None:
-        """The newest trade up to that moment with its quote; the previous close before the first trade of the day."""
-        path = self.path(symbol, at - at % MINUTE)
-        seen = bisect.bisect_right(path, at, key=lambda trade: trade.at)
-        if seen:
-            return path[seen - 1]
-        bars = self.columns.get(symbol)
-        row = int(np.searchsorted(bars.t, at - at % MINUTE)) - 1 if bars is not None else -1
-        if bars is not None and row >= 0:
-            return self.path(symbol, int(bars.t[row]))[-1]
-        return self._before(symbol)
+        """The last price at that moment with the quote that stands: the newest print that counts, or else the previous close."""
+        return next((trade for trade in self._back(symbol, at) if trade.counts), None) or self._before(symbol)
+
+    def trade(self, symbol: str, at: int) -> Print | None:
+        """The newest trade up to that moment that counts."""
+        return next((trade for trade in self._back(symbol, at) if trade.traded and trade.counts), None) or self._before(symbol)
+
+    def quote(self, symbol: str, at: int) -> Print | None:
+        """The newest quote up to that moment."""
+        return next((trade for trade in self._back(symbol, at) if trade.quoted), None) or self._before(symbol)
+
+    def minutes(self, symbol: str) -> Integers:
+        """Starts of the session's minutes in which anything happened, a bar or not."""
+        if symbol in self.ticks:
+            return self.ticks[symbol].minutes
+        return self.columns[symbol].t if symbol in self.columns else empty().t
+
+    def recorded(self, symbol: str, at: int) -> bool:
+        """Whether the ticks of that day are known, of whatever session."""
+        return symbol in self._world.ticks(new_york(at).date())
+
+    def _back(self, symbol: str, at: int) -> Iterator[Print]:
+        """What happened up to that moment, the newest first."""
+        path, minute = self.path(symbol, at - at % MINUTE), at - at % MINUTE
+        yield from reversed(path[: bisect.bisect_right(path, at, key=lambda trade: trade.at)])
+        starts = self.minutes(symbol)
+        for row in range(int(np.searchsorted(starts, minute)) - 1, -1, -1):
+            yield from reversed(self.path(symbol, int(starts[row])))
 
     def previous(self, symbol: str) -> int | None:
         """Closing price of the session before this one, in today's shares when the symbol was split over night."""
         if symbol not in self._past:
             bars = self._world.daily(symbol, self.session.date)
-            close = ticks(float(bars.c[-1])) if len(bars) else self._recorded(symbol)
+            close = ticks(float(bars.c[-1])) if len(bars) else self._earlier(symbol)
             ratio = self._world.actions.ratio(symbol, self.session.date)
             self._past[symbol] = close if close is None or ratio == 1 else max(round(close / ratio / CENT) * CENT, CENT)
         return self._past[symbol]
@@ -121,7 +186,7 @@ class Tape:
         bid = close - close % CENT
         return Print(self.session.midnight, close, 100, bid, bid + spread_of(close))
 
-    def _recorded(self, symbol: str) -> int | None:
+    def _earlier(self, symbol: str) -> int | None:
         """A symbol without daily history may still have been recorded on an earlier session."""
         earlier: Session | None = self.session
         while earlier is not None and earlier.date > self._world.first:
@@ -131,8 +196,11 @@ class Tape:
         return None
 
     def expand(self, symbol: str, bars: Bars, row: int) -> list[Print]:
-        """Trades inside one bar of whatever session."""
-        start, volume = int(bars.t[row]), int(bars.v[row])
+        """What happened inside one bar of whatever session, recorded or invented."""
+        start = int(bars.t[row])
+        if (played := self._world.ticks(new_york(start).date()).get(symbol)) is not None:
+            return played.path(start)
+        volume = int(bars.v[row])
         rng = Random((self._world.seed * 1_000_003 + self._rank[symbol]) * 10**12 + start // MINUTE)
         corners = tuple(ticks(float(column[row])) for column in (bars.o, bars.h, bars.l, bars.c))
         prices = _walk(rng, corners, min(_TRADES, max(volume, 1)))

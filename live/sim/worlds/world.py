@@ -6,7 +6,7 @@ A world knows the whole day in advance; that nothing is served before its time i
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from uuid import NAMESPACE_DNS, uuid5
 
 import numpy as np
@@ -14,7 +14,10 @@ import numpy.typing as npt
 
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
-from live.sim.worlds.sessions import Calendar
+from live.sim.worlds.sessions import Calendar, Session
+
+if TYPE_CHECKING:  # they are made of bars and prints
+    from live.sim.worlds.recording.ticks import Ticks
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -97,6 +100,11 @@ class World(Protocol):
         ...
 
     @property
+    def thin(self) -> bool:
+        """Whether the `iex` feed shows one venue's share of the minutes; otherwise every feed shows all of them."""
+        ...
+
+    @property
     def actions(self) -> Actions:
         """Splits and dividends, known from the start and in force from their day on."""
         ...
@@ -107,6 +115,14 @@ class World(Protocol):
 
     def day(self, day: date) -> Mapping[str, Bars]:
         """Minutes of a session by symbol, extended hours included."""
+        ...
+
+    def ticks(self, day: date) -> Mapping[str, "Ticks"]:
+        """Recorded trades and quotes of a session by symbol; what happens inside the minutes of all others is invented."""
+        ...
+
+    def official(self, session: Session) -> int:
+        """When the day's bar is complete: at the close, or with the closing auction that was recorded after it."""
         ...
 
     def daily(self, symbol: str, before: date) -> Bars:

@@ -72,7 +72,7 @@ const note = (name) => (seen[name] = (seen[name] || 0) + 1);
   await attempt("corporate actions", () => M("CorporateActionsApi").corporateActions({ symbols }));
 
   const keys = { credentials: { keyId: "SIM", secret: "SIM" } }, base = url.replace("http", "ws");
-  const data = new streaming.StockDataStream({ ...keys, url: base + "/v2/iex" });
+  const data = new streaming.StockDataStream({ ...keys, url: base + "/v2/sip" });
   data.onTrade(() => note("trade"));
   data.onQuote(() => note("quote"));
   data.onBar(() => note("bar"));

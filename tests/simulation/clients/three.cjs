@@ -69,7 +69,7 @@ const drain = async (rows) => {
   await attempt("news", () => alpaca.getNews({ symbols: ["AAPL"] }));
 
   const data = alpaca.data_stream_v2;
-  data.session.url = url.replace("http", "ws") + "/v2/iex";
+  data.session.url = url.replace("http", "ws") + "/v2/sip";
   data.onError((error) => (failed["data stream"] = String(error)));
   data.onStockTrade(() => note("trade"));
   data.onStockQuote(() => note("quote"));

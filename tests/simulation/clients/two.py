@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def listen(rest: Any) -> None:
-    stream = alpaca.Stream("SIM", "SIM", base_url=URL, data_stream_url=URL.replace("http", "ws"), data_feed="iex")
+    stream = alpaca.Stream("SIM", "SIM", base_url=URL, data_stream_url=URL.replace("http", "ws"), data_feed="sip")
 
     async def heard(message: Any) -> None:
         seen[message.event if hasattr(message, "event") else type(message).__name__.lower()] += 1

@@ -1,0 +1,192 @@
+"""What every column of every asset means, what it is made of and what always holds: shown in the UI as schema and column lineage.
+
+One entry a column, beside each other so that one word means one thing. A test compares this with what the assets really write.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import dagster as dg
+
+
+class Column(NamedTuple):
+    """`made_of`: "asset.column" of each input, separated by spaces; empty where a vendor or the exchange is the source.
+
+    `rules`: conditions in SQL without the column's name, separated by commas; they hold for every row that is not null.
+    """
+
+    means: str
+    made_of: str = ""
+    rules: str = ""
+    nullable: bool = True
+
+
+def _key(means: str, made_of: str = "", rules: str = "") -> Column:
+    return Column(means, made_of, rules, nullable=False)
+
+
+def described(name: str, made: dg.MaterializeResult[None]) -> dg.MaterializeResult[None]:
+    """The materialisation with each column's meaning and rules in its schema, and the lineage of the columns that it has."""
+    known, metadata = COLUMNS.get(name, {}), dict(made.metadata or {})
+    schema = metadata.get("dagster/column_schema")
+    if not isinstance(schema, dg.TableSchema):
+        return made
+    columns = [_column(column, known.get(column.name)) for column in schema.columns]
+    constraints = dg.TableConstraints(other=[KEYS[name]]) if name in KEYS else None
+    metadata["dagster/column_schema"] = dg.TableSchema(columns=columns, constraints=constraints)
+    metadata["dagster/column_lineage"] = lineage({column.name: known[column.name] for column in columns if column.name in known})
+    return made._replace(metadata=metadata)
+
+
+def lineage(columns: Mapping[str, Column]) -> dg.TableColumnLineage:
+    """Column by column what it is made of."""
+    return dg.TableColumnLineage({name: [_source(word) for word in column.made_of.split()] for name, column in columns.items() if column.made_of})
+
+
+def _column(shown: dg.TableColumn, known: Column | None) -> dg.TableColumn:
+    if known is None:
+        return shown
+    rules = [rule.strip() for rule in known.rules.split(",") if rule]
+    return dg.TableColumn(shown.name, shown.type, known.means, dg.TableColumnConstraints(nullable=known.nullable, other=rules))
+
+
+def _source(word: str) -> dg.TableColumnDep:
+    asset, column = word.split(".")
+    return dg.TableColumnDep(dg.AssetKey(asset), column)
+
+
+DAY = _key("Exchange session, a date in New York")
+SYMBOL = _key("Ticker as the broker writes it", "universe.symbol")
+
+_BARS = {
+    "session": _key("Exchange session that the bar belongs to", "trading_calendar.session"),
+    "symbol": SYMBOL,
+    "timestamp": _key("Start of the bar, UTC; a daily bar starts at midnight in New York"),
+    "open": _key("First price, dollars, raw", rules="> 0"),
+    "high": _key("Highest price, dollars, raw", rules="> 0"),
+    "low": _key("Lowest price, dollars, raw", rules="> 0"),
+    "close": _key("Last price, dollars, raw", rules="> 0"),
+    "volume": _key("Shares traded; 0 is a bar without a trade", rules=">= 0"),
+    "vwap": Column("Volume-weighted average price, dollars; null where the vendor has none"),
+    "trades": Column("Number of trades; null where the vendor has none", rules=">= 0"),
+    "feed": _key("Whose trades: iex, sip, polygon, files, or the name of a simulated market", "universe.feed"),
+    "learned_at": _key("When we learned it, UTC"),
+}
+
+_RANKED = "features.dollar_volume features.atr_pct features.relative_volume features.high features.low features.close features.ema_21 features.atr"
+
+_WATCHLIST = {
+    "session": DAY,
+    "rank": _key("1 is the best", rules=">= 1"),
+    "symbol": SYMBOL,
+    "score": Column("What the ranking is by; comparable within a session only", _RANKED),
+    "reasons": _key("Why, in words with numbers", f"{_RANKED} features.history"),
+}
+
+COLUMNS: dict[str, dict[str, Column]] = {
+    "trading_calendar": {
+        "session": DAY,
+        "open": _key("When the regular session opens, UTC"),
+        "close": _key("When it closes, UTC; early on half days"),
+        "early": _key("Whether it closes before 16:00 in New York"),
+    },
+    "universe": {
+        "session": DAY,
+        "symbol": _key("Ticker as the broker writes it"),
+        "name": Column("Company or fund"),
+        "exchange": Column("Where it is listed"),
+        "sector": _key("GICS sector; Unknown is limited as a sector of its own"),
+        "tradable": _key("Whether the broker takes orders in it"),
+        "shortable": _key("Whether the broker lends its shares"),
+        "feed": _key("Whose trades the session's prices are"),
+        "origin": _key("Whether prices are a vendor's, a recording's or invented", rules="<> ''"),
+    },
+    "daily_bars": _BARS,
+    "minute_bars": _BARS,
+    "features": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "history": _key("Daily bars known", "daily_bars.close", ">= 0"),
+        "last": Column("Session of the last daily bar", "daily_bars.session"),
+        "close": Column("Last daily close, dollars; null where it did not trade on the session", "daily_bars.close", "> 0"),
+        "high": Column("High of the session, dollars", "daily_bars.high", "> 0"),
+        "low": Column("Low of the session, dollars", "daily_bars.low", "> 0"),
+        "volume": Column("Shares traded on the session", "daily_bars.volume", ">= 0"),
+        "adv": Column("Mean volume of 20 sessions, shares", "daily_bars.volume", ">= 0"),
+        "dollar_volume": Column("Mean of volume x close over 20 sessions, dollars a day", "daily_bars.volume daily_bars.close", ">= 0"),
+        "relative_volume": Column("Volume over its mean before", "daily_bars.volume", ">= 0"),
+        "atr": Column("Average true range, Wilder, 14 sessions, dollars", "daily_bars.high daily_bars.low daily_bars.close", ">= 0"),
+        "atr_pct": Column("ATR over close, a fraction", "daily_bars.high daily_bars.low daily_bars.close", ">= 0"),
+        "ema_9": Column("Exponential mean of closes, 9 sessions", "daily_bars.close"),
+        "ema_21": Column("Exponential mean of closes, 21 sessions", "daily_bars.close"),
+        "ema_50": Column("Exponential mean of closes, 50 sessions", "daily_bars.close"),
+        "rsi_14": Column("Relative strength index, Wilder, 14 sessions", "daily_bars.close", "between 0 and 100"),
+        "bb_lower": Column("Lower Bollinger band: mean - 2 deviations over 20 sessions", "daily_bars.close"),
+        "bb_middle": Column("Middle Bollinger band: mean of 20 closes", "daily_bars.close"),
+        "bb_upper": Column("Upper Bollinger band: mean + 2 deviations over 20 sessions", "daily_bars.close"),
+        "minutes": _key("Minute bars with trades in the last minute sessions", "minute_bars.timestamp minute_bars.volume", ">= 0"),
+    },
+    "regime": {
+        "session": DAY,
+        "name": _key("Volatility regime after the session"),
+        "volatility": Column("Realised volatility of 20 sessions, a year's worth, a fraction", "daily_bars.close", ">= 0"),
+        "percentile": Column("Where that stands in its own past year", "daily_bars.close", "between 0 and 1"),
+        "sessions": _key("Returns that it is judged by", "daily_bars.close", ">= 0"),
+        "size_multiplier": _key("What the regime does to sizes", "daily_bars.close", "> 0"),
+        "stop_multiplier": _key("What the regime does to stop distances", "daily_bars.close", "> 0"),
+        "benchmark": _key("Symbol that the regime is of, or EQUAL-WEIGHT"),
+    },
+    "correlation": {
+        "session": DAY,
+        "a": _key("One symbol", "features.symbol features.dollar_volume"),
+        "b": _key("The other", "features.symbol features.dollar_volume"),
+        "rho": _key("Shrunk correlation of daily log returns", "daily_bars.close", "between -1.0000001 and 1.0000001"),
+    },
+    "betas": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "beta": Column("Beta to the benchmark, shrunk towards 1", "daily_bars.close"),
+        "raw": Column("Beta as measured", "daily_bars.close"),
+        "sessions": _key("Sessions on which both traded", "daily_bars.close", ">= 0"),
+    },
+    "sector_exposure": {
+        "session": DAY,
+        "book": _key("watchlist, or positions as held after the session"),
+        "sector": _key("GICS sector", "universe.sector"),
+        "weight": _key("Fraction of equity; for the watchlist, of its names", "watchlist.symbol journal.symbol features.close"),
+        "symbols": _key("Names in it", "watchlist.symbol journal.symbol", ">= 0"),
+    },
+    "watchlist": _WATCHLIST,
+    "briefing": {name: column._replace(made_of=f"watchlist.{name}") for name, column in _WATCHLIST.items()},
+    "journal": {
+        "session": DAY,
+        "run": _key("Which runner of the session, counted from 1"),
+        "seq": _key("Place in the journal's chain", rules=">= 1"),
+        "at": _key("When, UTC"),
+        "kind": _key("What was decided"),
+        "symbol": Column("Ticker, where it is about one"),
+        "code": Column("Limit that refused it, where one did"),
+        "detail": Column("In words"),
+    },
+    "performance": {
+        "session": DAY,
+        "metric": _key("Which measure"),
+        "value": Column("Its value; null where there is nothing to measure", "journal.detail"),
+    },
+}
+
+KEYS = {
+    "trading_calendar": "one row for each session",
+    "universe": "one row for each session and symbol",
+    "daily_bars": "one row for each session and symbol",
+    "minute_bars": "one row for each symbol and timestamp",
+    "features": "one row for each session and symbol",
+    "regime": "one row for each session",
+    "correlation": "one row for each session, a and b",
+    "betas": "one row for each session and symbol",
+    "sector_exposure": "one row for each session, book and sector",
+    "watchlist": "one row for each session and symbol",
+    "briefing": "one row for each symbol",
+    "journal": "one row for each session, run and seq",
+    "performance": "one row for each session and metric",
+}
