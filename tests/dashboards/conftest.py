@@ -24,8 +24,8 @@ from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Side
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Enter, Leave, Strategy, View
-from pipelines.settings import Settings
 from pipelines.lake.bars import Lake
+from pipelines.settings import Settings
 from pipelines.store import Warehouse
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"

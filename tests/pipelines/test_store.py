@@ -58,4 +58,3 @@ def test_rows_of_a_session_that_is_not_replaced_are_refused(tools: Callable[...,
 def test_reading_an_unknown_table_says_what_to_do(tools: Callable[..., DayBot]) -> None:
     with pytest.raises(MissingData, match="materialise the asset"):
         tools().warehouse.read("nothing")
-
