@@ -19,12 +19,14 @@ from pydantic import ValidationError
 from pipelines.core.errors import SettingsError
 from pipelines.core.journal import Employed, Manifest
 from pipelines.core.trading.momentum import Momentum
+from pipelines.core.trading.orb import OpeningRange
+from pipelines.core.trading.reversion import Reversion
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Strategy
 
 GROUP = "daybot.strategies"
 
-SHIPPED: tuple[type[Strategy], ...] = (Momentum,)
+SHIPPED: tuple[type[Strategy], ...] = (Momentum, OpeningRange, Reversion)
 
 
 @lru_cache(maxsize=1)
