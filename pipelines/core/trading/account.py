@@ -58,10 +58,11 @@ class Account:
 
     def mark(self, symbol: str, price: float) -> None:
         """The symbol's newest price, for the book and for stops that follow it."""
-        if self.portfolio is None:
+        portfolio = self.portfolio
+        if portfolio is None:
             return
-        self.portfolio.mark(symbol, price)
-        if self.trades:
+        portfolio.mark(symbol, price)
+        if symbol in portfolio.positions:
             for trade in self.of(symbol):
                 if trade.mark(price):
                     self.restless[trade.id] = trade
