@@ -128,8 +128,8 @@ def replay(path: Annotated[Path | None, typer.Argument(help="A journal; the late
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
     from live import journal
     from pipelines import roster
+    from pipelines.core.backtest.replay import replay as replayed
     from pipelines.core.journal import manifest
-    from pipelines.core.trading.backtest import replay as replayed
 
     with told():
         found = path or journal.latest(_settings(home).journals)

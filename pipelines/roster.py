@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.journal import Employed, Manifest
-from pipelines.core.trading.momentum import Momentum
-from pipelines.core.trading.orb import OpeningRange
-from pipelines.core.trading.reversion import Reversion
+from pipelines.core.strategies.momentum import Momentum
+from pipelines.core.strategies.orb import OpeningRange
+from pipelines.core.strategies.reversion import Reversion
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Strategy
 

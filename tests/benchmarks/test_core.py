@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from market import SECTORS, briefing_of, day_bars
 
+from pipelines.core.backtest.run import run
 from pipelines.core.market import indicators
 from pipelines.core.risk.limits import Limits
-from pipelines.core.trading.backtest import run
+from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.momentum import Momentum
 from pipelines.core.trading.seats import Allocation
 
 ROUNDS = 5

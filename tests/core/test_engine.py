@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable
 
 from market import briefing_of
 
+from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
 from pipelines.core.risk.gate import Code
 from pipelines.core.risk.limits import Limits
-from pipelines.core.trading.backtest import run
+from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.commands import Flatten, Resume
 from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Tick
-from pipelines.core.trading.momentum import Momentum
 from pipelines.core.trading.orders import Role, Shape, Side, Status
 from pipelines.core.trading.seats import Allocation
 

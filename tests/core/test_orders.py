@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.core.backtest.fills import BarVenue
 from pipelines.core.errors import DataError
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.decisions import Submit
 from pipelines.core.trading.events import OrderUpdate
-from pipelines.core.trading.fills import BarVenue
 from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, on_tick
 from pipelines.core.trading.portfolio import Portfolio
 

@@ -13,13 +13,13 @@ from streamlit.testing.v1 import AppTest
 
 from pipelines import publish
 from pipelines.core.analytics import ledger
+from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, SymbolBrief
 from pipelines.core.journal import GENESIS, Employed, Manifest, encode, records, seal
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import moment
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.regimes import classify
-from pipelines.core.trading.backtest import run
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Side
 from pipelines.core.trading.seats import Allocation

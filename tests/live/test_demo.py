@@ -9,9 +9,10 @@ from commands import Ran, daybot, working_in
 
 from live import journal
 from pipelines import publish, roster
+from pipelines.core.backtest.replay import rebuild, replay
+from pipelines.core.backtest.run import run
 from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
 from pipelines.core.market.bars import Bar
-from pipelines.core.trading.backtest import rebuild, replay, run
 from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
 from pipelines.core.trading.events import MarketBar
 from pipelines.core.trading.orders import Role

@@ -1,18 +1,16 @@
-"""Runs the engine over bars (a backtest) or over a journal's events (a replay). The same engine as live, fed by something else."""
+"""Runs the engine over bars: the same engine as live, fed by something else."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from pipelines.core.journal import Manifest, Record, decision_of, encode, event_of, manifest
+from pipelines.core.backtest.fills import BarVenue
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.commands import Resume
 from pipelines.core.trading.decisions import Decision, Request
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import AccountState, Command, Event, MarketBar, Tick
-from pipelines.core.trading.fills import BarVenue
-from pipelines.core.trading.seats import Allocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,47 +54,3 @@ def _exchange(engine: Engine, venue: BarVenue, event: Event) -> Iterator[Step]:
         for decision in decisions:
             if isinstance(decision, Request):
                 queue.extend(venue.take(decision, now.at))
-
-
-def rebuild(head: Manifest, strategies: Sequence[Allocation]) -> Engine:
-    """The engine as it stood before the first event of a journaled session."""
-    return Engine(head.briefing, head.limits, strategies, run=head.run)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first place where a replay parts from what was recorded."""
-
-    seq: int
-    recorded: list[str]
-    replayed: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    """What a replay found: how much it compared, and the first difference if there is one."""
-
-    events: int
-    decisions: int
-    difference: Difference | None
-
-
-def replay(records: Sequence[Record], strategies: Sequence[Allocation]) -> Replay:
-    """Feed a journal's events to a fresh engine and compare every decision with the recorded one, as JSON, byte for byte."""
-    engine = rebuild(manifest(records[0]), strategies)
-    events = decisions = 0
-    pending: list[str] = []
-    at_event = 0
-    recorded: list[str] = []
-    for record in records[1:]:
-        if record.kind == "decision":
-            recorded.append(encode(decision_of(record)).decode())
-        elif record.kind == "event":
-            if recorded != pending:
-                return Replay(events, decisions, Difference(at_event, recorded, pending))
-            decided = engine.process(event_of(record))
-            pending, recorded, at_event = [encode(d).decode() for d in decided], [], record.seq
-            events, decisions = events + 1, decisions + len(decided)
-    if recorded != pending:
-        return Replay(events, decisions, Difference(at_event, recorded, pending))
-    return Replay(events, decisions, None)
