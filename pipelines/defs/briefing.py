@@ -19,7 +19,7 @@ from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import fingerprint, result, table
 from pipelines.vendors import calendar
 
-INPUTS = ("universe", "features", "seeds", "regime", "correlation", "betas", "sector_exposure", "watchlist", "checks")
+INPUTS = ("universe", "corporate_actions", "features", "seeds", "regime", "correlation", "betas", "sector_exposure", "watchlist", "checks")
 
 
 @asset(

@@ -101,6 +101,16 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "feed": _key("Whose trades the session's prices are"),
         "origin": _key("Whether prices are a vendor's, a recording's or invented", rules="<> ''"),
     },
+    "corporate_actions": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "kind": _key("split or dividend"),
+        "ex_date": _key("First day without the old right: its prices are on the new scale"),
+        "ratio": _key("New shares for each old one; 1 for a dividend", rules="> 0"),
+        "cash": _key("Dollars for each share held before the ex-date; 0 for a split", rules=">= 0"),
+        "source": _key("Who said so"),
+        "learned_at": _key("When we learned it, UTC"),
+    },
     "daily_bars": _BARS,
     "minute_bars": _BARS,
     "features": {
@@ -176,6 +186,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
 }
 
 KEYS = {
+    "corporate_actions": "one row for each session, symbol, kind, ex_date and cash",
     "trading_calendar": "one row for each session",
     "universe": "one row for each session and symbol",
     "daily_bars": "one row for each session and symbol",

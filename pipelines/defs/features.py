@@ -14,7 +14,7 @@ NEEDED = 20
 """Sessions in the average volume."""
 
 
-@asset("features", {"duckdb", "numba"}, ["daily_bars", "minute_bars"])
+@asset("features", {"duckdb", "numba"}, ["daily_bars", "minute_bars", "corporate_actions"])
 def features(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """Daily indicators of each symbol after the data session, and the state that its minute indicators start the next one with (`seeds`).
 

@@ -37,7 +37,7 @@ class Benchmark(NamedTuple):
     regime: Regime
 
 
-@asset("risk", {"duckdb"}, ["daily_bars"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions"])
 def regime(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """The volatility regime after the data session, and what it does to sizes and stops."""
     session = data_session(context)
@@ -56,7 +56,7 @@ def regime(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) 
     return result(rows, regime=benchmark.regime.name.value, benchmark=benchmark.name, volatility_history=picture(draw))
 
 
-@asset("risk", {"duckdb"}, ["daily_bars", "features"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions", "features"])
 def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """Shrunk correlation of daily log returns over 60 sessions: the whole matrix, for the symbols that trade the most dollars."""
     session = data_session(context)
@@ -79,7 +79,7 @@ def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     return result(rows, symbols=len(found.symbols), shrinkage=found.shrinkage, mean_rho=mean, matrix=heat)
 
 
-@asset("risk", {"duckdb"}, ["daily_bars"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions"])
 def betas(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """Beta of each symbol to the benchmark over 252 sessions, raw and with Blume's adjustment."""
     session = data_session(context)
