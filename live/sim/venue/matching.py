@@ -113,7 +113,7 @@ class Matching:
         trade = trade or self._tape.last(order.symbol, now)
         price = None if trade is None or trade.at < self._tape.session.early else self._price(order, trade)
         if price is None:
-            order.resting = order.resting or trade is not None
+            order.resting = order.resting or (trade is not None and trade.at >= self._tape.session.early)
             if order.time_in_force in ("ioc", "fok"):
                 self.end(order, "canceled")
             return
@@ -254,7 +254,12 @@ class Matching:
         if (limit - quote) * order.sign < 0 and not through:
             return None
         better = min(quote, limit) if order.side == "buy" else max(quote, limit)
-        return limit if order.resting else better
+        return self._passed(order, limit) if order.resting else better
+
+    def _passed(self, order: Order, limit: Decimal) -> Decimal:
+        """What rests is filled at its own limit, unless the market jumped over it: then at the worst price the minute has shown so far."""
+        lowest, highest = self._tape.span(order.symbol, self._agenda.now)
+        return min(limit, dollars(highest)) if order.side == "buy" else max(limit, dollars(lowest))
 
 
 def _within_reach(order: Order, high: int, low: int) -> bool:

@@ -150,6 +150,14 @@ class Tape:
         for row in range(int(np.searchsorted(starts, minute)) - 1, -1, -1):
             yield from reversed(self.path(symbol, int(starts[row])))
 
+    def span(self, symbol: str, at: int) -> tuple[int, int]:
+        """Lowest bid and highest ask of the minute of the newest trade, up to that moment."""
+        last = self.last(symbol, at)
+        if last is None:
+            raise ValueError(f"{symbol} has never traded")
+        seen = [trade for trade in self.path(symbol, last.at - last.at % MINUTE) if trade.at <= at] or [last]
+        return min(trade.bid for trade in seen), max(trade.ask for trade in seen)
+
     def previous(self, symbol: str) -> int | None:
         """Closing price of the session before this one, in today's shares when the symbol was split over night."""
         if symbol not in self._past:
