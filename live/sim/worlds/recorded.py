@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
 from live.sim.worlds.recording.tables import read
 from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
-from live.sim.worlds.world import Asset, Bars, empty, group, join
+from live.sim.worlds.world import Asset, Bars, between, empty, group, join
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close")
@@ -87,9 +86,8 @@ class RecordedWorld:
     def official(self, session: Session) -> int:
         return max([session.close, *(at for (_, day), (_, _, at) in self._auctions.items() if day == session.date)])
 
-    def daily(self, symbol: str, before: date) -> Bars:
-        bars = self._daily.get(symbol, empty())
-        return bars.cut(0, int(np.searchsorted(bars.t, local(before, 0))))
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
+        return between(self._daily.get(symbol, empty()), since, before)
 
     def _check(self, days: list[date], day: date | None, minutes: Sequence[Path]) -> None:
         odd = [found for found in days if self.calendar.find(found) is None]
