@@ -27,12 +27,14 @@ def trading_calendar(context: dg.AssetExecutionContext, daybot: dg.ResourceParam
 def universe(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """The symbols that may be traded, with name, exchange, GICS sector, and whether the broker takes orders and lends shares.
 
-    `feed` and `origin` say where this session's prices come from. Membership and listing are as of the run: for a session long past
-    this has survivorship bias.
+    `feed` and `origin` say where this session's prices come from. Membership is of that day where your own files keep one (`members.csv`);
+    else it is, as the listing always is, as of the run: for a session long past this has survivorship bias.
     """
     session = data_session(context)
     listed = daybot.source.assets()
-    rows = with_sectors(daybot, session, _wanted(daybot.settings.universe, listed), context.log.warning).sort("symbol")
+    rows = with_sectors(daybot, session, _wanted(daybot.settings.universe, listed, daybot.source.members(session)), context.log.warning).sort(
+        "symbol"
+    )
     if rows.is_empty():
         raise MissingData(
             f"expected symbols for UNIVERSE={daybot.settings.universe} among the {listed.height} that the broker lists, found none; change it"
@@ -79,10 +81,10 @@ def corporate_actions(context: dg.AssetExecutionContext, daybot: dg.ResourcePara
     )
 
 
-def _wanted(universe: str, listed: pl.DataFrame) -> pl.DataFrame:
+def _wanted(universe: str, listed: pl.DataFrame, members: list[str] | None) -> pl.DataFrame:
     """The rows of the setting: everything tradable, the index's tradable members, or the named symbols as they are."""
     if universe == "all":
         return listed.filter("tradable")
     if universe == "sp500":
-        return listed.filter(pl.col("tradable") & pl.col("symbol").is_in(sectors.members()))
+        return listed.filter(pl.col("tradable") & pl.col("symbol").is_in(sectors.members() if members is None else members))
     return listed.filter(pl.col("symbol").is_in([symbol.strip().upper() for symbol in universe.split(",")]))
