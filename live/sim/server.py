@@ -33,7 +33,7 @@ from live.sim.control import Control
 from live.sim.errors import BooksError, Refusal
 from live.sim.faults.bent import BentWorld
 from live.sim.faults.faults import Faults
-from live.sim.faults.rest import Call
+from live.sim.faults.rest.requests import Call
 from live.sim.hosts import host_of
 from live.sim.polygon.chorus import Chorus
 from live.sim.polygon.host import Host

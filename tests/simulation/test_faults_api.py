@@ -8,14 +8,13 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from live.sim.faults.answers import ANSWERS
-from live.sim.faults.coverage import ELSEWHERE, rows
 from live.sim.faults.fault import FaultError
-from live.sim.faults.frames import EFFECTS
-from live.sim.faults.kinds import KINDS
+from live.sim.faults.kinds import ELSEWHERE, KINDS, rows
 from live.sim.faults.points import Point
-from live.sim.faults.refusals import REFUSALS
+from live.sim.faults.rest.answers import ANSWERS
+from live.sim.faults.rest.refusals import REFUSALS
 from live.sim.faults.scenario import load
+from live.sim.faults.streams.frames import EFFECTS
 from live.sim.serve import exchange as command
 
 STORM = """

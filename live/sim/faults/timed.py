@@ -18,7 +18,7 @@ from live.sim.venue.venue import Venue
 from live.sim.worlds.halts import Halt
 
 if TYPE_CHECKING:  # they ask each other
-    from live.sim.faults.taps import Tap
+    from live.sim.faults.streams.taps import Tap
 
 _OPEN_END = 2**62
 _REASONS = {
