@@ -88,8 +88,8 @@ class Order:
 
     @property
     def claim(self) -> Decimal:
-        """Shares it may still take, or its replacement that is under way: the larger of the two."""
-        pending = self.successor.qty if self.successor is not None else None
+        """Shares it may still take, or its replacement that is under way: the larger of the two. In a group quantities are not the client's."""
+        pending = self.successor.qty if self.successor is not None and self.group is None else None
         return self.remaining if pending is None else max(self.remaining, pending - self.filled_qty)
 
     @property
