@@ -135,7 +135,7 @@ class MarketLine(Line):
 
     def _frame(self, messages: list[dict[str, Any]]) -> str | bytes:
         packed: bytes = msgpack.packb(messages)
-        return packed if self.packed else json.dumps(messages)
+        return packed if self.packed else json.dumps(messages, separators=(",", ":"))
 
 
 class TradingLine(Line):
