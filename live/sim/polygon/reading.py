@@ -117,9 +117,9 @@ class Reading:
         return bars
 
     def closed(self, midnight: int) -> bool:
-        """Whether that day's regular session is over."""
+        """Whether that day is over: its regular session, and the closing auction that was recorded after it."""
         session = self._feed.world.calendar.on(midnight)
-        return session is not None and session.close <= self._feed.now
+        return session is not None and self._feed.world.official(session) <= self._feed.now
 
 
 def _scaled(bars: Bars, before: int, ratio: float) -> Bars:
