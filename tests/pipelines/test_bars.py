@@ -35,7 +35,7 @@ def night(exchange: Exchange, tools: Callable[..., DayBot]) -> Callable[..., Day
     """Tools that ask the exchange; the same home each time, as after a restart."""
 
     def make(**changes: Any) -> DayBot:
-        plain = {"daybot_mode": "sim", "alpaca_feed": "sip", "alpaca_base_url": exchange.url, "polygon_base_url": exchange.url}
+        plain = {"daybot_mode": "sim", "alpaca_feed": "sip", "alpaca_base_url": exchange.url}
         keys = {"alpaca_api_key": "SIM", "alpaca_secret_key": "SIM", "vendor_retries": 1, "vendor_backoff": 0.01, "polygon_rate": 1000}
         return tools(**{**plain, **keys, "universe": ",".join(SYMBOLS), "history_sessions": 60, **changes})
 
