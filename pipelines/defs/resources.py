@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish, settings
-from pipelines.core.market.adjustment import adjusted
+from pipelines.core.market.adjustment import Dividends, adjusted
 from pipelines.lake.actions import Register
 from pipelines.lake.bars import Lake
 from pipelines.lake.layout import Resolution
@@ -50,12 +50,13 @@ class DayBot:
         """The session's universe."""
         return self.warehouse.read("universe", session).sort("symbol")
 
-    def daily(self, session: date) -> pl.DataFrame:
+    def daily(self, session: date, *, dividends: Dividends | None = None) -> pl.DataFrame:
         """Daily bars with trades of the session's universe, over the history that the settings ask for; `vwap` never null.
 
         Prices and volumes are on the share scale of the session after it, which the briefing is for: a split of that morning is in them.
+        With `dividends` the closes' returns are total returns.
         """
-        return self._traded("day", session, self.settings.history_sessions)
+        return self._traded("day", session, self.settings.history_sessions, dividends)
 
     def minutes(self, session: date) -> pl.DataFrame:
         """Minute bars with trades of the session's universe; `vwap` never null; on the share scale of the session after it."""
@@ -72,13 +73,13 @@ class DayBot:
         found = self.register.known(known["feed"][0], known["symbol"].to_list(), through=following)
         return found.filter(pl.col("ex_date") <= following)
 
-    def _traded(self, resolution: Resolution, session: date, sessions: int) -> pl.DataFrame:
+    def _traded(self, resolution: Resolution, session: date, sessions: int, dividends: Dividends | None = None) -> pl.DataFrame:
         universe = self.universe(session)
         raw = self.bars(resolution, calendar.trailing(session, sessions), universe).filter(pl.col("volume") > 0)
         # Where a vendor gives no vwap the typical price stands in, here only: the lake keeps what was sent.
         typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
         whole = raw.with_columns(pl.coalesce("vwap", typical).alias("vwap"))
-        return adjusted(whole, self.actions(session, universe), calendar.next_session(session))
+        return adjusted(whole, self.actions(session, universe), calendar.next_session(session), dividends=dividends)
 
 
 @dg.definitions

@@ -62,6 +62,21 @@ def test_it_refuses(case: str, briefing: Briefing) -> None:
     assert verdict.by.detail
 
 
+def test_the_regime_may_forbid_entries_and_tightens_two_limits(briefing: Briefing) -> None:
+    def under(**changes: object) -> Briefing:
+        return briefing.model_copy(update={"regime": briefing.regime.model_copy(update=changes)})
+
+    closed = under(entries=False)
+    verdict = admit(proposal(closed), BOOK, closed, Limits(), alone)
+    assert isinstance(verdict, Denied)
+    assert verdict.by.code is Code.REGIME
+    tense = under(position_multiplier=0.75, heat_multiplier=0.5)
+    verdict = admit(proposal(tense), BOOK, tense, Limits(), alone)
+    assert isinstance(verdict, Reduced)
+    assert (verdict.quantity, verdict.by.code, verdict.by.limit) == (15, Code.POSITION_SIZE, 0.015)
+    assert {check.code: check.limit for check in verdict.checks}[Code.HEAT] == 0.005
+
+
 @pytest.mark.parametrize(
     ("change", "side", "code"),
     [

@@ -18,7 +18,7 @@ from pipelines.core.trading.fills import BarVenue
 from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, on_tick
 from pipelines.core.trading.portfolio import Portfolio
 
-CALM = classify(np.full(300, 0.01)).model_copy(update={"size_multiplier": 1.0, "stop_multiplier": 1.0})
+CALM = classify(np.full(300, 0.01)).model_copy(update={f"{part}_multiplier": 1.0 for part in ("size", "stop", "target", "position")})
 
 
 @given(price=st.decimals("0.0002", "5000", places=6), toward=st.sampled_from([-1, 1]))
@@ -43,6 +43,13 @@ def test_the_size_risks_what_it_may_and_says_what_cut_it() -> None:
     capped = size(equity=100_000, price=50, atr=2.0, adv=1_000, regime=CALM, limits=Limits())
     assert {step.bound: step.shares for step in capped.steps} == {"risk": 166, "position size": 40, "participation": 10}
     assert capped.quantity == 10
+
+
+def test_the_regime_moves_size_stop_target_and_the_largest_position() -> None:
+    tense = CALM.model_copy(update={"size_multiplier": 0.5, "stop_multiplier": 2.0, "target_multiplier": 3.0, "position_multiplier": 0.25})
+    found = size(equity=100_000, price=50, atr=2.0, adv=None, regime=tense, limits=Limits())
+    assert (found.stop, found.target) == (6.0, 18.0)
+    assert {step.bound: step.shares for step in found.steps} == {"risk": 41, "position size": 10}
 
 
 @given(equity=st.floats(1_000, 1e7), price=st.floats(1, 5_000), atr=st.floats(0.01, 100), adv=st.one_of(st.none(), st.floats(0, 1e9)))

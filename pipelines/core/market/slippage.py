@@ -29,6 +29,18 @@ CONFIDENCE = 1.96
 """Standard normal quantile of a 95 % interval."""
 
 
+EXECUTIONS = pl.Schema(
+    [
+        ("session", pl.Date),
+        ("symbol", pl.String),
+        ("cost", pl.Float64),
+        ("spread", pl.Float64),
+        ("sigma", pl.Float64),
+        ("participation", pl.Float64),
+    ]
+)
+
+
 class Basis(StrEnum):
     """Where k comes from."""
 
@@ -57,7 +69,7 @@ class Slippage(BaseModel):
 
 
 def executions(orders: pl.DataFrame, liquidity: pl.DataFrame) -> pl.DataFrame:
-    """Rows session, symbol, cost, spread, sigma, participation: one for each filled entry whose symbol's liquidity was known that morning.
+    """Rows of `EXECUTIONS`: one for each filled entry whose symbol's liquidity was known that morning.
 
     `orders`: session, symbol, side (buy or sell), role, filled, average, arrival. `liquidity`: session (the trading session), symbol, adv, spread,
     sigma. `cost` is what was paid above (or got below) the arrival price.

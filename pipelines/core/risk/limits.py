@@ -46,6 +46,7 @@ class Code(StrEnum):
 
     STATE = "STATE"
     BRIEFING = "BRIEFING"
+    REGIME = "REGIME"
     HISTORY = "HISTORY"
     TRADABLE = "TRADABLE"
     SHORTABLE = "SHORTABLE"
@@ -173,6 +174,10 @@ def _permissions(proposal: Proposal, book: Book, briefing: Briefing, limits: Lim
     yield Check(Code.BRIEFING, float(brief is not None), 1.0, brief is not None, f"{symbol} in the briefing {briefing.version}")
     if brief is None:
         return
+    regime = briefing.regime
+    yield Check(
+        Code.REGIME, float(regime.entries), 1.0, regime.entries, f"the {regime.name} regime {'allows' if regime.entries else 'has no'} entries"
+    )
     enough = brief.history >= limits.min_history and brief.atr is not None and brief.close is not None
     missing = "" if brief.close is not None or not brief.history else f", none of them on {briefing.data_session}"
     detail = f"{brief.history} of {limits.min_history} daily bars of {symbol}{missing}"
@@ -216,21 +221,20 @@ def _rooms(proposal: Proposal, book: Book, briefing: Briefing, limits: Limits, c
         shares = math.floor((limit * book.equity - used) / proposal.price + 1e-9)
         return Check(code, value, limit, value <= limit, detail), shares
 
-    yield room(Code.POSITION_SIZE, 0.0, limits.max_position_size, f"{wanted:,.2f} in {proposal.symbol}")
+    yield room(Code.POSITION_SIZE, 0.0, limits.max_position_size * briefing.regime.position_multiplier, f"{wanted:,.2f} in {proposal.symbol}")
     yield room(Code.GROSS, sum(e.value for e in others), limits.max_gross_exposure, f"{len(book.exposures)} other positions")
     yield room(Code.SECTOR, sum(e.value for e in sector), limits.max_sector_exposure, f"{brief.sector}: {_names(sector)} and {proposal.symbol}")
     detail = f"correlated above {limits.max_correlation:g}: {_names(alike)} and {proposal.symbol}"
     yield room(Code.CORRELATION, sum(e.value for e in alike), limits.max_correlated_exposure, detail)
-    yield _heat(proposal, book, limits)
+    yield _heat(proposal, book, limits.max_portfolio_heat * briefing.regime.heat_multiplier)
     free = book.buying_power
     affordable = math.floor(free / proposal.price + 1e-9)
     yield Check(Code.BUYING_POWER, wanted, free, wanted <= free, f"{wanted:,.2f} of {free:,.2f} free"), affordable
 
 
-def _heat(proposal: Proposal, book: Book, limits: Limits) -> tuple[Check, int]:
+def _heat(proposal: Proposal, book: Book, limit: float) -> tuple[Check, int]:
     used = sum(e.heat for e in book.exposures.values())
     value = (used + proposal.quantity * proposal.stop) / book.equity
-    limit = limits.max_portfolio_heat
     shares = math.floor((limit * book.equity - used) / proposal.stop + 1e-9)
     return Check(Code.HEAT, value, limit, value <= limit, f"{used:,.2f} at risk before, {proposal.stop:.2f} a share more"), shares
 

@@ -34,9 +34,9 @@ def size(*, equity: float, price: float, atr: float, adv: float | None, regime: 
     and the share of the symbol's daily volume cut it.
     """
     stop = limits.stop_atr * atr * regime.stop_multiplier
-    target = limits.target_atr * atr * regime.stop_multiplier
+    target = limits.target_atr * atr * regime.target_multiplier
     budget = limits.risk_per_trade * equity * regime.size_multiplier
-    cap = limits.max_position_size
+    cap = limits.max_position_size * regime.position_multiplier
     steps = [
         Step("risk", math.floor(budget / stop), f"{budget:,.2f} at risk over a stop {stop:.2f} away ({regime.name} regime)"),
         Step("position size", math.floor(cap * equity / price), f"{cap:.1%} of {equity:,.2f} at {price:.2f}"),
