@@ -52,6 +52,9 @@ class RecordedWorld:
         recording = read(ticks) if ticks else None
         self._ticks = recording.days() if recording is not None else {}
         self._auctions = recording.closings() if recording is not None else {}
+        self._final: dict[date, int] = {}  # when the last closing auction of a day printed
+        for (_, closing), (_, _, at) in self._auctions.items():
+            self._final[closing] = max(at, self._final.get(closing, 0))
         made = [recording.minutes()] if recording is not None else []
         table = pl.concat([*(_read(path) for path in minutes), *made], how="diagonal").filter(pl.col("volume") > 0)
         past = pl.concat([_read(path) for path in history]) if history else table.clear()
@@ -84,7 +87,7 @@ class RecordedWorld:
         return self._ticks.get(day, {})
 
     def official(self, session: Session) -> int:
-        return max([session.close, *(at for (_, day), (_, _, at) in self._auctions.items() if day == session.date)])
+        return max(session.close, self._final.get(session.date, 0))
 
     def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
         return between(self._daily.get(symbol, empty()), since, before)
