@@ -17,9 +17,9 @@ from live.sim.embedded import Exchange
 from live.sim.polygon.industries import industry
 from live.sim.polygon.markets import Mark, mark, sides
 from live.sim.polygon.markets import market as market_of
-from live.sim.polygon.reading import Reading
+from live.sim.polygon.rest.reading import Reading
+from live.sim.polygon.rest.trades import Trades
 from live.sim.polygon.terms import Terms
-from live.sim.polygon.trades import Trades
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
 from live.sim.worlds.actions import Action, Actions

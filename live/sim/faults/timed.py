@@ -12,7 +12,7 @@ from live.sim.faults.bent import Bend, BentWorld
 from live.sim.faults.points import Point, facts_of
 from live.sim.faults.registry import Active, Registry
 from live.sim.polygon.markets import PLACES, first, market
-from live.sim.polygon.messages import band
+from live.sim.polygon.streams.messages import band
 from live.sim.venue.orders import Order
 from live.sim.venue.venue import Venue
 from live.sim.worlds.halts import Halt

@@ -7,8 +7,8 @@ import numpy as np
 
 from live.sim.alpaca.history import History
 from live.sim.clock import DAY, SECOND, local, new_york
-from live.sim.polygon.spans import Span
-from live.sim.polygon.trades import Trades
+from live.sim.polygon.rest.spans import Span
+from live.sim.polygon.rest.trades import Trades
 from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars, Floats, Integers, group, join
 

@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from live.sim.clock import MINUTE
-from live.sim.polygon.aggregates import rows, stock
 from live.sim.polygon.markets import mark, market, sequence
-from live.sim.polygon.reading import Reading
 from live.sim.polygon.replies import Replies, absent
+from live.sim.polygon.rest.aggregates import rows, stock
+from live.sim.polygon.rest.reading import Reading
 from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars
 

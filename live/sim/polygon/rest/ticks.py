@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from live.sim.clock import DAY, MINUTE, local, moment, parse
-from live.sim.polygon.aggregates import stock
 from live.sim.polygon.markets import REPORTED_BY, mark, market, sequence, sides
-from live.sim.polygon.pages import after, choice, limit, next_url, parameter
 from live.sim.polygon.replies import Replies, absent, wrong
-from live.sim.polygon.trades import Trades
+from live.sim.polygon.rest.aggregates import stock
+from live.sim.polygon.rest.pages import after, choice, limit, next_url, parameter
+from live.sim.polygon.rest.trades import Trades
 from live.sim.venue.feed import Feed
 from live.sim.worlds.tape import Print
 
