@@ -178,7 +178,7 @@ def test_a_crowd_that_never_says_its_keys_is_sent_away_after_ten_seconds(generat
         async with hosting(generated, LoopClock(OPEN)) as exchange:
             begin = asyncio.get_running_loop().time()
             crowd = await asyncio.gather(*(idle(exchange.stream) for _ in range(300)))
-            assert {last for last, _ in crowd} == {'[{"T": "error", "code": 404, "msg": "auth timeout"}]'}
+            assert {last for last, _ in crowd} == {'[{"T":"error","code":404,"msg":"auth timeout"}]'}
             assert all(9.5 < at - begin < 11 for _, at in crowd)
             assert exchange.core.streams.market == []
 
