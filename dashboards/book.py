@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from pipelines.core.briefing import UNKNOWN_SECTOR
-from pipelines.core.risk.gate import Code
+from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
 
 

@@ -46,7 +46,7 @@ def funnel(stages: pl.DataFrame) -> Picture:
     return alt.layer(bars, words).properties(height=alt.Step(LINE + 8))
 
 
-def regime(percentile: float) -> Picture:
+def regime(score: float) -> Picture:
     """Where volatility stands in its own past year, over the bands that the rule draws."""
     edges = [0, 25, 75, 95, 100]
     bands = pl.DataFrame({"from": edges[:-1], "to": edges[1:], "name": ["calm", "normal", "elevated", "stressed"], "depth": [0.15, 0.35, 0.65, 1.0]})
@@ -57,7 +57,7 @@ def regime(percentile: float) -> Picture:
         opacity=alt.Opacity("depth:Q", scale=None), tooltip=["name", "from", "to"],
     )  # fmt: skip
     names = alt.Chart(bands.with_columns(low=0.85)).mark_text(align="left", color=GREY, dx=2).encode(across, y="low:Q", text="name")
-    here = pl.DataFrame({"from": [percentile * 100], "low": [0.48]})
+    here = pl.DataFrame({"from": [score * 100], "low": [0.48]})
     needle = alt.Chart(here).mark_point(shape="triangle-down", filled=True, size=150, color=BLUE, opacity=1)
     return alt.layer(band, names, needle.encode(across, y="low:Q", tooltip=alt.Tooltip("from:Q", format=".0f"))).properties(height=70)
 

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import frame, words
 from pipelines.core.journal import DECISION
 from pipelines.core.market.session import moment, new_york
-from pipelines.core.risk.gate import Check
+from pipelines.core.risk.checks import Check
 from pipelines.core.trading.decisions import Decision, Lineage, Submit
 from pipelines.core.trading.orders import Role
 

@@ -15,7 +15,7 @@ from live.journal import Journal
 from live.runner import Runner, Watch
 from pipelines import publish, roster
 from pipelines.core.briefing import Briefing
-from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing
+from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import nanoseconds, new_york
@@ -137,7 +137,13 @@ def _account(settings: Settings) -> str:
 
 def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int) -> list[Bar]:
     """The minute bars of today that came before we did, for the indicators."""
-    frame = whole(Alpaca(settings).minutes(symbols, today, today)).rows.sort("timestamp", "symbol")
+    found = whole(Alpaca(settings).minutes(symbols, today, today))
+    if unanswered := set(symbols) - set(found.symbols):
+        reason = "; ".join(found.malformed["reason"].to_list()[:1])
+        raise Unreachable(
+            f"expected today's minutes so far of {len(symbols)} symbols, found none for {len(unanswered)} of them ({reason}); start again"
+        )
+    frame = found.rows.sort("timestamp", "symbol")
     bars = []
     for row in frame.iter_rows(named=True):
         start = nanoseconds(row["timestamp"])

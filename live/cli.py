@@ -167,12 +167,16 @@ def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on
 
 
 @app.command()
-def dagster(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000) -> None:
-    """Open the Dagster UI on this home: assets, checks, runs, schedules."""
+def dagster(
+    home: Home = None,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Only show: nobody can start a run. The one to put behind a proxy.")] = False,
+) -> None:
+    """Open the Dagster UI on this home: assets, checks, runs, backfills, schedules."""
     from live.demo import dagster_ui, environment
 
     with told():
-        command = [sys.executable, "-m", *dagster_ui(port)]
+        command = [sys.executable, "-m", *dagster_ui(port, read_only=read_only)]
         raise typer.Exit(subprocess.run(command, env=environment(_settings(home))).returncode)
 
 

@@ -126,9 +126,13 @@ def dagster(settings: Settings, job: str, partition: date, show: Callable[[str],
         raise DaybotError(f"the Dagster job {job} for {partition} failed with exit code {process.returncode}; the end of {log}:\n{''.join(kept)}")
 
 
-def dagster_ui(port: int) -> list[str]:
-    """The module and words that serve the Dagster UI on 127.0.0.1; the workspace file gives the code location its name."""
-    return ["dagster", "dev", "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
+def dagster_ui(port: int, *, read_only: bool = False) -> list[str]:
+    """The module and words that serve the Dagster UI on 127.0.0.1; the workspace file gives the code location its name.
+
+    Read-only is the web server without the daemon: nothing is scheduled, and every mutation is refused, also one in a GET.
+    """
+    serve = ["dagster_webserver", "--read-only"] if read_only else ["dagster", "dev"]
+    return [*serve, "-w", str(ROOT / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
 
 
 def environment(settings: Settings) -> dict[str, str]:

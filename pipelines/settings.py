@@ -159,6 +159,12 @@ class Settings(Limits, BaseSettings):
         return self.alpaca_data_url or (self.alpaca_base_url if self.daybot_mode is Mode.SIM else None)
 
     @property
+    def polygon_url(self) -> str:
+        """Polygon REST host; in sim mode the simulated exchange speaks for Polygon as well, unless another host is named."""
+        real = self.polygon_base_url == Settings.model_fields["polygon_base_url"].default
+        return self.alpaca_base_url if self.daybot_mode is Mode.SIM and real else self.polygon_base_url
+
+    @property
     def market_stream_url(self) -> str | None:
         """Whole address of the market data stream; None lets alpaca-py use its own."""
         base = self.alpaca_stream_url or (_websocket(self.alpaca_base_url) if self.daybot_mode is Mode.SIM else "")

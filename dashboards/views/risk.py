@@ -39,14 +39,19 @@ def _regime(briefing: Briefing) -> None:
         ("Volatility", words.percent(regime.volatility), "yearly, 20 sessions"),
         ("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
         ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their distances"),
+        ("Position and heat", f"× {regime.position_multiplier:.2f}", "of their limits"),
     ]
     for label, value, beside in cards:
         row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
-    if regime.percentile is None:
+    if regime.percentile is None or regime.score is None:
         st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
         return
-    st.caption(f"To {words.day(briefing.data_session)}. Volatility was no higher on {regime.percentile:.0%} of the sessions of its own past year.")
-    st.altair_chart(charts.regime(regime.percentile), width="stretch")
+    ranges = "" if regime.atr_percentile is None else f", the market's median ATR ({regime.atr:.1%}) on {regime.atr_percentile:.0%}"
+    st.caption(
+        f"To {words.day(briefing.data_session)}. Volatility was no higher on {regime.percentile:.0%} of the sessions of its own past year{ranges}. "
+        "The regime follows the mean of the two: up at once, down late."
+    )
+    st.altair_chart(charts.regime(regime.score), width="stretch")
 
 
 def _use(uses: pl.DataFrame, briefing: Briefing) -> None:

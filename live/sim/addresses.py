@@ -8,8 +8,7 @@ from typing import Literal, get_args
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from live.sim.errors import WorldError
-from live.sim.faults.doors import stream_of
-from live.sim.hosts import host_of
+from live.sim.hosts import host_of, stream_of
 
 Host = Literal["trading", "data", "stream", "polygon"]
 """Alpaca's trading host with its order stream, its data host, its data streams, and Polygon with its stream."""

@@ -25,6 +25,7 @@ _NOT_MODELLED = (
     "auction books: opg and cls orders get the official price, whatever their size",
     "commissions, interest, margin calls, settlement delay; dividends unless asked for, as on a paper account",
     "limit-up limit-down bands are told but do not bind; halts only where they were switched on",
+    "the consolidated tape of IEX's prints: a thin iex feed lies inside the market's minutes, but its trades are not among the market's",
     "options, crypto, fractional positions beyond plain day orders",
 )
 

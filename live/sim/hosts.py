@@ -3,6 +3,7 @@
 from typing import Literal
 
 Name = Literal["trading", "data", "polygon", "sim"]
+Stream = Literal["trading", "market", "polygon"]
 
 POLYGON = (
     "/v1/indicators/",
@@ -29,3 +30,10 @@ def host_of(path: str) -> Name:
     if path.startswith(POLYGON):
         return "polygon"
     return "data" if path.startswith(_DATA) else "trading"
+
+
+def stream_of(path: str) -> Stream:
+    """The stream behind a websocket's path."""
+    if path.rstrip("/") == "/stream":
+        return "trading"
+    return "market" if path.startswith(("/v1beta1/", "/v2/")) else "polygon"

@@ -33,11 +33,11 @@ from live.sim.control import Control
 from live.sim.errors import BooksError, Refusal
 from live.sim.faults.bent import BentWorld
 from live.sim.faults.faults import Faults
-from live.sim.faults.rest import Call
+from live.sim.faults.rest.requests import Call
 from live.sim.hosts import host_of
 from live.sim.polygon.chorus import Chorus
 from live.sim.polygon.host import Host
-from live.sim.polygon.replies import Denial
+from live.sim.polygon.replies import Denial, absent
 from live.sim.polygon.terms import Terms
 from live.sim.venue.fees import REGULATORY, Rates
 from live.sim.venue.venue import Venue
@@ -230,12 +230,18 @@ class Exchange:
             Denial: self.polygon.replies.handle,
             BooksError: self._broke,
             404: _unknown,
-            405: _unsuited,
+            405: self._unsuited,
             Exception: _internal,
         }
         app = Starlette(routes=routes, lifespan=self._life, exception_handlers=handlers)
         app.router.redirect_slashes = False  # clients refuse to follow redirects
         return app
+
+    async def _unsuited(self, request: Request, error: Exception) -> Response:
+        """A verb that the path does not have: Polygon knows the path by its verb only."""
+        if host_of(request.url.path) == "polygon":
+            return self.polygon.replies.denied(absent("Page not found."))
+        return JSONResponse({"code": 40510000, "message": "method not allowed."}, status_code=405)
 
     async def _broke(self, request: Request, error: Exception) -> Response:
         if self.broken is None:
@@ -337,7 +343,3 @@ async def _internal(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     return JSONResponse({"code": 40410000, "message": "endpoint not found."}, status_code=404)
-
-
-async def _unsuited(request: Request, error: Exception) -> Response:
-    return JSONResponse({"code": 40510000, "message": "method not allowed."}, status_code=405)

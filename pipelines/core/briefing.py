@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.market.session import Session, nanoseconds
+from pipelines.core.market.slippage import Slippage
 from pipelines.core.risk.regimes import Regime
 
 UNKNOWN_SECTOR = "Unknown"
@@ -43,6 +44,12 @@ class SymbolBrief(BaseModel):
     beta: float | None
     adv: float | None
     """Mean volume of the last 20 sessions, shares."""
+    sigma: float | None = None
+    """Volatility of a day, the root mean square of the last 20 log returns."""
+    spread: float | None = None
+    """Estimated bid-ask spread, fraction of the price (`core.market.liquidity`)."""
+    cluster: int | None = None
+    """Number of the group of names that move together (`core.risk.clusters`)."""
     returns: tuple[float | None, ...]
     """Daily log returns of the last 60 sessions, oldest first, aligned with every other symbol's."""
     seed: tuple[float, ...] | None
@@ -58,6 +65,8 @@ class Candidate(BaseModel):
     symbol: str
     score: float
     reasons: tuple[str, ...]
+    news_free: bool | None = None
+    """Whether no news explains its moves; None where no source of news was asked."""
 
 
 class CheckResult(BaseModel):
@@ -88,6 +97,8 @@ class Briefing(BaseModel):
     feed: str
     benchmark: str
     regime: Regime
+    slippage: Slippage | None = None
+    """What an order costs beside its price: with a symbol's spread, sigma and adv it gives the expected cost."""
     symbols: dict[str, SymbolBrief]
     watchlist: tuple[Candidate, ...]
     checks: tuple[CheckResult, ...]

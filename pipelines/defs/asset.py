@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.core.errors import DataError, SettingsError
+from pipelines.core.errors import BrokerError, DataError, SettingsError, Unreachable
 from pipelines.core.market.session import NEW_YORK
 from pipelines.defs.columns import described
 from pipelines.defs.partitions import SESSIONS
@@ -44,7 +44,9 @@ def asset(
         def run(*arguments: Any, **named: Any) -> dg.MaterializeResult[None]:
             try:
                 return described(function.__name__, function(*arguments, **named))
-            except (SettingsError, DataError) as error:
+            except Unreachable:
+                raise
+            except (SettingsError, DataError, BrokerError) as error:
                 # It would be the same the next time: said in its own words, and not tried again.
                 raise dg.Failure(description=str(error), allow_retries=False) from error
 

@@ -7,11 +7,11 @@ import dagster as dg
 WEEK = timedelta(days=7)
 
 # A schedule's tick that found the machine switched off is gone. A session of the last week without its journal in the tables is made up for,
-# except the last one: its own job makes that, and may be about to.
+# once; except the last one: its own job makes that, and may be about to.
 CAUGHT_UP = (
     (dg.AutomationCondition.missing() & dg.AutomationCondition.in_latest_time_window(WEEK) & ~dg.AutomationCondition.in_latest_time_window())
     .newly_true()
-    .since_last_handled()
+    .since(dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated())
     & ~dg.AutomationCondition.in_progress()
 ).with_label("a session of the last week was missed")
 

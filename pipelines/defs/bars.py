@@ -24,6 +24,7 @@ from pipelines.vendors.screen import screen
 from pipelines.vendors.source import BARS, Fetched, Source, Traffic
 
 REFUSED = [*BARS.names(), "reason", "raw"]
+SECOND = pl.Schema([*BARS.items(), ("session", pl.Date)])
 QUARANTINE = pl.Schema([("session", pl.Date), ("resolution", pl.String), ("reason", pl.String), ("raw", pl.String), *BARS.items()])
 
 
@@ -93,15 +94,15 @@ def second_bars(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     _completed(daybot, session)
     source = second(daybot.settings)
     if source is None:
-        return result(BARS.to_frame(), feed="none", unanswered="no second source is set up (SECOND_SOURCE, POLYGON_API_KEY)")
+        return result(SECOND.to_frame(), feed="none", unanswered="no second source is set up (SECOND_SOURCE, POLYGON_API_KEY)")
     symbols = daybot.universe(session)["symbol"].to_list()
     try:
         feed, progress = source.feed, _fetch(context, daybot.lake, source, "day", [session], symbols)
         rows = publish.bars(daybot.settings, "day", session, session, symbols=symbols, feed=feed)
     except (BrokerError, MissingData) as error:
         context.log.warning(f"the second source gave no bars of {session}: {error}")
-        return result(BARS.to_frame(), feed="none", unanswered=str(error))
-    return result(rows.sort("symbol"), feed=feed, **progress.shown())
+        return result(SECOND.to_frame(), feed="none", unanswered=str(error))
+    return result(rows.select(SECOND.names()), feed=feed, **progress.shown())
 
 
 def _completed(daybot: DayBot, session: date) -> None:

@@ -9,7 +9,9 @@ import polars as pl
 from pipelines import publish
 from pipelines.core.briefing import RETURN_SESSIONS, Briefing, Candidate, CheckResult, Origin, SymbolBrief
 from pipelines.core.errors import DataError
+from pipelines.core.market.adjustment import Dividends
 from pipelines.core.market.session import moment
+from pipelines.core.market.slippage import Slippage
 from pipelines.core.risk.correlation import aligned
 from pipelines.core.risk.regimes import Regime
 from pipelines.defs.asset import asset
@@ -19,13 +21,39 @@ from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import fingerprint, result, table
 from pipelines.vendors import calendar
 
-INPUTS = ("universe", "features", "seeds", "regime", "correlation", "betas", "sector_exposure", "watchlist", "checks")
+INPUTS = (
+    "universe",
+    "corporate_actions",
+    "features",
+    "seeds",
+    "liquidity",
+    "slippage",
+    "regime",
+    "correlation",
+    "clusters",
+    "betas",
+    "sector_exposure",
+    "watchlist",
+    "checks",
+)
 
 
 @asset(
     "briefing",
     {"duckdb"},
-    ["trading_calendar", "features", "regime", "correlation", "betas", "sector_exposure", "watchlist", "journal", "performance"],
+    [
+        "trading_calendar",
+        "features",
+        "liquidity",
+        "slippage",
+        "regime",
+        "correlation",
+        "betas",
+        "sector_exposure",
+        "watchlist",
+        "journal",
+        "performance",
+    ],
 )
 def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """The briefing for the session after the data session, and with it a new published snapshot of the whole warehouse.
@@ -34,6 +62,7 @@ def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     """
     session = data_session(context)
     tables = {name: daybot.warehouse.read(name, session) for name in INPUTS}
+    tables["checks"] = tables["checks"].sort("asset", "name")  # written in the order in which they ended, which is not the same every time
     _passed(tables["checks"], session)
     made = _compose(daybot, session, tables)
     row = pl.DataFrame({"session": [made.session], "version": [made.version], "json": [made.model_dump_json()]})
@@ -81,6 +110,7 @@ def _compose(daybot: DayBot, session: date, tables: dict[str, pl.DataFrame]) -> 
         feed=source["feed"],
         benchmark=regime["benchmark"],
         regime=Regime.model_validate({name: regime[name] for name in Regime.model_fields}),
+        slippage=Slippage.model_validate({name: tables["slippage"][name].item() for name in Slippage.model_fields}),
         symbols=_symbols(daybot, session, tables),
         watchlist=tuple(Candidate.model_validate(row) for row in tables["watchlist"].sort("rank").drop("session").iter_rows(named=True)),
         checks=tuple(CheckResult.model_validate(row) for row in tables["checks"].sort("asset", "name").drop("session").iter_rows(named=True)),
@@ -99,9 +129,11 @@ def _symbols(daybot: DayBot, session: date, tables: dict[str, pl.DataFrame]) -> 
         .sort("symbol")
         .join(tables["features"].select("symbol", "history", "close", "atr", "adv"), on="symbol", how="left", maintain_order="left")
         .join(tables["betas"].select("symbol", "beta"), on="symbol", how="left", maintain_order="left")
+        .join(tables["liquidity"].select("symbol", "sigma", "spread"), on="symbol", how="left", maintain_order="left")
+        .join(tables["clusters"].select("symbol", "cluster"), on="symbol", how="left", maintain_order="left")
         .join(tables["seeds"].select("symbol", "seed"), on="symbol", how="left", maintain_order="left")
     )
-    returns = aligned(daybot.daily(session), calendar.trailing(session, RETURN_SESSIONS + 1))
+    returns = aligned(daybot.daily(session, dividends=Dividends.REINVESTED), calendar.trailing(session, RETURN_SESSIONS + 1))
     series = {symbol: tuple(returns.of(symbol).tolist()) for symbol in rows["symbol"]}
     return {
         row["symbol"]: SymbolBrief.model_validate({**row, "returns": tuple(r if r == r else None for r in series[row["symbol"]])})

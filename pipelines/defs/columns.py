@@ -73,14 +73,21 @@ _BARS = {
     "learned_at": _key("When we learned it, UTC"),
 }
 
-_RANKED = "features.dollar_volume features.atr_pct features.relative_volume features.high features.low features.close features.ema_21 features.atr"
+_RANKED = (
+    "features.dollar_volume features.atr_pct features.relative_volume features.gap features.indication "
+    "features.high features.low features.close features.ema_21 features.atr"
+)
+
+_RANGE = "daily_bars.high daily_bars.low daily_bars.close"
+_PRICES = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close daily_bars.open daily_bars.high daily_bars.low daily_bars.close"
 
 _WATCHLIST = {
     "session": DAY,
     "rank": _key("1 is the best", rules=">= 1"),
     "symbol": SYMBOL,
     "score": Column("What the ranking is by; comparable within a session only", _RANKED),
-    "reasons": _key("Why, in words with numbers", f"{_RANKED} features.history"),
+    "reasons": _key("Why, in words with numbers", f"{_RANKED} features.ema_9 features.ema_50 features.history liquidity.spread"),
+    "news_free": Column("Whether no news explains it; null where no source of news was asked"),
 }
 
 COLUMNS: dict[str, dict[str, Column]] = {
@@ -100,9 +107,22 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "shortable": _key("Whether the broker lends its shares"),
         "feed": _key("Whose trades the session's prices are"),
         "origin": _key("Whether prices are a vendor's, a recording's or invented", rules="<> ''"),
+        "asof": _key("Day of which we know that the symbol belongs here"),
+        "point_in_time": _key("Whether that was known on the morning after the session; else it has survivorship bias"),
+    },
+    "corporate_actions": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "kind": _key("split or dividend"),
+        "ex_date": _key("First day without the old right: its prices are on the new scale"),
+        "ratio": _key("New shares for each old one; 1 for a dividend", rules="> 0"),
+        "cash": _key("Dollars for each share held before the ex-date; 0 for a split", rules=">= 0"),
+        "source": _key("Who said so"),
+        "learned_at": _key("When we learned it, UTC"),
     },
     "daily_bars": _BARS,
     "minute_bars": _BARS,
+    "second_bars": _BARS,
     "features": {
         "session": DAY,
         "symbol": SYMBOL,
@@ -115,6 +135,9 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "adv": Column("Mean volume of 20 sessions, shares", "daily_bars.volume", ">= 0"),
         "dollar_volume": Column("Mean of volume x close over 20 sessions, dollars a day", "daily_bars.volume daily_bars.close", ">= 0"),
         "relative_volume": Column("Volume over its mean before", "daily_bars.volume", ">= 0"),
+        "sigma": Column("Volatility of a day: root mean square of 20 log returns", "daily_bars.close", ">= 0"),
+        "gap": Column("Open of the session over the close before, less 1", "daily_bars.open daily_bars.close", "> -1"),
+        "indication": Column("Last price after hours over the close, less 1", "minute_bars.close daily_bars.close", "> -1"),
         "atr": Column("Average true range, Wilder, 14 sessions, dollars", "daily_bars.high daily_bars.low daily_bars.close", ">= 0"),
         "atr_pct": Column("ATR over close, a fraction", "daily_bars.high daily_bars.low daily_bars.close", ">= 0"),
         "ema_9": Column("Exponential mean of closes, 9 sessions", "daily_bars.close"),
@@ -126,34 +149,71 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "bb_upper": Column("Upper Bollinger band: mean + 2 deviations over 20 sessions", "daily_bars.close"),
         "minutes": _key("Minute bars with trades in the last minute sessions", "minute_bars.timestamp minute_bars.volume", ">= 0"),
     },
+    "liquidity": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "adv": Column("Mean volume of 20 sessions, shares", "features.adv", ">= 0"),
+        "dollar_volume": Column("Mean of volume x close over 20 sessions, dollars a day", "features.dollar_volume", ">= 0"),
+        "sigma": Column("Volatility of a day: root mean square of 20 log returns", "features.sigma", ">= 0"),
+        "spread": Column("Bid-ask spread as the bars show it, fraction of the price", _PRICES, "> 0"),
+        "spread_high": Column("The same, two standard errors up", _PRICES, "> 0"),
+        "pairs": Column("Pairs of neighbouring bars behind it", _PRICES, ">= 120"),
+        "spread_from": Column("minutes, or days where there are too few of them", _PRICES),
+        "most_shares": Column("Largest order that MAX_PARTICIPATION allows, shares", "features.adv", ">= 0"),
+    },
+    "slippage": {
+        "session": DAY,
+        "impact": _key("Cost beyond half the spread, in sigma x sqrt(participation)", rules=">= 0"),
+        "basis": _key("measured, or prior where the evidence is thin", "journal.kind"),
+        "measured": Column("The same as the executions have it", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
+        "low": Column("Lower end of its 95 % interval; null where too few bound it", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
+        "high": Column("Upper end", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
+        "executions": _key("Entries behind it", "journal.kind", ">= 0"),
+        "median_cost": Column("Their median cost against the price they were decided at, a fraction", "journal.kind"),
+    },
     "regime": {
         "session": DAY,
         "name": _key("Volatility regime after the session"),
         "volatility": Column("Realised volatility of 20 sessions, a year's worth, a fraction", "daily_bars.close", ">= 0"),
         "percentile": Column("Where that stands in its own past year", "daily_bars.close", "between 0 and 1"),
+        "atr": Column("Median over the universe of ATR 14 over close", _RANGE, ">= 0"),
+        "atr_percentile": Column("Where that stands in its own past year", _RANGE, "between 0 and 1"),
+        "score": Column("Mean of the percentiles, from which the regime follows", _RANGE, "between 0 and 1"),
         "sessions": _key("Returns that it is judged by", "daily_bars.close", ">= 0"),
-        "size_multiplier": _key("What the regime does to sizes", "daily_bars.close", "> 0"),
-        "stop_multiplier": _key("What the regime does to stop distances", "daily_bars.close", "> 0"),
-        "benchmark": _key("Symbol that the regime is of, or EQUAL-WEIGHT"),
+        "size_multiplier": _key("What the regime does to the risk of a trade", _RANGE, "> 0"),
+        "stop_multiplier": _key("What it does to stop distances", _RANGE, "> 0"),
+        "target_multiplier": _key("What it does to target distances", _RANGE, "> 0"),
+        "position_multiplier": _key("What it does to MAX_POSITION_SIZE", _RANGE, "> 0"),
+        "heat_multiplier": _key("What it does to MAX_PORTFOLIO_HEAT", _RANGE, "> 0"),
+        "entries": _key("Whether new positions may be opened", _RANGE),
+        "benchmark": _key("Symbol that the volatility is of, or EQUAL-WEIGHT"),
     },
     "correlation": {
         "session": DAY,
         "a": _key("One symbol", "features.symbol features.dollar_volume"),
         "b": _key("The other", "features.symbol features.dollar_volume"),
-        "rho": _key("Shrunk correlation of daily log returns", "daily_bars.close", "between -1.0000001 and 1.0000001"),
+        "rho": _key("Shrunk correlation of daily log returns, 60 sessions", "daily_bars.close", "between -1.0000001 and 1.0000001"),
+        "fading": _key("Exponentially weighted one, a year, decay 0.97", "daily_bars.close", "between -1.0000001 and 1.0000001"),
     },
     "betas": {
         "session": DAY,
         "symbol": SYMBOL,
-        "beta": Column("Beta to the benchmark, shrunk towards 1", "daily_bars.close"),
-        "raw": Column("Beta as measured", "daily_bars.close"),
+        "beta": _key("Beta to the benchmark, shrunk: the one to use", "daily_bars.close"),
+        "raw": _key("Beta as measured", "daily_bars.close"),
+        "error": _key("Standard error of that", "daily_bars.close", ">= 0"),
+        "blume": _key("2/3 of the measured one and 1/3", "daily_bars.close"),
+        "vasicek": Column("Shrunk to the mean of all symbols by its precision; null where they are too few", "daily_bars.close"),
         "sessions": _key("Sessions on which both traded", "daily_bars.close", ">= 0"),
     },
     "sector_exposure": {
         "session": DAY,
         "book": _key("watchlist, or positions as held after the session"),
         "sector": _key("GICS sector", "universe.sector"),
-        "weight": _key("Fraction of equity; for the watchlist, of its names", "watchlist.symbol journal.symbol features.close"),
+        "weight": _key(
+            "Fraction of equity, long and short added up; for the watchlist, of its names", "watchlist.symbol journal.symbol features.close"
+        ),
+        "net": _key("The same, short ones taken off", "watchlist.symbol journal.symbol features.close"),
+        "beta": Column("Net, each weight times its beta; null where one is unknown", "watchlist.symbol journal.symbol features.close betas.beta"),
         "symbols": _key("Names in it", "watchlist.symbol journal.symbol", ">= 0"),
     },
     "watchlist": _WATCHLIST,
@@ -176,11 +236,15 @@ COLUMNS: dict[str, dict[str, Column]] = {
 }
 
 KEYS = {
+    "corporate_actions": "one row for each session, symbol, kind, ex_date and cash",
     "trading_calendar": "one row for each session",
     "universe": "one row for each session and symbol",
     "daily_bars": "one row for each session and symbol",
     "minute_bars": "one row for each symbol and timestamp",
+    "second_bars": "one row for each session and symbol",
     "features": "one row for each session and symbol",
+    "liquidity": "one row for each session and symbol",
+    "slippage": "one row for each session",
     "regime": "one row for each session",
     "correlation": "one row for each session, a and b",
     "betas": "one row for each session and symbol",

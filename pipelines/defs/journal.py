@@ -1,12 +1,13 @@
 """What the day hands to the night: the session's journals as tables."""
 
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
-from pipelines.core.analytics import ledger
-from pipelines.core.journal import records
+from pipelines.core.analytics import ledger, seen
+from pipelines.core.journal import Record, records
 from pipelines.defs.asset import AFTER_THE_CLOSE, asset
 from pipelines.defs.automation import CAUGHT_UP
 from pipelines.defs.partitions import data_session
@@ -14,22 +15,35 @@ from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
 
 
-@asset("journal", {"duckdb"}, fresh=AFTER_THE_CLOSE, automation=CAUGHT_UP)
+@asset("journal", {"duckdb", "parquet"}, fresh=AFTER_THE_CLOSE, automation=CAUGHT_UP)
 def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """Orders, fills, decisions, trades and equity of the data session, from its journals, whose hash chains are verified on the way.
 
-    Read again as often as wanted: the session's rows are replaced. A session without a journal has none.
+    The minute bars that each run saw go into the lake, beside the official ones. Read again as often as wanted: the session's rows are
+    replaced. A session without a journal has none.
     """
     session = data_session(context)
     files = sorted(daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl"))
-    read = [_tables(path) for path in files] or [ledger.empty()]
+    read, saw = [ledger.empty()], 0
+    for path in files:
+        lines = _records(path)
+        read.append(ledger.tables(lines))
+        saw += _keep(daybot, session, path.stem, seen.bars(lines))
     tables = {name: pl.concat([part[name] for part in read]) for name in ledger.SCHEMAS}
     daybot.warehouse.replace(tables, [session])
     counts = pl.DataFrame({"table": list(tables), "rows": [frame.height for frame in tables.values()]})
     found = ", ".join(path.name for path in files) or f"no journal for {session} in {daybot.settings.journals}: no session was run"
-    return result(tables["decisions"].select("session", "run", "seq", "at", "kind", "symbol", "code", "detail"), files=found, tables=table(counts))
+    shown = tables["decisions"].select("session", "run", "seq", "at", "kind", "symbol", "code", "detail")
+    return result(shown, files=found, tables=table(counts), bars_seen=saw)
 
 
-def _tables(path: Path) -> dict[str, pl.DataFrame]:
+def _records(path: Path) -> list[Record]:
     with path.open("rb") as lines:
-        return ledger.tables(records(lines))
+        return list(records(lines))
+
+
+def _keep(daybot: DayBot, session: date, run: str, bars: pl.DataFrame) -> int:
+    """Put what one run saw into the lake, under the name of each feed that it saw it on; how many bars."""
+    for (feed,), rows in bars.partition_by("feed", as_dict=True).items():
+        daybot.lake.see(session, feed, run, rows)
+    return bars.height

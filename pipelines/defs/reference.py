@@ -1,15 +1,19 @@
 """What there is to trade and when."""
 
+from datetime import date, datetime
+
 import dagster as dg
 import polars as pl
 
 from pipelines.core.briefing import UNKNOWN_SECTOR
 from pipelines.core.errors import MissingData
+from pipelines.core.market.session import NEW_YORK
 from pipelines.defs.asset import PATIENT, asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.sectors import with_sectors
 from pipelines.defs.shown import result
+from pipelines.settings import Mode
 from pipelines.vendors import calendar, sectors
 
 
@@ -27,26 +31,37 @@ def trading_calendar(context: dg.AssetExecutionContext, daybot: dg.ResourceParam
 def universe(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """The symbols that may be traded, with name, exchange, GICS sector, and whether the broker takes orders and lends shares.
 
-    `feed` and `origin` say where this session's prices come from. Membership and listing are as of the run: for a session long past
-    this has survivorship bias.
+    `feed` and `origin` say where this session's prices come from; `asof` when it was learned that the symbol belongs here, or of which day it was
+    asked. Only what was known on the morning after the session is `point_in_time`: index members and sectors from your own files, Polygon's
+    listing. The rest is as of the run, so a session long past has survivorship bias; it is counted in `biased`.
     """
-    session = data_session(context)
-    listed = daybot.source.assets()
-    rows = with_sectors(daybot, session, _wanted(daybot.settings.universe, listed), context.log.warning).sort("symbol")
+    session, source = data_session(context), daybot.source
+    listed, members = source.assets(session), source.members(session)
+    rows = with_sectors(daybot, session, _wanted(daybot.settings.universe, listed, members), context.log.warning).sort("symbol")
     if rows.is_empty():
         raise MissingData(
             f"expected symbols for UNIVERSE={daybot.settings.universe} among the {listed.height} that the broker lists, found none; change it"
         )
-    source = daybot.source
+    rows = _dated(rows, source.sectors(session))
+    asof = _asof(daybot, session, members)
     rows = rows.select(
         pl.lit(session).alias("session"),
         *("symbol", "name", "exchange", "sector", "tradable", "shortable"),
         pl.lit(source.feed).alias("feed"),
         pl.lit(source.origin.value).alias("origin"),
+        pl.lit(asof).alias("asof"),
+        pl.lit(asof <= calendar.next_session(session)).alias("point_in_time"),
     )
     daybot.warehouse.replace({"universe": rows}, [session])
-    known = rows.filter(pl.col("sector") != UNKNOWN_SECTOR).height
-    return result(rows, feed=source.feed, origin=source.origin.value, listed=listed.height, with_sector=known)
+    return result(
+        rows,
+        feed=source.feed,
+        origin=source.origin.value,
+        listed=listed.height,
+        with_sector=rows.filter(pl.col("sector") != UNKNOWN_SECTOR).height,
+        biased=rows.filter(~pl.col("point_in_time")).height,
+        members_not_listed=None if members is None else len(set(members) - set(listed["symbol"])),
+    )
 
 
 @asset("reference", {"duckdb", "parquet"}, ["universe"], PATIENT)
@@ -79,10 +94,27 @@ def corporate_actions(context: dg.AssetExecutionContext, daybot: dg.ResourcePara
     )
 
 
-def _wanted(universe: str, listed: pl.DataFrame) -> pl.DataFrame:
+def _asof(daybot: DayBot, session: date, members: list[str] | None) -> date:
+    """The day of which the universe is: the session where the source answers for it, else today; a simulated exchange lives on its own day."""
+    if daybot.settings.daybot_mode is Mode.SIM:
+        return session
+    choice = daybot.settings.universe
+    if (choice == "sp500" and members is not None) or (choice == "all" and daybot.source.dated):
+        return session
+    return datetime.now(NEW_YORK).date()
+
+
+def _dated(rows: pl.DataFrame, sectors: dict[str, str] | None) -> pl.DataFrame:
+    """The rows with the sectors of the day in the place of today's, where there are some."""
+    if sectors is None:
+        return rows
+    return rows.with_columns(pl.col("symbol").replace_strict(sectors, default=pl.col("sector"), return_dtype=pl.String).alias("sector"))
+
+
+def _wanted(universe: str, listed: pl.DataFrame, members: list[str] | None) -> pl.DataFrame:
     """The rows of the setting: everything tradable, the index's tradable members, or the named symbols as they are."""
     if universe == "all":
         return listed.filter("tradable")
     if universe == "sp500":
-        return listed.filter(pl.col("tradable") & pl.col("symbol").is_in(sectors.members()))
+        return listed.filter(pl.col("tradable") & pl.col("symbol").is_in(sectors.members() if members is None else members))
     return listed.filter(pl.col("symbol").is_in([symbol.strip().upper() for symbol in universe.split(",")]))

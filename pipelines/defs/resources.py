@@ -9,6 +9,8 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish, settings
+from pipelines.core.market.adjustment import Dividends, adjusted
+from pipelines.lake.actions import Register
 from pipelines.lake.bars import Lake
 from pipelines.lake.layout import Resolution
 from pipelines.settings import Settings
@@ -35,6 +37,11 @@ class DayBot:
         return Lake(self.settings)
 
     @cached_property
+    def register(self) -> Register:
+        """Corporate actions."""
+        return Register(self.settings)
+
+    @cached_property
     def warehouse(self) -> Warehouse:
         """Tables."""
         return Warehouse(self.settings)
@@ -43,24 +50,36 @@ class DayBot:
         """The session's universe."""
         return self.warehouse.read("universe", session).sort("symbol")
 
-    def daily(self, session: date) -> pl.DataFrame:
-        """Daily bars with trades of the session's universe, over the history that the settings ask for; `vwap` never null."""
-        window = calendar.trailing(session, self.settings.history_sessions)
-        return self._traded("day", window)
+    def daily(self, session: date, *, dividends: Dividends | None = None) -> pl.DataFrame:
+        """Daily bars with trades of the session's universe, over the history that the settings ask for; `vwap` never null.
+
+        Prices and volumes are on the share scale of the session after it, which the briefing is for: a split of that morning is in them.
+        With `dividends` the closes' returns are total returns.
+        """
+        return self._traded("day", session, self.settings.history_sessions, dividends)
 
     def minutes(self, session: date) -> pl.DataFrame:
-        """Minute bars with trades of the session's universe; `vwap` never null."""
-        return self._traded("minute", calendar.trailing(session, self.settings.minute_sessions))
+        """Minute bars with trades of the session's universe; `vwap` never null; on the share scale of the session after it."""
+        return self._traded("minute", session, self.settings.minute_sessions)
 
     def bars(self, resolution: Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
         """The lake's bars of these sessions, as sent, for the universe (and from the feed) of the last one."""
         known = self.universe(window[-1]) if universe is None else universe
         return publish.bars(self.settings, resolution, window[0], window[-1], symbols=known["symbol"].to_list(), feed=known["feed"][0])
 
-    def _traded(self, resolution: Resolution, window: Sequence[date]) -> pl.DataFrame:
+    def actions(self, session: date, universe: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Splits and dividends of the session's universe, as known now, with ex-dates as far as the session after it."""
+        known, following = self.universe(session) if universe is None else universe, calendar.next_session(session)
+        found = self.register.known(known["feed"][0], known["symbol"].to_list(), through=following)
+        return found.filter(pl.col("ex_date") <= following)
+
+    def _traded(self, resolution: Resolution, session: date, sessions: int, dividends: Dividends | None = None) -> pl.DataFrame:
+        universe = self.universe(session)
+        raw = self.bars(resolution, calendar.trailing(session, sessions), universe).filter(pl.col("volume") > 0)
         # Where a vendor gives no vwap the typical price stands in, here only: the lake keeps what was sent.
         typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
-        return self.bars(resolution, window).filter(pl.col("volume") > 0).with_columns(pl.coalesce("vwap", typical).alias("vwap"))
+        whole = raw.with_columns(pl.coalesce("vwap", typical).alias("vwap"))
+        return adjusted(whole, self.actions(session, universe), calendar.next_session(session), dividends=dividends)
 
 
 @dg.definitions

@@ -1,22 +1,25 @@
 """How the market is and what moves together."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 import numpy as np
 import polars as pl
 
+from pipelines.core.market import indicators
+from pipelines.core.market.adjustment import Dividends
 from pipelines.core.risk import correlation as correlations
 from pipelines.core.risk import exposure, regimes
-from pipelines.core.risk.correlation import Matrix, Returns
-from pipelines.core.risk.regimes import Regime, RegimeName
+from pipelines.core.risk.clusters import clusters
+from pipelines.core.risk.correlation import Correlation, Matrix, Returns
+from pipelines.core.risk.regimes import RegimeName
 from pipelines.core.trading.orders import Side
 from pipelines.defs.asset import asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
-from pipelines.defs.shown import picture, result
+from pipelines.defs.shown import picture, result, table
 from pipelines.vendors import calendar
 
 if TYPE_CHECKING:
@@ -29,76 +32,118 @@ WIDEST = 200
 """Symbols in the correlation table: those that trade the most dollars."""
 
 
+REGIME = {
+    "name": pl.String,
+    **dict.fromkeys(("volatility", "percentile", "atr", "atr_percentile", "score"), pl.Float64),
+    "sessions": pl.Int64,
+    **dict.fromkeys((f"{part}_multiplier" for part in ("size", "stop", "target", "position", "heat")), pl.Float64),
+    "entries": pl.Boolean,
+}
+
+COLOURS = {RegimeName.CALM: "#b8d8c0", RegimeName.NORMAL: "#eeeeee", RegimeName.ELEVATED: "#f6d9a8", RegimeName.STRESSED: "#eda4a0"}
+
+
 class Benchmark(NamedTuple):
-    """Daily log returns (NaN where unknown) and the regime they say."""
+    """Daily log returns, NaN where unknown."""
 
     name: str
     returns: Matrix
-    regime: Regime
 
 
-@asset("risk", {"duckdb"}, ["daily_bars"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions"])
 def regime(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
-    """The volatility regime after the data session, and what it does to sizes and stops."""
+    """The volatility regime after the data session, and what it does to sizes, stops, targets and limits.
+
+    The whole series behind it, from which its hysteresis follows, is the table `regime_history`: for this session (`session`) each day's
+    measures and regime (`day`). Nothing that was stored before is read, so a backfill in any order gives the same.
+    """
     session = data_session(context)
+    bars = daybot.daily(session)
     benchmark = _benchmark(daybot, _returns(daybot, session))
-    fields = benchmark.regime.model_dump(mode="json")
-    schema = {"name": pl.String, "volatility": pl.Float64, "percentile": pl.Float64, "sessions": pl.Int64, "size_multiplier": pl.Float64}
-    row = pl.DataFrame([fields], schema={**schema, "stop_multiplier": pl.Float64})
+    known = np.isfinite(benchmark.returns)
+    days = pl.DataFrame({"day": calendar.trailing(session, daybot.settings.history_sessions)[1:]}).filter(pl.Series(known))
+    ranges = days.join(regimes.market_atr(indicators.days(bars).frame), left_on="day", right_on="session", how="left", maintain_order="left")["atr"]
+    atr = ranges.fill_null(float("nan")).to_numpy()
+    found = regimes.classify(benchmark.returns[known], atr)
+    history = pl.concat([days, regimes.history(benchmark.returns[known], atr)], how="horizontal")
+    row = pl.DataFrame([found.model_dump(mode="json")], schema=REGIME)
     rows = row.select(pl.lit(session).alias("session"), pl.all(), pl.lit(benchmark.name).alias("benchmark"))
-    daybot.warehouse.replace({"regime": rows}, [session])
-    history = regimes.realised_volatility(benchmark.returns[np.isfinite(benchmark.returns)])
+    daybot.warehouse.replace({"regime": rows, "regime_history": history.select(pl.lit(session).alias("session"), pl.all())}, [session])
+    effects = pl.DataFrame([{"regime": name.value, **effect._asdict()} for name, effect in regimes.EFFECTS.items()])
+    return result(
+        rows,
+        regime=found.name.value,
+        benchmark=benchmark.name,
+        changes=history.filter(pl.col("name") != pl.col("name").shift(1)).height,
+        regime_history=picture(lambda axes: _draw_regimes(axes, history, benchmark.name)),
+        effects=table(effects),
+    )
 
-    def draw(axes: "Axes") -> None:
-        axes.plot(history * 100)
-        axes.set_title(f"{benchmark.name}: 20-session volatility, % a year, to {session}")
 
-    return result(rows, regime=benchmark.regime.name.value, benchmark=benchmark.name, volatility_history=picture(draw))
-
-
-@asset("risk", {"duckdb"}, ["daily_bars", "features"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions", "features"])
 def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
-    """Shrunk correlation of daily log returns over 60 sessions: the whole matrix, for the symbols that trade the most dollars."""
+    """Correlation of daily log returns, the whole matrix, for the symbols that trade the most dollars.
+
+    `rho` is shrunk (Ledoit and Wolf) over 60 sessions: what the gate uses. `fading` is RiskMetrics' over a year, decay 0.97: where the
+    two part, things have changed. The groups of names that move together by `rho` are the table `clusters`.
+    """
     session = data_session(context)
     busiest = (
         daybot.warehouse.read("features", session).drop_nulls("dollar_volume").sort("dollar_volume", "symbol", descending=True).head(WIDEST)["symbol"]
     )
     returns = _returns(daybot, session)
     chosen = [i for i, symbol in enumerate(returns.symbols) if symbol in set(busiest)]
-    found = correlations.shrunk(Returns(tuple(returns.symbols[i] for i in chosen), returns.values[:, chosen]))
-    rows = correlations.long(found).select(pl.lit(session).alias("session"), pl.all())
-    daybot.warehouse.replace({"correlation": rows}, [session])
-
-    def draw(axes: "Axes") -> None:
-        axes.imshow(found.matrix, vmin=-1, vmax=1, cmap="RdBu_r")
-        axes.set_title(f"{len(found.symbols)} symbols to {session}")
-
+    returns = Returns(tuple(returns.symbols[i] for i in chosen), returns.values[:, chosen])
+    found, fading = correlations.shrunk(returns), correlations.weighted(returns)
+    groups = clusters(found)
+    rows = correlations.long(found).select(pl.lit(session).alias("session"), pl.all(), pl.Series("fading", fading.matrix.ravel()))
+    daybot.warehouse.replace({"correlation": rows, "clusters": groups.select(pl.lit(session).alias("session"), pl.all())}, [session])
     pairs = rows.filter(pl.col("a") < pl.col("b")).sort("rho", descending=True)
-    heat = picture(draw, 4.0, 4.0) if found.symbols else None
-    mean = float(pairs["rho"].to_numpy().mean()) if pairs.height else None
-    return result(rows, symbols=len(found.symbols), shrinkage=found.shrinkage, mean_rho=mean, matrix=heat)
+    together = groups.filter(pl.col("members") > 1).sort("cluster", "symbol").group_by("cluster", "members", maintain_order=True)
+    return result(
+        rows,
+        symbols=len(found.symbols),
+        shrinkage=found.shrinkage,
+        mean_rho=_mean(pairs["rho"]),
+        mean_fading=_mean(pairs["fading"]),
+        clusters=table(together.agg(pl.col("symbol"), pl.col("mean_rho").mean())),
+        matrix=picture(lambda axes: _draw_matrix(axes, found, groups, session), 4.0, 4.0) if found.symbols else None,
+    )
 
 
-@asset("risk", {"duckdb"}, ["daily_bars"])
+@asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions"])
 def betas(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
-    """Beta of each symbol to the benchmark over 252 sessions, raw and with Blume's adjustment."""
+    """Beta of each symbol to the benchmark over 252 sessions: as measured with its error, and shrunk by Vasicek's and by Blume's rule.
+
+    `beta` is the one to use: Vasicek's, or Blume's where fewer than 20 symbols have one.
+    """
     session = data_session(context)
     returns = _returns(daybot, session)
     benchmark = _benchmark(daybot, returns)
     rows = exposure.betas(returns, benchmark.returns).select(pl.lit(session).alias("session"), pl.all())
     daybot.warehouse.replace({"betas": rows}, [session])
-    return result(rows.sort("beta", descending=True), benchmark=benchmark.name)
+
+    def draw(axes: "Axes") -> None:
+        axes.hist([rows["raw"].to_numpy(), rows["beta"].to_numpy()], bins=24, label=["measured", "shrunk"])
+        axes.set_title(f"Betas to {benchmark.name}, {rows.height} symbols to {session}")
+        axes.legend()
+
+    return result(rows.sort("beta", descending=True), benchmark=benchmark.name, distribution=picture(draw) if rows.height else None)
 
 
-@asset("risk", {"duckdb"}, ["universe", "watchlist", "journal", "features"])
+@asset("risk", {"duckdb"}, ["universe", "watchlist", "journal", "features", "betas"])
 def sector_exposure(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
-    """Sector weights of the watchlist (every name alike) and of what was held at the end of the data session (fractions of equity)."""
+    """Sector weights of the watchlist (every name alike) and of what was held at the end of the data session (fractions of equity).
+
+    `weight` is gross (long and short added up, as the sector limit counts), `net` long less short, `beta` net of each weight times its beta.
+    """
     session = data_session(context)
     sectors = dict(daybot.universe(session).select("symbol", "sector").iter_rows())
+    slopes = dict(daybot.warehouse.read("betas", session).select("symbol", "beta").iter_rows())
     names = daybot.warehouse.read("watchlist", session)["symbol"].to_list()
     books: dict[str, Mapping[str, float]] = {"watchlist": {symbol: 1 / len(names) for symbol in names}, "positions": _held(daybot, session)}
     pieces = [
-        exposure.by_sector(weights, sectors).select(pl.lit(session).alias("session"), pl.lit(book).alias("book"), pl.all())
+        exposure.by_sector(weights, sectors, slopes).select(pl.lit(session).alias("session"), pl.lit(book).alias("book"), pl.all())
         for book, weights in books.items()
     ]
     rows = pl.concat(pieces)
@@ -107,20 +152,21 @@ def sector_exposure(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[
 
 
 def _returns(daybot: DayBot, session: date) -> Returns:
-    return correlations.aligned(daybot.daily(session), calendar.trailing(session, daybot.settings.history_sessions))
+    """Total returns: a dividend is no loss."""
+    bars = daybot.daily(session, dividends=Dividends.REINVESTED)
+    return correlations.aligned(bars, calendar.trailing(session, daybot.settings.history_sessions))
 
 
 def _benchmark(daybot: DayBot, returns: Returns) -> Benchmark:
     """The benchmark that the settings name, or the mean of all symbols on each session where it has too little history to have a regime."""
     own = returns.of(daybot.settings.benchmark)
-    said = regimes.classify(own[np.isfinite(own)])
-    if said.name is not RegimeName.UNKNOWN:
-        return Benchmark(daybot.settings.benchmark, own, said)
+    if regimes.classify(own[np.isfinite(own)]).name is not RegimeName.UNKNOWN:
+        return Benchmark(daybot.settings.benchmark, own)
     known = np.isfinite(returns.values)
     counts = known.sum(axis=1)
     sums = np.where(known, returns.values, 0.0).sum(axis=1)
     mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    return Benchmark(EQUAL_WEIGHT, mean, regimes.classify(mean[np.isfinite(mean)]))
+    return Benchmark(EQUAL_WEIGHT, mean)
 
 
 def _held(daybot: DayBot, session: date) -> dict[str, float]:
@@ -133,3 +179,25 @@ def _held(daybot: DayBot, session: date) -> dict[str, float]:
     shares = pl.when(pl.col("side") == Side.BUY.value).then(pl.col("quantity")).otherwise(-pl.col("quantity"))
     held = fills.group_by("symbol").agg(shares.sum().alias("shares"), pl.col("price").last()).filter(pl.col("shares") != 0).sort("symbol")
     return {symbol: count * closes.get(symbol, price) / equity[-1] for symbol, count, price in held.iter_rows()} if equity else {}
+
+
+def _mean(values: pl.Series) -> float | None:
+    return float(values.to_numpy().mean()) if len(values) else None
+
+
+def _draw_regimes(axes: "Axes", history: pl.DataFrame, benchmark: str) -> None:
+    """The score in front of the regime of each day."""
+    axes.plot(history["day"].to_numpy(), history["score"].to_numpy() * 100, color="#333333", linewidth=1)
+    for days in history.with_columns(pl.col("name").rle_id().alias("spell")).partition_by("spell", maintain_order=True):
+        colour = COLOURS.get(RegimeName(days["name"][0]), "white")
+        axes.axvspan(days["day"][0], days["day"][-1] + timedelta(days=1), color=colour, linewidth=0)
+    axes.set_ylim(0, 100)
+    axes.set_title(f"Volatility of {benchmark} and of the market, percentile of a year: calm, normal, elevated, stressed")
+    axes.tick_params(axis="x", labelrotation=20)
+
+
+def _draw_matrix(axes: "Axes", found: Correlation, groups: pl.DataFrame, session: date) -> None:
+    """The matrix with names of one cluster side by side."""
+    order = np.argsort(groups["place"].to_numpy())
+    axes.imshow(found.matrix[np.ix_(order, order)], vmin=-1, vmax=1, cmap="RdBu_r")
+    axes.set_title(f"{len(found.symbols)} symbols in {groups['cluster'].n_unique()} clusters, to {session}")

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import polars as pl
 
+from pipelines.core.errors import MissingData
 from pipelines.lake.layout import STAMP, steady
 from pipelines.lake.storage import SUFFIX, storage
 from pipelines.settings import Settings
@@ -98,17 +99,22 @@ class Register:
         news = [(symbol, first, last, moment) for symbol in changed]
         self._write(feed, look, rows, {symbol: Span(first, last, moment) for symbol in symbols}, news, moment)
 
-    def known(self, feed: str, symbols: Sequence[str] | None = None, asof: datetime | None = None) -> pl.DataFrame:
-        """The actions as `ACTIONS` with `learned_at`, by symbol and ex-date; with `asof` those that were known at that moment."""
-        held = _held(self._look(feed), asof)
-        return held if symbols is None else held.filter(pl.col("symbol").is_in(list(symbols)))
+    def known(self, feed: str, symbols: Sequence[str] | None = None, *, asof: datetime | None = None, through: date | None = None) -> pl.DataFrame:
+        """The actions as `ACTIONS` with `learned_at`, by symbol and ex-date; with `asof` those that were known at that moment.
 
-    def through(self, feed: str, symbols: Iterable[str]) -> date | None:
-        """The last ex-date that was asked for of every one of these symbols; None if one of them never was."""
-        covered = _covered(self._look(feed).notes)
-        lasts = [covered[symbol].last if symbol in covered else None for symbol in symbols]
-        known = [last for last in lasts if last is not None]
-        return min(known) if known and len(known) == len(lasts) else None
+        With `through` it is `MissingData` unless the vendor was asked about each of the symbols as far as that ex-date: no row means no action.
+        """
+        look = self._look(feed)
+        if through is not None:
+            covered = _covered(look.notes)
+            lacking = [symbol for symbol in symbols or covered if symbol not in covered or covered[symbol].last < through]
+            if lacking:
+                raise MissingData(
+                    f"expected the corporate actions of {feed} as far as {through}, found {len(lacking)} symbols not asked about ({lacking[:5]}); "
+                    "materialise corporate_actions first"
+                )
+        held = _held(look, asof)
+        return held if symbols is None else held.filter(pl.col("symbol").is_in(list(symbols)))
 
     def _look(self, feed: str) -> Look:
         """Everything on disk."""

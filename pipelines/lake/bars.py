@@ -57,13 +57,14 @@ class Lake:
         fresh = good.drop("session", strict=False)
         _belonging(fresh, feed, symbols)
         self._refuse(resolution, session, feed, bad.drop("session", strict=False), symbols, moment)
-        first, revised = _news(self._known(resolution, session, feed, symbols), fresh, bad)
+        known = self._known(resolution, session, feed, symbols)
+        first, revised = _news(known, fresh, bad)
         # The file that says that all is here comes last: killed before it, the same question is asked again.
         if revised.height:
             self._write(resolution, session, feed, "revised", revised, moment, {} if first.height else {moment.isoformat(): symbols})
         if first.height:
             self._write(resolution, session, feed, "first", first, moment, {moment.isoformat(): symbols})
-        elif revised.is_empty() and moment >= _final(session):
+        elif revised.is_empty() and (known is None or moment >= _final(session)):
             self._write(resolution, session, feed, "confirmed", first, moment, {moment.isoformat(): symbols})
         if len(files(self._storage, resolution, session, session, feed, ANSWERS)) > MANY:
             self.compact(resolution, session, feed)

@@ -50,6 +50,8 @@ SIMULATED = "X-DayBot-Simulated"
 class Alpaca:
     """Alpaca as a source. `feed` is Alpaca's own (iex, sip), or the origin's name when the exchange is simulated."""
 
+    dated = False
+
     def __init__(self, settings: Settings) -> None:
         key, secret = settings.keys
         self._settings = settings
@@ -88,8 +90,8 @@ class Alpaca:
         """What `assets` and `actions` could not read."""
         return self._refused.frame()
 
-    def assets(self) -> pl.DataFrame:
-        """Active US equities."""
+    def assets(self, day: date | None = None) -> pl.DataFrame:
+        """Active US equities; Alpaca keeps no past."""
         listed = self._ask(self._trading, "/assets", {"status": "active", "asset_class": "us_equity"})
         rows = [
             (asset["symbol"], asset.get("name") or asset["symbol"], asset.get("exchange") or "", asset["tradable"], asset["shortable"])
@@ -135,6 +137,10 @@ class Alpaca:
 
     def members(self, day: date) -> list[str] | None:
         """Alpaca knows no index."""
+        return None
+
+    def sectors(self, day: date) -> dict[str, str] | None:
+        """Nor sectors."""
         return None
 
     def _actions(self, kind: str, rows: Any) -> Iterator[tuple[object, ...]]:

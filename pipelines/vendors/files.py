@@ -6,6 +6,7 @@
     assets.csv|parquet      symbol; may have name, exchange, tradable, shortable
     actions.csv|parquet     symbol, kind (split or dividend), ex_date, and ratio (new shares for each old one) or cash (dollars a share)
     members.csv|parquet     symbol, first, last: the days of index membership, both included; an empty last is still a member
+    sectors.csv|parquet     symbol, sector, first, last: the days of a company's sector, likewise
 
 Only daily or minute is needed. Times are UTC and a bar's start, daily bars at midnight in New York. Text is read as 2026-11-20T14:30:00Z
 or 2026-11-20 14:30:00; a bare day in daily/ is midnight in New York. A row that cannot be read is set aside and the rest of its file stays.
@@ -38,6 +39,7 @@ class Files:
 
     feed = "files"
     origin = Origin.VENDOR
+    dated = False
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
@@ -54,7 +56,7 @@ class Files:
         """What `assets` and `actions` could not read."""
         return self._malformed
 
-    def assets(self) -> pl.DataFrame:
+    def assets(self, day: date | None = None) -> pl.DataFrame:
         """The file of assets where there is one; else every symbol of the bars, tradable, nameless and not shortable."""
         listed = self._table("assets", {"symbol": pl.String()}, {name: kind for name, kind in ASSETS.items() if name != "symbol"})
         if listed is None:
@@ -112,14 +114,24 @@ class Files:
 
     def members(self, day: date) -> list[str] | None:
         """The file of members; None without one. A row that cannot be read is an error: half an index is no index."""
+        found = self._spans("members", {"symbol": pl.String()}, day)
+        return None if found is None else sorted(set(found["symbol"]))
+
+    def sectors(self, day: date) -> dict[str, str] | None:
+        """The file of sectors; None without one. A company that changed its sector has the one of that day."""
+        found = self._spans("sectors", {"symbol": pl.String(), "sector": pl.String()}, day)
+        return None if found is None else dict(found.select("symbol", "sector").iter_rows())
+
+    def _spans(self, name: str, needed: Mapping[str, pl.DataType], day: date) -> pl.DataFrame | None:
+        """The rows of one file whose days have this one among them."""
         before = self._malformed.height
-        found = self._table("members", {"symbol": pl.String(), "first": pl.Date()}, {"last": pl.Date()})
+        found = self._table(name, {**needed, "first": pl.Date()}, {"last": pl.Date()})
         if found is None:
             return None
         if self._malformed.height > before:
-            raise DataError(f"expected symbol, first and last (days) in {self._folder}/members, found {self._malformed['raw'][before]}; correct it")
-        inside = (pl.col("first") <= day) & (pl.col("last").is_null() | (pl.col("last") >= day))
-        return sorted(set(found.filter(inside)["symbol"]))
+            columns = ", ".join(needed)
+            raise DataError(f"expected {columns}, first and last (days) in {self._folder}/{name}, found {self._malformed['raw'][before]}; correct it")
+        return found.filter((pl.col("first") <= day) & (pl.col("last").is_null() | (pl.col("last") >= day)))
 
     def _bars(self, kind: str, symbols: Sequence[str], days: list[date], step: int, hours: tuple[time, time]) -> Iterator[Fetched]:
         needed = dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64())

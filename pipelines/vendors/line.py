@@ -17,8 +17,8 @@ from urllib3.exceptions import HTTPError, ProtocolError
 
 from pipelines.vendors.source import Traffic
 
-WINDOW = 60.0
-"""Seconds over which both vendors count requests."""
+WINDOW = 61.0
+"""Seconds over which both vendors count requests, and one more: some are longer under way than others."""
 
 LONGEST = 60.0
 """Seconds that are waited at most before one more try, whatever the vendor's headers ask for: its window is a minute."""
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
 
 
 class Pace:
-    """At most `per_minute` requests within any 60 seconds, and none before a moment that the vendor named.
+    """At most `per_minute` requests within any minute, and none before a moment that the vendor named.
 
     A log of the last requests and no bucket that fills up: a full bucket and its refill together pass the vendor's limit in its first minute.
     """
@@ -55,19 +55,17 @@ class Pace:
         self._lock = Lock()
 
     def take(self) -> float:
-        """Return when one more request may be sent: how many seconds that took."""
+        """Return when one more request may be sent: how many seconds that took. Who waits keeps all others of the account waiting."""
         with self._lock:
             now = time.monotonic()
             free = self._sent[0] + self._window if len(self._sent) == self._sent.maxlen else now
-            at = max(now, free, self._not_before)
-            self._sent.append(at)
-        time.sleep(at - now)
-        return at - now
+            time.sleep(max(free, self._not_before, now) - now)
+            self._sent.append(time.monotonic())
+            return self._sent[-1] - now
 
     def hold(self, seconds: float) -> None:
         """Send nothing for so long."""
-        with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + min(max(seconds, 0.0), LONGEST))
+        self._not_before = max(self._not_before, time.monotonic() + min(max(seconds, 0.0), LONGEST))
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """`Retry-After` (seconds or a date), and `X-RateLimit-Reset` (unix seconds) once `X-RateLimit-Remaining` is used up."""

@@ -49,11 +49,13 @@ class Industry(NamedTuple):
 class Polygon:
     """Polygon as a source: the whole market's tape. Its minutes cost a request for each symbol, a day of all symbols costs one."""
 
+    dated = True
+
     def __init__(self, settings: Settings) -> None:
         # `massive` first: polygon-api-client has not been released since 2025-10-30.
         package = "massive" if find_spec("massive") else "polygon"
         self._settings = settings
-        self._base = settings.polygon_base_url
+        self._base = settings.polygon_url
         self._line = Line(
             shared(f"{self._base} {settings.polygon_api_key.get_secret_value()}", settings.polygon_rate),
             retries=settings.vendor_retries,
@@ -88,9 +90,10 @@ class Polygon:
         """What `assets` and `actions` could not read."""
         return self._refused.frame()
 
-    def assets(self) -> pl.DataFrame:
-        """Active stocks. Polygon is no broker: everything active counts as tradable, nothing as shortable."""
-        listed = self._listed(wire.POLYGON_TICKERS, self._client.list_tickers, market="stocks", active=True, limit=LISTED)
+    def assets(self, day: date | None = None) -> pl.DataFrame:
+        """Stocks that were active on that day. Polygon is no broker: everything active counts as tradable, nothing as shortable."""
+        dated = {"date": day.isoformat()} if day else {}
+        listed = self._listed(wire.POLYGON_TICKERS, self._client.list_tickers, market="stocks", active=True, limit=LISTED, **dated)
         rows = [(row["ticker"], row.get("name") or row["ticker"], row.get("primary_exchange") or "", True, False) for row in listed]
         return pl.DataFrame(rows, schema=ASSETS, orient="row").unique("symbol", keep="first").sort("symbol")
 
@@ -147,6 +150,10 @@ class Polygon:
 
     def members(self, day: date) -> list[str] | None:
         """Polygon's stock plans know no index."""
+        return None
+
+    def sectors(self, day: date) -> dict[str, str] | None:
+        """Polygon knows industries (`industry`), as of now."""
         return None
 
     def industry(self, symbol: str) -> Industry:

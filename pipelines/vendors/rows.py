@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from pipelines.core.errors import BrokerError
+from pipelines.core.errors import Unreachable
 from pipelines.vendors.source import MALFORMED, RAW
 
 T = TypeVar("T")
 
 
-class Unreadable(BrokerError):
-    """A whole answer that is not what was agreed on: no JSON, or JSON of another shape. `raw` is its text."""
+class Unreadable(Unreachable):
+    """A whole answer that is not what was agreed on, no JSON, or JSON of another shape: as good as none. `raw` is its text."""
 
     def __init__(self, reason: str, raw: object) -> None:
         self.reason = reason

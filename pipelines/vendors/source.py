@@ -117,8 +117,13 @@ class Source(Protocol):
         """What `assets` and `actions` could not read so far, as `MALFORMED`."""
         ...
 
-    def assets(self) -> pl.DataFrame:
-        """Everything the broker lists now, as `ASSETS`, each symbol once."""
+    @property
+    def dated(self) -> bool:
+        """Whether `assets` can say what was listed on a day of the past."""
+        ...
+
+    def assets(self, day: date | None = None) -> pl.DataFrame:
+        """Everything that was listed on that day, or is now where the source is not `dated`, as `ASSETS`, each symbol once."""
         ...
 
     def daily(self, symbols: Sequence[str], first: date, last: date) -> Iterator[Fetched]:
@@ -139,6 +144,10 @@ class Source(Protocol):
 
     def members(self, day: date) -> list[str] | None:
         """Symbols that belonged to the index on that day, sorted; None where the source keeps no membership."""
+        ...
+
+    def sectors(self, day: date) -> dict[str, str] | None:
+        """The sector of each symbol as it was on that day; None where the source keeps none."""
         ...
 
 

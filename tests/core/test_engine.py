@@ -8,7 +8,7 @@ from market import briefing_of
 from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
-from pipelines.core.risk.gate import Code
+from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.commands import Flatten, Resume

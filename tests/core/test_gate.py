@@ -12,7 +12,8 @@ from market import SECTORS, briefing_of, symbol_brief
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND
-from pipelines.core.risk.gate import Approved, Ask, Book, Code, Denied, Exposure, Facts, Proposal, Reduced, admit
+from pipelines.core.risk.checks import Ask, Book, Code, Exposure, Facts, Proposal
+from pipelines.core.risk.gate import Approved, Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits, source_of
 
 Correlate = Callable[[str, str], float | None]
@@ -74,7 +75,7 @@ def test_every_control_has_a_test_of_its_no_here() -> None:
     assert {code for _, _, _, code in DENIED} | {code for _, _, code in ROOMY} | BY_BRIEF == set(Code) - {Code.QUANTITY}
 
 
-BY_BRIEF = {Code.HISTORY, Code.TRADABLE, Code.SHORTABLE, Code.SESSION, Code.CORRELATION, Code.PARTICIPATION, Code.BETA}
+BY_BRIEF = {Code.REGIME, Code.HISTORY, Code.TRADABLE, Code.SHORTABLE, Code.SESSION, Code.CORRELATION, Code.PARTICIPATION, Code.BETA}
 """Tested one by one below."""
 
 DENIED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Code]] = [
@@ -113,6 +114,28 @@ def test_it_refuses(wish: dict[str, Any], state: dict[str, Any], limits: dict[st
     assert (found.by.code, found.by.passed) == (code, False)
     assert found.by.detail
     assert found.by.origin
+
+
+def under(briefing: Briefing, **changes: object) -> Briefing:
+    return briefing.model_copy(update={"regime": briefing.regime.model_copy(update=changes)})
+
+
+def test_the_regime_may_forbid_entries_and_tightens_two_limits(briefing: Briefing) -> None:
+    found = verdict(under(briefing, entries=False))
+    assert isinstance(found, Denied)
+    assert found.by.code is Code.REGIME
+    found = verdict(under(briefing, position_multiplier=0.75, heat_multiplier=0.5))
+    assert isinstance(found, Reduced)
+    assert (found.quantity, found.by.code, found.by.limit) == (15, Code.POSITION_SIZE, 0.015)
+    assert found.by.origin == "MAX_POSITION_SIZE X 0.75 BY REGIME"
+    assert {check.code: check.limit for check in found.checks}[Code.HEAT] == 0.005
+
+
+def test_names_of_one_cluster_are_one_bet(briefing: Briefing) -> None:
+    symbols = {s: symbol_brief(s, cluster=3) for s in ("AAPL", "JPM", "XOM", "BAC")}
+    found = verdict(briefing.model_copy(update={"symbols": symbols}), state={"exposures": held("JPM", "XOM", "BAC", value=2_500)})
+    assert isinstance(found, Denied)
+    assert found.by.code is Code.CORRELATION
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.regimes import classify
 from pipelines.core.risk.sizing import distances, diversification, risked
 
-CALM = classify(np.full(300, 0.01)).model_copy(update={"size_multiplier": 1.0, "stop_multiplier": 1.0})
+CALM = classify(np.full(300, 0.01)).model_copy(update={"size_multiplier": 1.0, "stop_multiplier": 1.0, "target_multiplier": 1.0})
 
 
 def test_stop_and_target_are_atrs_away_and_stretched_by_the_regime() -> None:
-    found = distances(50.0, 2.0, CALM.model_copy(update={"stop_multiplier": 1.5}), Limits())
-    assert (found.stop, found.target) == (4.5, 9.0)
-    assert "1.5 and 3 ATR of 2.00" in found.basis
+    found = distances(50.0, 2.0, CALM.model_copy(update={"stop_multiplier": 1.5, "target_multiplier": 2.0}), Limits())
+    assert (found.stop, found.target) == (4.5, 12.0)
+    assert "2.25 and 6 ATR of 2.00" in found.basis
 
 
 def test_without_atr_the_default_percentages_stand_in_and_say_so() -> None:

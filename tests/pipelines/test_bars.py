@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ def night(exchange: Exchange, tools: Callable[..., DayBot]) -> Callable[..., Day
     """Tools that ask the exchange; the same home each time, as after a restart."""
 
     def make(**changes: Any) -> DayBot:
-        plain = {"daybot_mode": "sim", "alpaca_feed": "sip", "alpaca_base_url": exchange.url, "polygon_base_url": exchange.url}
+        plain = {"daybot_mode": "sim", "alpaca_feed": "sip", "alpaca_base_url": exchange.url}
         keys = {"alpaca_api_key": "SIM", "alpaca_secret_key": "SIM", "vendor_retries": 1, "vendor_backoff": 0.01, "polygon_rate": 1000}
         return tools(**{**plain, **keys, "universe": ",".join(SYMBOLS), "history_sessions": 60, **changes})
 
@@ -135,3 +136,11 @@ def test_an_unknown_sector_is_asked_of_polygon_once(night: Callable[..., DayBot]
     assert run(night(), "universe"), "and it is remembered without a key"
     assert sector() == "Real Estate"
     assert night().warehouse.read("industries").select("symbol", "sic").rows() == [("SPY", "6798")]
+
+
+def test_the_index_is_that_of_the_day_where_own_files_say_so(folder: Path, tools: Callable[..., DayBot]) -> None:
+    lines = ["symbol,first,last", "AAPL,2000-01-03,", "BAC,2000-01-03,2024-06-17", "XOM,2024-06-18,", "GONE,2000-01-03,"]
+    (folder / "members.csv").write_text("\n".join(lines))
+    daybot = tools(bars_folder=str(folder), universe="sp500")
+    assert run(daybot, "universe")
+    assert daybot.universe(SESSION)["symbol"].to_list() == ["AAPL", "XOM"], "BAC left the day before, GONE has no bars"

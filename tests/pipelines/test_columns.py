@@ -63,4 +63,6 @@ def rows(daybot: DayBot, name: str) -> pl.DataFrame:
         resolution = "day" if name == "daily_bars" else "minute"
         days = snapshot.table("trading_calendar")["session"]
         return publish.bars(daybot.settings, resolution, days.min(), days.max())  # type: ignore[arg-type]
+    if name == "second_bars":
+        return pl.DataFrame(schema=dict.fromkeys(COLUMNS[name], pl.Float64))  # there is no second source here
     return snapshot.table({"briefing": "watchlist", "journal": "decisions"}.get(name, name))

@@ -9,7 +9,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from pipelines import publish
-from pipelines.core.errors import DataError, SettingsError
+from pipelines.core.errors import DataError, MissingData, SettingsError
 from pipelines.core.market.session import NEW_YORK
 from pipelines.defs.resources import DayBot
 from pipelines.lake.bars import Lake
@@ -63,9 +63,13 @@ def test_lake_asks_once_for_each_run_of_sessions_with_the_same_gap(tools: Callab
 
 
 def test_lake_remembers_that_a_session_had_nothing(tools: Callable[..., DayBot]) -> None:
-    lake = tools().lake
-    lake.put("day", DAY, "iex", bars(DAY), NONE, ["A"])
-    assert lake.missing("day", [DAY], "iex", ["A"]) == []
+    daybot = tools()
+    daybot.lake.put("day", DAY, "iex", bars(DAY), NONE, ["A"])
+    assert daybot.lake.missing("day", [DAY], "iex", ["A"]) == []
+    nothing = publish.bars(daybot.settings, "day", DAY, DAY)
+    assert (nothing.height, nothing.drop("learned_at", "session").schema) == (0, BARS)
+    with pytest.raises(MissingData, match="make demo"):
+        publish.bars(daybot.settings, "day", OTHER, OTHER)
 
 
 def test_an_answer_from_before_the_bars_were_final_is_asked_for_again_and_once(tools: Callable[..., DayBot]) -> None:

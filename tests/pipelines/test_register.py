@@ -5,7 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from pipelines.core.errors import MissingData
 from pipelines.defs.resources import DayBot
 from pipelines.lake.actions import MANY, Register
 from pipelines.settings import Settings
@@ -54,9 +56,11 @@ def test_coverage_is_that_of_the_symbol_asked_least(tools: Callable[..., DayBot]
     at(settings, EVENING).put("iex", said(), ["A", "B"], FIRST, date(2024, 2, 1))
     register = at(settings, EVENING + timedelta(1))
     register.put("iex", said(), ["A"], date(2024, 2, 2), LAST)
-    assert register.through("iex", ["A"]) == LAST
-    assert register.through("iex", ["A", "B"]) == date(2024, 2, 1)
-    assert register.through("iex", ["A", "C"]) is None
+    assert known(register, symbols=["A"], through=LAST) == []
+    with pytest.raises(MissingData, match="materialise corporate_actions"):
+        register.known("iex", ["A", "B"], through=LAST)
+    with pytest.raises(MissingData, match="'C'"):
+        register.known("iex", ["A", "C"], through=FIRST)
 
 
 def test_a_changed_answer_stands_and_the_old_one_is_still_there_as_of_then(tools: Callable[..., DayBot]) -> None:

@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from live.sim.embedded import Exchange
+from live.sim.polygon.terms import Terms
 from live.sim.worlds.generated import GeneratedWorld
 from pipelines.core.briefing import Origin
+from pipelines.core.errors import Unreachable
 from pipelines.defs.resources import DayBot
 from pipelines.vendors import calendar
 from pipelines.vendors.alpaca import Alpaca
@@ -225,3 +227,66 @@ def test_an_industry_is_the_four_digits_of_the_sec_or_nothing(make: Callable[[st
     assert source.industry("AAPL") == Industry("3571", "ELECTRONIC COMPUTERS")
     assert source.industry("SPY") == Industry("", "")
     assert source.industry("ZZZZ") == Industry("", "")
+
+
+def test_an_answer_that_breaks_off_in_the_middle_is_no_answer(make: Callable[[str], Alpaca | Polygon], exchange: Exchange) -> None:
+    source, window = make("alpaca"), calendar.trailing(LAST, 300)
+    symbols = source.assets()["symbol"].to_list()
+    exchange.inject(kind="rest.status", status=200, body="html", path="/v2/stocks/bars", skip=1, times=0)
+    found = whole(source.daily(symbols, window[0], window[-1]))
+    assert (found.rows.height, found.symbols) == (0, ()), "of the second page nothing is known, not even whose it is"
+    assert found.malformed["reason"].to_list() == ["expected JSON, found another text"]
+
+
+def test_a_bad_row_of_the_whole_market_is_the_symbol_s_it_names(make: Callable[[str], Alpaca | Polygon], exchange: Exchange) -> None:
+    source = make("polygon")
+    rows = [bar("polygon", T="AAPL"), bar("polygon", T="MSFT", c=None), bar("polygon", T=None), bar("polygon", T="NOBODY", c=None), "row"]
+    exchange.inject(kind="rest.set", path="/v2/aggs/grouped/*", field="results", to=rows, times=0)
+    found = whole(source.daily(["AAPL", "MSFT"], LAST, LAST))
+    assert found.rows["symbol"].to_list() == ["AAPL"]
+    assert found.rows["timestamp"].to_list() == [datetime(2026, 11, 19, 5, 0, tzinfo=UTC)], "stamped in the afternoon, kept at midnight in New York"
+    assert sorted(found.malformed["symbol"]) == ["", "", "MSFT"], "and rows of others are nobody's business"
+    assert found.malformed.filter(pl.col("symbol") == "MSFT")["timestamp"].to_list() == [datetime(2026, 11, 19, 5, 0, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_trades_that_cannot_be_read_are_set_aside_or_not_answered_for(make: Callable[[str], Alpaca | Polygon], exchange: Exchange, name: str) -> None:
+    path, field = ("/v2/stocks/trades", "trades.AAPL") if name == "alpaca" else ("/v3/trades/AAPL", "results")
+    good = {"t": "2026-11-20T14:31:00.123456789Z", "p": 10.5, "s": 100, "sip_timestamp": 1795185060123456789, "price": 10.5, "size": 100}
+    wrong = {**good, "p": "10.5", "price": "10.5"}
+    fault = exchange.inject(kind="rest.set", path=path, field=field, to=[good, wrong, {**good, "u": "canceled"}], times=0)
+    found = whole(make(name).trades(["AAPL"], TODAY), TRADES)
+    assert found.rows["timestamp"].dt.timestamp("ns")[0] == 1795185060123456789
+    assert (found.rows.height, found.malformed.height) == ((1, 2) if name == "alpaca" else (2, 1))
+    assert found.symbols == ("AAPL",)
+    exchange.relent(fault["id"])
+    exchange.inject(kind="rest.set", path=path, field=field, to=7, times=0)
+    found = whole(make(name).trades(["AAPL"], TODAY), TRADES)
+    assert (found.symbols, found.malformed["symbol"].to_list()) == ((), ["AAPL"])
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "field"),
+    [
+        ("alpaca", "/v1/corporate-actions", "corporate_actions.forward_splits"),
+        ("alpaca", "/v1/corporate-actions", "corporate_actions"),
+        ("polygon", "/v3/reference/splits", "results"),
+    ],
+)
+def test_splits_that_cannot_be_read_are_an_error_for_half_of_them_would_fake_returns(
+    make: Callable[[str], Alpaca | Polygon], exchange: Exchange, name: str, path: str, field: str
+) -> None:
+    exchange.inject(kind="rest.set", path=path, field=field, to="unavailable", times=0)
+    with pytest.raises(Unreachable, match="expected"):
+        make(name).actions(["AAPL", "MSFT"], date(2025, 11, 20), TODAY)
+
+
+def test_a_vendor_that_refuses_for_its_limit_is_asked_again_and_loses_nothing(tools: Callable[..., DayBot]) -> None:
+    """The exchange counts a venue minute, here half a second; what is refused all the same is asked again."""
+    with Exchange(speed=120, stepped=False, day=TODAY, polygon=Terms(rate_limit=3)) as exchange:
+        keys = {"polygon_api_key": "LIMITED", "vendor_retries": 5, "vendor_backoff": 0.1, "polygon_rate": 1000}
+        settings = tools(daybot_mode="sim", alpaca_base_url=exchange.url, polygon_base_url=exchange.url, **keys).settings
+        source = Polygon(settings)
+        found = whole(source.minutes([f"S{i}" for i in range(8)], LAST, LAST))
+        assert len(found.symbols) == 8
+        assert source.traffic.retries > 0

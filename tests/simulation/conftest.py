@@ -142,7 +142,9 @@ def listening() -> Iterator[Callable[..., Heard]]:
     """Run alpaca-py's streams in threads, and return once the exchange knows what they want."""
     running: list[tuple[Any, threading.Thread]] = []
 
-    def start(exchange: Exchange, subscribe: Callable[[StockDataStream, Any], None] | None = None, *, updates: bool = False) -> Heard:
+    def start(
+        exchange: Exchange, subscribe: Callable[[StockDataStream, Any], None] | None = None, *, updates: bool = False, feed: str | None = None
+    ) -> Heard:
         heard = Heard()
         wanted = {"market": 0, "trading": 0}
 
@@ -154,7 +156,7 @@ def listening() -> Iterator[Callable[..., Heard]]:
 
         streams: list[Any] = []
         if subscribe is not None:
-            streams.append(StockDataStream("SIM", "SIM", url_override=exchange.stream))
+            streams.append(StockDataStream("SIM", "SIM", url_override=exchange.stream if feed is None else exchange.stream.replace("sip", feed)))
             subscribe(streams[-1], hear)
             wanted["market"] = 1
         if updates:

@@ -8,14 +8,13 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from live.sim.faults.answers import ANSWERS
-from live.sim.faults.coverage import ELSEWHERE, rows
 from live.sim.faults.fault import FaultError
-from live.sim.faults.frames import EFFECTS
-from live.sim.faults.kinds import KINDS
+from live.sim.faults.kinds import ELSEWHERE, KINDS, rows
 from live.sim.faults.points import Point
-from live.sim.faults.refusals import REFUSALS
+from live.sim.faults.rest.answers import ANSWERS
+from live.sim.faults.rest.refusals import REFUSALS
 from live.sim.faults.scenario import load
+from live.sim.faults.streams.frames import EFFECTS
 from live.sim.serve import exchange as command
 
 STORM = """
@@ -100,6 +99,24 @@ def test_faults_are_added_counted_logged_and_removed(client, world):
     assert trader.raw.delete("/sim/faults").json() == {"removed": 1}
     assert trader.raw.get("/sim/faults").json() == []
     assert len(trader.raw.get("/sim/faults/log").json()) == 2
+
+
+def test_faults_are_aimed_by_the_state_of_an_order(client, world, listening):
+    trader = client(world)
+    heard = listening(trader.exchange, updates=True)
+    trader.exchange.step_to(9, 31)
+    resting = trader.send("BBB", "buy", 5, type="limit", limit_price=40, client_order_id="rests")
+    trader.exchange.inject(kind="stream.set", stream="trading", state="filled", field="data.event", to="odd", times=0)
+    done = trader.send("BBB", "buy", 5)
+    trader.exchange.step(60)
+    trader.exchange.inject(kind="rest.status", path="/v2/orders/*", state="filled", status=503)
+    assert [trader.raw.get(f"/v2/orders/{order['id']}").status_code for order in (resting, done, done)] == [200, 503, 200]
+    trader.exchange.inject(kind="match.cancel", state="new")
+    assert [trader.status(order["id"]) for order in (resting, done)] == ["canceled", "filled"]
+    told = [str(getattr(update.event, "value", update.event)) for update in heard.take(heard.updates, 6)]
+    assert sorted(told) == ["canceled", "new", "new", "odd", "pending_new", "pending_new"]
+    hit = {row["kind"]: row["hit"].get("state") for row in trader.exchange.books()["faults"]}
+    assert (hit["stream.set"], hit["rest.status"]) == ("filled", "filled")
 
 
 def test_a_body_that_is_no_fault_is_refused(client, world):

@@ -29,6 +29,15 @@ def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:
     assert "match.partial" in kinds.output
 
 
+def test_an_aim_is_text_even_when_it_looks_like_a_number() -> None:
+    with Exchange(stepped=True) as exchange:
+        fields = ("client_order_id=20261120", 'symbol=["A*", "MSFT"]', "field=limit_price", "to=NaN")
+        added = daybot("fault", "add", "stream.set", *fields, "--url", exchange.url)
+        (fault,) = httpx.get(f"{exchange.url}/sim/faults").json()
+    assert added.code == 0, added.output
+    assert (fault["client_order_id"], fault["symbol"], fault["to"]) == ("20261120", ["A*", "MSFT"], "NaN")
+
+
 def test_without_an_exchange_it_says_how_to_start_one() -> None:
     ran = daybot("fault", "list", "--url", "http://127.0.0.1:9")
     assert ran.code == 1

@@ -21,7 +21,9 @@ from live.sim.server import Exchange as Core
 from live.sim.server import Options
 
 KEYS = {"APCA-API-KEY-ID": "SIM", "APCA-API-SECRET-KEY": "SIM", "Authorization": "Bearer SIM"}
-STATUSES = {200, 204, 207, 400, 401, 403, 404, 405, 413, 422}
+SUCCESSES = {200, 204, 207}
+CODES = {400: {40010000}, 403: {40310000}, 404: {40410000}, 405: {40510000}, 413: {40010000}, 422: {40010001, 42210000}}
+DATA_REFUSALS, POLYGON_REFUSALS = {400, 403, 404, 405}, {400, 403, 404}
 PATHS = ("/stream", *STREAMS)
 
 scalars = st.one_of(
@@ -81,13 +83,22 @@ def paths(generated) -> list[str]:
 
 
 def judged(answer: httpx.Response) -> None:
-    assert answer.status_code in STATUSES, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}"
-    if answer.status_code == 204:
-        assert answer.content == b""
+    """A success, or a refusal whose code belongs to its status; the data host refuses without a code, and never with 422,
+    and Polygon in its own words."""
+    told = f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:200]}"
+    assert answer.headers["date"].startswith("Fri, 20 Nov 2026"), told
+    if answer.status_code in SUCCESSES:
+        assert answer.status_code != 204 or answer.content == b"", told
     elif answer.request.method == "HEAD":
-        return
-    elif answer.status_code >= 400:
-        assert {"message", "error"} & set(answer.json())
+        assert answer.status_code in CODES, told
+    elif host_of(answer.request.url.path) == "data":
+        assert answer.status_code in DATA_REFUSALS, told
+        assert answer.json()["message"], told
+    elif host_of(answer.request.url.path) == "polygon":
+        assert answer.status_code in POLYGON_REFUSALS, told
+        assert {"status", "request_id"} <= set(answer.json()), told
+    else:
+        assert answer.json()["code"] in CODES[answer.status_code], told
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))

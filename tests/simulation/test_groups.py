@@ -1,7 +1,14 @@
 """Orders that belong together, as a client sees them: replacements inside a group, lists without doubles, and what cannot rest beside what."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 
+from live.sim.clock import SECOND, local
+from live.sim.venue.venue import Venue
+
+DAY = date(2026, 11, 20)
 FLAT = [100.0] * 390
 BRACKET = {"order_class": "bracket", "take_profit": {"limit_price": 110}, "stop_loss": {"stop_price": 90}}
 
@@ -69,6 +76,30 @@ def test_a_successor_that_is_rejected_leaves_its_group_as_it_was(flat):
     assert flat.status(answer["id"]) == "rejected"
     (shown,) = nested(flat)
     assert [(leg["id"], leg["status"]) for leg in shown["legs"]] == [(profit["id"], "new"), (stop["id"], "held")]
+
+
+def test_exits_protect_only_what_was_not_sold_before_the_entry_was_complete(flat):
+    flat.exchange.inject(kind="match.fills", role="entry", fills=[[0, 3], [5, 4]])
+    entry = flat.send("AAA", "buy", 7, **BRACKET)
+    flat.exchange.step(3)
+    assert flat.raw.delete("/v2/positions/AAA").json()["qty"] == "3"
+    flat.exchange.step(10)
+    legs = flat.raw.get(f"/v2/orders/{entry['id']}?nested=true").json()["legs"]
+    assert [(leg["qty"], leg["status"]) for leg in legs] == [("4", "new"), ("4", "held")]
+    position = flat.raw.get("/v2/positions/AAA").json()
+    assert (position["qty"], position["qty_available"]) == ("4", "0")
+
+
+def test_an_exit_that_is_replaced_while_the_other_fills_in_part_shrinks_too(market):
+    venue = Venue(market({"AAA": FLAT}), start=local(DAY, 9, 35), cash=Decimal(100_000), partial_rate=0.0)
+    entry = venue.submit({"symbol": "AAA", "side": "buy", "qty": 10, "type": "market", "time_in_force": "day", **BRACKET})
+    venue.advance(venue.now + 10 * SECOND)
+    profit, stop = entry.legs
+    moved = venue.replace(stop, {"stop_price": 91})
+    venue.matching.force(profit, Decimal(4), Decimal(110))
+    venue.advance(venue.now + 5 * SECOND)
+    assert (moved.status, moved.qty, profit.remaining) == ("held", 6, 6)
+    assert venue.desk.free("AAA") == 0
 
 
 def test_an_event_is_named_after_the_state_it_tells(flat, listening):

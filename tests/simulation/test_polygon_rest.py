@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,17 @@ from polygon.exceptions import BadResponse
 from live.sim.clock import local
 from live.sim.embedded import Exchange
 from live.sim.polygon.industries import industry
-from live.sim.polygon.reading import Reading
+from live.sim.polygon.markets import Mark, mark, sides
+from live.sim.polygon.markets import market as market_of
+from live.sim.polygon.rest.reading import Reading
+from live.sim.polygon.rest.trades import Trades
 from live.sim.polygon.terms import Terms
-from live.sim.polygon.trades import Trades
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
 from live.sim.worlds.actions import Action, Actions
+from live.sim.worlds.tape import Print, Record
 from live.sim.worlds.universe import listings
+from live.sim.worlds.world import Asset
 
 AGGREGATE = {"v", "vw", "o", "c", "h", "l", "t", "n"}
 OPEN = int(datetime(2026, 11, 20, 14, 30, tzinfo=UTC).timestamp() * 1_000)
@@ -258,6 +263,25 @@ def test_a_plan_without_real_time_is_late_and_says_so(asker, generated):
         assert desk.get(path)["status"] == "DELAYED"
     assert desk.get("/v2/last/trade/AAPL")["results"]["t"] <= (OPEN + 15 * MINUTE + 30_000) * 1_000_000
     assert desk.get("/v3/reference/tickers/AAPL")["status"] == "OK"
+
+
+@pytest.mark.parametrize(
+    ("listed", "venue", "letters", "exchange", "conditions", "off"),
+    [
+        ("NYSE", "N", ("O",), 10, [25], False),
+        ("NYSE", "D", ("4", "B"), 4, [10, 2], True),
+        ("NASDAQ", "D", ("B",), 4, [4], True),
+        ("NASDAQ", "V", ("@", "I"), 15, [0, 37], False),
+        ("NASDAQ", "K", (), 7, [0], False),
+        ("ARCA", "", (" ",), 11, [0], False),
+    ],
+)
+def test_recorded_trades_are_told_in_polygons_numbers(listed, venue, letters, exchange, conditions, off):
+    asset = Asset(symbol="AAA", name="AAA", exchange=listed)
+    found = Print(0, 1_000_000, 100, 0, 0, Record(77, quote=False, counts=True, venue=venue, conditions=letters))
+    assert mark(market_of(asset), found, 5) == Mark(exchange, "77", conditions, off)
+    quoted = replace(found, record=Record(78, quote=True, counts=False, bid_venue="Z", ask_venue="P"))
+    assert sides(market_of(asset), quoted) == (19, 11)
 
 
 def test_every_generated_company_has_an_industry_of_its_sector(asker, generated):

@@ -1,5 +1,8 @@
 """What worlds promise: generated ones repeat and add up, recorded ones say only what was recorded."""
 
+import os
+import subprocess
+import sys
 from datetime import date, datetime
 
 import numpy as np
@@ -9,7 +12,8 @@ import pytest
 from live.sim.errors import WorldError
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.recorded import RecordedWorld
-from live.sim.worlds.tape import Tape, ticks
+from live.sim.worlds.tape import CENT, Tape, ticks
+from live.sim.worlds.thin import ThinWorld
 from live.sim.worlds.world import Bars
 
 DAY = date(2026, 11, 20)
@@ -67,6 +71,85 @@ def test_every_path_touches_its_bar_and_its_sizes_add_up(generated):
             assert sum(trade.size for trade in path) == bars.v[row]
             assert all(trade.bid <= trade.price <= trade.ask and trade.bid < trade.ask for trade in path)
             assert [trade.at for trade in path] == sorted(trade.at for trade in path)
+
+
+def test_generated_spreads_are_a_cent_or_about_a_basis_point_and_trades_happen_within_them(generated):
+    tape = Tape(generated, generated.calendar.find(DAY))
+    for symbol, bars in generated.day(DAY).items():
+        prints = [trade for minute in bars.t[::60].tolist() for trade in tape.path(symbol, minute)]
+        spreads = np.array([trade.ask - trade.bid for trade in prints])
+        price = float(bars.c.mean()) * 10_000
+        assert (spreads >= CENT).all()
+        assert (spreads <= max(CENT, 2e-4 * price)).all()
+        assert (spreads % CENT == 0).all()
+        at_bid = np.mean([trade.price - trade.bid < trade.ask - trade.price for trade in prints])
+        assert 0.3 < at_bid < 0.7
+
+
+def test_generated_sessions_open_with_gaps(generated):
+    gaps = {}
+    for symbol in generated.assets:
+        days = generated.daily(symbol, DAY)
+        gaps[symbol] = np.abs(np.log(days.o[1:] / days.c[:-1]))
+    assert 0.001 < np.median(gaps["SPY"]) < 0.005
+    wide = {symbol: float((found > 0.015).mean()) for symbol, found in gaps.items()}
+    assert 0.01 < np.mean(list(wide.values())) < 0.15
+    assert max(found.max() for found in gaps.values()) > 0.03
+
+
+def test_a_half_day_is_half_a_day_of_the_same_market(generated):
+    half, whole = (generated.day(day)["SPY"] for day in (date(2025, 11, 28), DAY))
+    assert (len(half), len(whole)) == (210, 390)
+    assert half.v[:15].mean() > 2 * half.v[90:120].mean()
+    assert half.v[-15:].mean() > 1.2 * half.v[90:120].mean()
+
+
+def test_halts_are_rare_and_leave_no_trade_and_no_thin_one_either():
+    world = GeneratedWorld(day=DAY, seed=7, halts=True)
+    thin, days = ThinWorld(world), [session.date for session in world.calendar.since(date(2026, 10, 1), DAY)]
+    halts = [(day, halt) for day in days for halt in world.halts(day)]
+    assert 0.005 < len(halts) / len(days) / len(world.assets) < 0.05
+    assert {halt.volatile for _, halt in halts} == {True, False}
+    for day, halt in halts[:5]:
+        for view in (world, thin):
+            starts = view.day(day)[halt.symbol].t
+            assert not ((starts >= halt.start) & (starts < halt.end)).any()
+
+
+WORLD = """
+import hashlib, sys
+from datetime import date
+from live.sim.worlds.generated import GeneratedWorld
+from live.sim.worlds.slips import Slips
+from live.sim.worlds.tape import Tape
+from live.sim.worlds.thin import ThinWorld
+day = date(2026, 11, 20)
+world = GeneratedWorld(day=day, seed=int(sys.argv[1]), extended=True, halts=True, splits=True)
+thin, found = ThinWorld(world), hashlib.sha256()
+for view in (world, thin):
+    tape = Tape(view, view.calendar.find(day))
+    slips = Slips(tape, seed=view.seed, rate=0.5)
+    for symbol, bars in sorted(view.day(day).items()):
+        for column in (bars.t, bars.o, bars.h, bars.l, bars.c, bars.v, bars.n, bars.vw):
+            found.update(column.tobytes())
+        for row in range(0, len(bars), 97):
+            found.update(repr((tape.path(symbol, int(bars.t[row])), slips.find(symbol, bars, row))).encode())
+    days = view.daily("EQIX", day, date(2026, 11, 2))
+    found.update(days.v.tobytes() + days.c.tobytes())
+found.update(repr((world.actions.rows, world.halts(day))).encode())
+print(found.hexdigest())
+"""
+
+
+def test_the_same_seed_gives_the_same_bytes_in_every_process():
+    """Whatever order Python's sets and dictionaries of strings have there."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", WORLD, world], stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONHASHSEED": seed})
+        for world, seed in (("7", "0"), ("7", "4711"))
+    ]
+    first, again = (process.communicate(timeout=120)[0].strip() for process in processes)
+    assert len(first) == 64
+    assert first == again
 
 
 def test_a_generated_world_far_away_is_refused():

@@ -52,7 +52,7 @@ class Shown:
         return None if (quote := tape.quote(symbol, self.feed.now)) is None else quote_row(quote, place)
 
     def snapshot(self, symbol: str) -> dict[str, Any]:
-        days = rows(self.history.daily(symbol, self.feed.now))[-2:]
+        days = rows(self.history.daily(symbol, self.feed.now, new_york(self.feed.now).date()))[-2:]
         return {
             "latestTrade": self.latest(symbol, "trades"),
             "latestQuote": self.latest(symbol, "quotes"),

@@ -16,6 +16,8 @@ from live.sim.worlds.world import Bars, Integers, World, empty, group, join
 _FRAME = re.compile(r"^([0-9]+)(Min|T|Hour|H|Day|D|Week|W|Month|M)$")
 _UNITS = {"Min": "T", "T": "T", "Hour": "H", "H": "H", "Day": "D", "D": "D", "Week": "W", "W": "W", "Month": "M", "M": "M"}
 
+_RECENT = timedelta(days=10)  # holds a session or two, whatever the holidays
+
 Adjust = Callable[[Bars], Bars]
 """Puts raw bars on the scale of now."""
 
@@ -59,7 +61,8 @@ class History:
         if start > end or symbol not in self._world.assets:
             return
         if not frame.intraday:
-            bars = _within(self._coarse(symbol, frame, now, adjust), start, end)
+            since = new_york(max(start, 0)).date()
+            bars = _within(self._coarse(symbol, frame, now, since, adjust), start, end)
             yield _reversed(bars) if newest_first else bars
             return
         width = frame.amount * (MINUTE if frame.unit == "T" else 60 * MINUTE)
@@ -78,15 +81,21 @@ class History:
         done = bars.cut(0, int(np.searchsorted(bars.t, now - MINUTE, side="right")))
         return done if self._slips is None else self._slips.seen(symbol, done, now)
 
-    def daily(self, symbol: str, now: int) -> Bars:
-        """Complete sessions, and the running one as far as it has come. A symbol without daily history has no days, unless its ticks are played."""
+    def daily(self, symbol: str, now: int, since: date | None = None) -> Bars:
+        """Complete sessions from about `since` on, and the running one as far as it has come.
+
+        A symbol without daily history has no days, unless its ticks are played.
+        """
         today = new_york(now).date()
         session = self._world.calendar.find(today)
-        if session is not None and now >= self._world.official(session):
-            return self._world.daily(symbol, today + timedelta(days=1))
-        past = self._world.daily(symbol, today)
-        running = self.running(symbol, session, now) if session is not None else empty()
-        return join([past, running]) if len(past) or symbol in self._world.ticks(today) else past
+        over = session is not None and now >= self._world.official(session)
+        until, first = today + timedelta(days=over), None if since is None else min(since, today - _RECENT)
+        past = self._world.daily(symbol, until, first)
+        if not len(past) and first is not None:
+            past = self._world.daily(symbol, until)
+        if session is None or over or not (len(past) or symbol in self._world.ticks(today)):
+            return past
+        return join([past, self.running(symbol, session, now)])
 
     def running(self, symbol: str, session: Session, now: int) -> Bars:
         """The regular session up to now as one bar, or none."""
@@ -107,8 +116,8 @@ class History:
             day = before.date if before else None
         return empty()
 
-    def _coarse(self, symbol: str, frame: Timeframe, now: int, adjust: Adjust | None) -> Bars:
-        bars = self.daily(symbol, now)
+    def _coarse(self, symbol: str, frame: Timeframe, now: int, since: date, adjust: Adjust | None) -> Bars:
+        bars = self.daily(symbol, now, since)
         bars = bars if adjust is None else adjust(bars)
         if frame.unit == "D":
             return bars

@@ -10,7 +10,7 @@ import msgpack
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from live.sim.alpaca.channels import CHANNELS
-from live.sim.faults.taps import tap_of
+from live.sim.faults.streams.taps import tap_of
 
 _FAREWELL = 60.0  # wall seconds until a client that was cut off and still does not read is forgotten
 FAKE = "FAKEPACA"
@@ -135,7 +135,7 @@ class MarketLine(Line):
 
     def _frame(self, messages: list[dict[str, Any]]) -> str | bytes:
         packed: bytes = msgpack.packb(messages)
-        return packed if self.packed else json.dumps(messages)
+        return packed if self.packed else json.dumps(messages, separators=(",", ":"))
 
 
 class TradingLine(Line):

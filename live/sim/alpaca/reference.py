@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from live.sim.alpaca.codes import EXCHANGES, QUOTES, TRADES
 from live.sim.alpaca.history import History
 from live.sim.alpaca.queries import day_of, number_of, one_of, time_of, words
 from live.sim.clock import MINUTE, new_york, rfc3339
@@ -20,17 +21,6 @@ _TYPES = (
     "reverse_split", "forward_split", "unit_split", "cash_dividend", "stock_dividend", "spin_off", "cash_merger", "stock_merger",
     "stock_and_cash_merger", "redemption", "name_change", "worthless_removal", "rights_distribution", "partial_call", "reorganization",
 )  # fmt: skip
-_TRADES = {
-    "A": {" ": "Regular Sale", "I": "Odd Lot Trade", "Z": "Sold (Out of Sequence)"},
-    "C": {"@": "Regular Sale", "I": "Odd Lot Trade", "Z": "Sold"},
-}
-_QUOTES = {"A": {"R": "Regular Market Maker Open"}, "C": {"R": "Regular Two Sided Open"}}
-_EXCHANGES = {
-    "A": "NYSE American (AMEX)", "B": "NASDAQ OMX BX", "C": "National Stock Exchange", "D": "FINRA ADF", "H": "MIAX",
-    "J": "Cboe EDGA", "K": "Cboe EDGX", "L": "Long Term Stock Exchange", "M": "Chicago Stock Exchange", "N": "New York Stock Exchange",
-    "P": "NYSE Arca", "Q": "NASDAQ OMX", "S": "NASDAQ Small Cap", "T": "NASDAQ Int", "U": "Members Exchange", "V": "IEX",
-    "X": "NASDAQ OMX PSX", "Y": "Cboe BYX", "Z": "Cboe BZX",
-}  # fmt: skip
 
 
 class Reference:
@@ -107,16 +97,16 @@ class Reference:
         return JSONResponse(_page(rows[::-1] if newest else rows, request))
 
     async def exchanges(self, request: Request) -> Response:
-        return JSONResponse(_EXCHANGES)
+        return JSONResponse(EXCHANGES)
 
     async def conditions(self, request: Request) -> Response:
-        """Tapes A and B share their codes."""
-        tick, tape = request.path_params["tick"], request.query_params.get("tape")
+        tick, tape = request.path_params["tick"], request.query_params.get("tape", "")
         if tick not in ("trade", "quote"):
             raise Refusal(404, None, "endpoint not found")
-        if tape not in ("A", "B", "C"):
+        codes = TRADES if tick == "trade" else QUOTES
+        if tape not in codes:
             raise invalid("tape must be A, B or C")
-        return JSONResponse((_TRADES if tick == "trade" else _QUOTES)["C" if tape == "C" else "A"])
+        return JSONResponse(codes[tape])
 
 
 def _page(rows: list[Action], request: Request) -> dict[str, Any]:

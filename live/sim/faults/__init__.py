@@ -26,10 +26,19 @@ JSON is a list of the same tables, and `Exchange(scenario=[...])` and `Exchange.
 
 Where (each a pattern or a list of patterns, `*` and `?` allowed, all of them must fit):
     stream (market, trading, polygon), type (message type or order event), method, path, symbol, client_order_id, role, side, state, event.
+    A request has the symbols that its path, its query or its body names.
 When: `at` (one moment), `every` (seconds until the next one), or a window `from`, `until` or `for` (seconds). Times are New York "10:00[:30]" of the
-    running session, RFC 3339, or a number of seconds from now.
+    running session, RFC 3339, or a number of seconds from now. What happens at a moment happens when its window begins.
 How often: `skip` (occurrences let pass first), `times` (0 means without end), `probability` (seeded).
-    Without `times` a fault of one occurrence happens once, but as often as it can while a window lasts.
+    Without `times` a fault of one occurrence happens once, but as often as it can while a window lasts, and with `every` without end.
 
-`points.py` names where faults reach in, `kinds.py` what there is, `coverage.py` which rows of the fault matrix each kind serves.
+| where | what |
+|---|---|
+| `kinds.py` | every kind of fault, its parameters, and the rows of the fault matrix that it serves |
+| `fault.py`, `scenario.py`, `registry.py` | one fault read from a table, a file of them, those that are set and the log of what they did |
+| `points.py` | where faults reach into the exchange |
+| `streams/` | websockets: `doors.py` who gets in, `taps.py` between frame and socket, `frames.py` what becomes of one message |
+| `rest/` | `requests.py` one request on its way, `refusals.py`, `answers.py`, `stale.py` orders as they were |
+| `meddling.py`, `timed.py`, `bent.py` | matching by script; what happens at a moment; prices that moved |
+| `faults.py`, `routes.py`, `command.py` | the object that the server owns, its HTTP, and `daybot fault` |
 """

@@ -68,15 +68,14 @@ class BentWorld:
         bent = [bend for bend in self._bends if bend.start < session.midnight + DAY and (bend.until is None or bend.until > session.midnight)]
         return {symbol: played for symbol, played in found.items() if not any(bend.concerns(symbol) for bend in bent)}
 
-    def daily(self, symbol: str, before: date) -> Bars:
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
         """Days since the first bend are added up from their bent minutes."""
-        bars = self._world.daily(symbol, before)
+        bars = self._world.daily(symbol, before, since)
         bends = [bend for bend in self._bends if bend.concerns(symbol)]
         if not bends or not len(bars):
             return bars
         first = int(np.searchsorted(bars.t, min(bend.start for bend in bends), side="right")) - 1
-        if first < 0:
-            return bars
+        first = max(first, 0)
         rows = [self._summed(symbol, int(at), bars.cut(n, n + 1)) for n, at in enumerate(bars.t.tolist()) if n >= first]
         return join([bars.cut(0, first), *rows])
 

@@ -8,12 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from live.sim.faults.kinds import TARGETS
+
 app = typer.Typer(no_args_is_help=True, help="Faults of a running simulated exchange: what it does wrong on purpose.")
 console = Console()
 errors = Console(stderr=True)
 
 Url = Annotated[str, typer.Option("--url", help="Address of the exchange.")]
 AT = "http://127.0.0.1:8765"
+_AIMS = frozenset(name for names in TARGETS.values() for name in names)
 
 
 @app.command()
@@ -41,10 +44,10 @@ def log(url: Url = AT) -> None:
 
 @app.command()
 def kinds(url: Url = AT) -> None:
-    """Every kind of fault with what it does."""
-    table = Table("kind", "what it does", "parameters", box=None, header_style="cyan")
+    """Every kind of fault with what it does, and the rows of the fault matrix that it serves."""
+    table = Table("kind", "what it does", "parameters", "rows", box=None, header_style="cyan")
     for row in _call("GET", url, "/sim/faults/kinds"):
-        table.add_row(row["kind"], row.get("note", ""), ", ".join(row.get("parameters", {})))
+        table.add_row(row["kind"], row.get("note", ""), ", ".join(row.get("parameters", {})), ", ".join(row.get("serves", [])))
     console.print(table)
 
 
@@ -55,14 +58,15 @@ def clear(number: Annotated[str | None, typer.Argument(help="The fault's id; all
 
 
 def _field(text: str) -> tuple[str, Any]:
-    """`name=value`; the value is JSON where it is JSON, and plain text otherwise."""
+    """`name=value`; the value is JSON where it is JSON, and plain text otherwise. A pattern is one or several texts: an id may be all digits."""
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"expected name=value, found {text!r}")
     try:
-        return name, json.loads(value)
+        found = json.loads(value, parse_constant=str)
     except ValueError:
         return name, value
+    return name, value if name in _AIMS and not isinstance(found, list) else found
 
 
 def _call(method: str, url: str, path: str, body: dict[str, Any] | None = None) -> Any:

@@ -7,12 +7,12 @@ from starlette.types import Scope, Send
 from starlette.websockets import WebSocket
 
 from live.sim.faults.bent import BentWorld
-from live.sim.faults.doors import denies
 from live.sim.faults.fault import read
 from live.sim.faults.meddling import Meddling
 from live.sim.faults.registry import Active, Registry
-from live.sim.faults.rest import Rest
-from live.sim.faults.taps import FAULTS, Tap
+from live.sim.faults.rest.requests import Rest
+from live.sim.faults.streams.doors import denies
+from live.sim.faults.streams.taps import FAULTS, Tap
 from live.sim.faults.timed import Timed
 from live.sim.venue.venue import Venue
 

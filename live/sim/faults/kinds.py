@@ -257,3 +257,23 @@ _ALL = (
 )
 
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in _ALL}
+
+ELSEWHERE = {
+    "F39": "kill -9 of the runner: its own process",
+    "F40": "two runners: its own process",
+    "F41": "the runner's disk",
+    "F42": "the runner's DuckDB",
+    "F43": "the overnight assets",
+    "F45": "the runner's event loop",
+    "F50": "a clean day: no fault",
+}
+"""Rows of the matrix that no exchange can inject: they happen on the runner's side."""
+
+
+def rows() -> dict[str, list[str]]:
+    """Kinds by matrix row, in the order of the matrix."""
+    served: dict[str, list[str]] = {}
+    for kind in KINDS.values():
+        for row in kind.serves:
+            served.setdefault(row, []).append(kind.name)
+    return dict(sorted(served.items(), key=lambda item: int(item[0][1:])))

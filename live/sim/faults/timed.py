@@ -12,13 +12,13 @@ from live.sim.faults.bent import Bend, BentWorld
 from live.sim.faults.points import Point, facts_of
 from live.sim.faults.registry import Active, Registry
 from live.sim.polygon.markets import PLACES, first, market
-from live.sim.polygon.messages import band
+from live.sim.polygon.streams.messages import band
 from live.sim.venue.orders import Order
 from live.sim.venue.venue import Venue
 from live.sim.worlds.halts import Halt
 
 if TYPE_CHECKING:  # they ask each other
-    from live.sim.faults.taps import Tap
+    from live.sim.faults.streams.taps import Tap
 
 _OPEN_END = 2**62
 _REASONS = {

@@ -9,13 +9,13 @@ from starlette.types import Scope
 
 from live.sim.clock import MINUTE
 from live.sim.hosts import POLYGON
-from live.sim.polygon.aggregates import Aggregates
-from live.sim.polygon.reference import Reference
 from live.sim.polygon.replies import Replies, absent, too_many, unknown_key
-from live.sim.polygon.snapshots import Snapshots
-from live.sim.polygon.stream import Stream
+from live.sim.polygon.rest.aggregates import Aggregates
+from live.sim.polygon.rest.reference import Reference
+from live.sim.polygon.rest.snapshots import Snapshots
+from live.sim.polygon.rest.ticks import Ticks
+from live.sim.polygon.streams.stocks import Stream
 from live.sim.polygon.terms import Terms
-from live.sim.polygon.ticks import Ticks
 from live.sim.venue.venue import Venue
 
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]

@@ -251,7 +251,7 @@ def held_quantity(symbol: str, position: Decimal, open_orders: Iterable[Order]) 
         if order.symbol != symbol or order.sign * position >= 0:
             continue
         if order.group is None:
-            held += order.remaining
+            held += order.claim
         elif order in order.group.exits and order.group.id not in groups:
             groups.add(order.group.id)
             held += order.group.held()

@@ -84,10 +84,11 @@ class Desk:
     def working(self, symbol: str) -> bool:
         return any(order.working for order in self._open.get(symbol, {}).values())
 
-    def free(self, symbol: str) -> Decimal:
-        """Shares of the position that no open exit holds, without sign."""
+    def free(self, symbol: str, *, apart: Group | None = None) -> Decimal:
+        """Shares of the position that no open exit holds, but for those of one group; without sign."""
         position = self.account.position(symbol)
-        return abs(position) - held_quantity(symbol, position, self.open(symbol))
+        exits = (order for order in self.open(symbol) if apart is None or order.group is not apart)
+        return abs(position) - held_quantity(symbol, position, exits)
 
     def enter(self, order: Order, status: str, *, live: bool = True) -> None:
         """Put a new order on the books. `live` is False for a replacement that has not replaced anything yet."""

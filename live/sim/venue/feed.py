@@ -69,7 +69,7 @@ class Feed:
 
     def watch(self, symbol: str) -> None:
         """Somebody wants this symbol's trades from now on."""
-        self._expand(symbol, self.now - self.now % MINUTE)
+        self._expand(symbol, self.now - self.now % MINUTE, since=self.now + 1)
 
     def _boundary(self, at: int) -> None:
         """The minute before is complete, the next begins. Nothing is made of a feed that only shows when nobody listens."""
@@ -81,10 +81,10 @@ class Feed:
             audience.bars(self, self._told(done))
         for symbol, bars, row in self.minutes.get(at, ()):
             if self._watched(symbol) or (self._desk.working(symbol) and self._touched(symbol, bars, row)):
-                self._expand(symbol, at)
+                self._expand(symbol, at, since=at)
         for symbol in self._silent.get(at, ()):
             if self._watched(symbol) or (self.matching is not None and self._desk.working(symbol)):
-                self._expand(symbol, at)
+                self._expand(symbol, at, since=at)
 
     def _watched(self, symbol: str) -> bool:
         return self._desk.audience is not None and self._desk.audience.watches(self, symbol)
@@ -108,17 +108,17 @@ class Feed:
         if self._desk.audience is not None:
             self._desk.audience.amend(self, symbol, slip, bars, row)
 
-    def _expand(self, symbol: str, minute: int) -> None:
-        """Enter the rest of a minute's trades into the agenda, once. What is told of them may differ from what they are."""
+    def _expand(self, symbol: str, minute: int, *, since: int) -> None:
+        """Enter a minute's trades from that moment on into the agenda, once. What is told of them may differ from what they are."""
         if (symbol, minute) in self._expanded:
             return
         self._expanded.add((symbol, minute))
         slip = self.slips.of(symbol, minute)
         for trade in self.tape.path(symbol, minute):
-            if trade.at > self.now:
+            if trade.at >= since:
                 told = trade if slip is None or slip.kind == "cancel" or trade != slip.trade else slip.told
                 self._agenda.at(trade.at + self.lag, TRADE, partial(self._trade, symbol, trade, told))
-        if slip is not None and slip.kind == "cancel" and slip.told is not None and slip.told.at > self.now:
+        if slip is not None and slip.kind == "cancel" and slip.told is not None and slip.told.at >= since:
             self._agenda.at(slip.told.at + self.lag, TRADE, partial(self._tell, symbol, slip.told))
 
     def _trade(self, symbol: str, trade: Print, told: Print | None) -> None:

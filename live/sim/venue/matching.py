@@ -11,7 +11,7 @@ from functools import partial
 from live.sim.clock import MILLISECOND
 from live.sim.venue.agenda import ORDER, Agenda
 from live.sim.venue.desk import Desk
-from live.sim.venue.orders import ZERO, Order
+from live.sim.venue.orders import ZERO, Group, Order
 from live.sim.worlds.tape import Print, Tape, dollars, ticks
 
 _COLLARED = Decimal("1.04"), Decimal("1.025")  # a buy stop executes at most this far above: below and from 50 dollars
@@ -113,7 +113,7 @@ class Matching:
         trade = trade or self._tape.last(order.symbol, now)
         price = None if trade is None or trade.at < self._tape.session.early else self._price(order, trade)
         if price is None:
-            order.resting = order.resting or trade is not None
+            order.resting = order.resting or (trade is not None and trade.at >= self._tape.session.early)
             if order.time_in_force in ("ioc", "fok"):
                 self.end(order, "canceled")
             return
@@ -191,6 +191,7 @@ class Matching:
             return
         if order is group.entry:
             if order.status == "filled":
+                self._fit(group)
                 self._agenda.at(self._agenda.now + self.latency(order), ORDER, partial(self._protect, order))
             return
         for other in group.exits:
@@ -201,9 +202,23 @@ class Matching:
             if order.status == "filled" or order is group.stop_loss:
                 self._desk.move(other, "canceled")
             else:
-                other.qty = other.filled_qty + order.remaining
-                other.updated_at = self._agenda.now
-                self._desk.tell("restated", other)
+                self._restate(other, order.remaining)
+
+    def _fit(self, group: Group) -> None:
+        """Exits protect what is there: some of it may have been sold while the entry was not complete yet."""
+        for order in group.exits:
+            left = self._desk.free(order.symbol, apart=group)
+            if order.final or order.remaining <= left:
+                continue
+            if left:
+                self._restate(order, left)
+            else:
+                self._desk.move(order, "canceled")
+
+    def _restate(self, order: Order, remaining: Decimal) -> None:
+        order.qty = order.filled_qty + remaining
+        order.updated_at = self._agenda.now
+        self._desk.tell("restated", order)
 
     def _protect(self, entry: Order) -> None:
         group = entry.group
@@ -254,7 +269,12 @@ class Matching:
         if (limit - quote) * order.sign < 0 and not through:
             return None
         better = min(quote, limit) if order.side == "buy" else max(quote, limit)
-        return limit if order.resting else better
+        return self._passed(order, limit) if order.resting else better
+
+    def _passed(self, order: Order, limit: Decimal) -> Decimal:
+        """What rests is filled at its own limit, unless the market jumped over it: then at the worst price the minute has shown so far."""
+        lowest, highest = self._tape.span(order.symbol, self._agenda.now)
+        return min(limit, dollars(highest)) if order.side == "buy" else max(limit, dollars(lowest))
 
 
 def _within_reach(order: Order, high: int, low: int) -> bool:

@@ -87,6 +87,12 @@ class Order:
         return ZERO if self.qty is None else self.qty - self.filled_qty
 
     @property
+    def claim(self) -> Decimal:
+        """Shares it may still take, or its replacement that is under way: the larger of the two. In a group quantities are not the client's."""
+        pending = self.successor.qty if self.successor is not None and self.group is None else None
+        return self.remaining if pending is None else max(self.remaining, pending - self.filled_qty)
+
+    @property
     def auction(self) -> bool:
         """For the opening or the closing price only."""
         return self.time_in_force in ("opg", "cls")
@@ -143,7 +149,7 @@ class Group:
 
     def held(self) -> Decimal:
         """The quantity both exits together still hold: the larger of the two, not the sum."""
-        return max((order.remaining for order in self.exits if not order.final), default=ZERO) if self.armed else ZERO
+        return max((order.claim for order in self.exits if not order.final), default=ZERO) if self.armed else ZERO
 
     def swap(self, old: Order, new: Order) -> None:
         """A replacement takes the place of its predecessor, which keeps no legs: nobody has two parents."""

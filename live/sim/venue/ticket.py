@@ -1,8 +1,9 @@
 """What a client asks for, read from JSON: every rule of an order that can be judged without looking at market or account."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from live.sim.errors import malformed, unacceptable
@@ -11,6 +12,7 @@ TYPES = ("market", "limit", "stop", "stop_limit", "trailing_stop")
 FORCES = ("day", "gtc", "opg", "cls", "ioc", "fok")
 CLASSES = ("simple", "", "bracket", "oco", "oto")
 INTENTS = ("buy_to_open", "buy_to_close", "sell_to_open", "sell_to_close")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,9 @@ def number(value: Any, name: str) -> Decimal | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise malformed(f"{name} must be a number")
-    try:
-        parsed = Decimal(str(value))
-    except InvalidOperation:
-        raise malformed(f"invalid {name}: {str(value)[:40]}") from None
+    if not _NUMBER.fullmatch(str(value)):  # python's own reading takes 1_000, blanks around and digits of every script
+        raise malformed(f"invalid {name}: {str(value)[:40]}")
+    parsed = Decimal(str(value))
     if not parsed.is_finite() or abs(parsed) > Decimal(10) ** 12 or (parsed and parsed.adjusted() < -18):
         raise malformed(f"invalid {name}: {str(value)[:40]}")
     return parsed

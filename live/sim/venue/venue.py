@@ -238,6 +238,8 @@ class Venue:
             self._unreplaced(old, new, before)
             return
         stop = old.group.stop_loss if old.group is not None else None
+        if old.group is not None:
+            new.qty = old.qty  # which may have shrunk meanwhile
         lost = old.final or old.triggered != new.triggered or (stop is not None and stop.triggered) or (new.qty or ZERO) <= old.filled_qty
         if lost or new.final:
             self._unreplaced(old, new, before)

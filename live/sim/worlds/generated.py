@@ -96,11 +96,11 @@ class GeneratedWorld:
     def official(self, session: Session) -> int:
         return session.close
 
-    def daily(self, symbol: str, before: date) -> Bars:
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
         """The last sessions before that day, enough for a year of returns and its warm-up."""
         if symbol not in self.assets:
             return empty()
-        ordinals = [session.ordinal for session in self.calendar.since(self.first, before - timedelta(days=1))][-_HISTORY:]
+        ordinals = [session.ordinal for session in self.calendar.since(max(since or self.first, self.first), before - timedelta(days=1))][-_HISTORY:]
         column = list(self.assets).index(symbol)
         rows = [self._summary(ordinal) for ordinal in ordinals]
         if not rows:

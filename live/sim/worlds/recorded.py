@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
 from live.sim.worlds.recording.tables import read
 from live.sim.worlds.recording.ticks import Ticks
 from live.sim.worlds.sessions import Calendar, Session
-from live.sim.worlds.world import Asset, Bars, empty, group, join
+from live.sim.worlds.world import Asset, Bars, between, empty, group, join
 
 _NEEDED = ("symbol", "timestamp", "open", "high", "low", "close", "volume")
 _PRICES = ("open", "high", "low", "close")
@@ -53,6 +52,9 @@ class RecordedWorld:
         recording = read(ticks) if ticks else None
         self._ticks = recording.days() if recording is not None else {}
         self._auctions = recording.closings() if recording is not None else {}
+        self._final: dict[date, int] = {}  # when the last closing auction of a day printed
+        for (_, closing), (_, _, at) in self._auctions.items():
+            self._final[closing] = max(at, self._final.get(closing, 0))
         made = [recording.minutes()] if recording is not None else []
         table = pl.concat([*(_read(path) for path in minutes), *made], how="diagonal").filter(pl.col("volume") > 0)
         past = pl.concat([_read(path) for path in history]) if history else table.clear()
@@ -85,11 +87,10 @@ class RecordedWorld:
         return self._ticks.get(day, {})
 
     def official(self, session: Session) -> int:
-        return max([session.close, *(at for (_, day), (_, _, at) in self._auctions.items() if day == session.date)])
+        return max(session.close, self._final.get(session.date, 0))
 
-    def daily(self, symbol: str, before: date) -> Bars:
-        bars = self._daily.get(symbol, empty())
-        return bars.cut(0, int(np.searchsorted(bars.t, local(before, 0))))
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
+        return between(self._daily.get(symbol, empty()), since, before)
 
     def _check(self, days: list[date], day: date | None, minutes: Sequence[Path]) -> None:
         odd = [found for found in days if self.calendar.find(found) is None]

@@ -6,6 +6,7 @@ The trades touch open, high, low and close and their sizes add up to the volume.
 import bisect
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
@@ -16,6 +17,7 @@ from live.sim.worlds.sessions import Session
 from live.sim.worlds.world import Bars, Integers, World, empty
 
 CENT = 100
+_RECENT = timedelta(days=10)  # holds a session or two, whatever the holidays
 _TRADES = 14
 _BAND = 5  # percent
 _SPREAD = 10_000  # one basis point of the price, at least a cent
@@ -150,10 +152,20 @@ class Tape:
         for row in range(int(np.searchsorted(starts, minute)) - 1, -1, -1):
             yield from reversed(self.path(symbol, int(starts[row])))
 
+    def span(self, symbol: str, at: int) -> tuple[int, int]:
+        """Lowest bid and highest ask of the minute of the newest trade, up to that moment."""
+        last = self.last(symbol, at)
+        if last is None:
+            raise ValueError(f"{symbol} has never traded")
+        seen = [trade for trade in self.path(symbol, last.at - last.at % MINUTE) if trade.at <= at] or [last]
+        return min(trade.bid for trade in seen), max(trade.ask for trade in seen)
+
     def previous(self, symbol: str) -> int | None:
         """Closing price of the session before this one, in today's shares when the symbol was split over night."""
         if symbol not in self._past:
-            bars = self._world.daily(symbol, self.session.date)
+            before = self.session.date
+            bars = self._world.daily(symbol, before, before - _RECENT)
+            bars = bars if len(bars) else self._world.daily(symbol, before)
             close = ticks(float(bars.c[-1])) if len(bars) else self._earlier(symbol)
             ratio = self._world.actions.ratio(symbol, self.session.date)
             self._past[symbol] = close if close is None or ratio == 1 else max(round(close / ratio / CENT) * CENT, CENT)

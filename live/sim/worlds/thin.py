@@ -39,9 +39,9 @@ class ThinWorld:
         """None: the venue's own trades are invented, whatever was recorded of the market."""
         return {}
 
-    def daily(self, symbol: str, before: date) -> Bars:
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
         """A session in which the venue printed nothing has no day; of one without minutes only the volume is known to be thin."""
-        whole = self._world.daily(symbol, before)
+        whole = self._world.daily(symbol, before, since)
         rows = list[Bars]()
         for n, at in enumerate(whole.t.tolist()):
             sums = self._summed(new_york(at).date())

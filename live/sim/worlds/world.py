@@ -12,6 +12,7 @@ from uuid import NAMESPACE_DNS, uuid5
 import numpy as np
 import numpy.typing as npt
 
+from live.sim.clock import local
 from live.sim.worlds.actions import Actions
 from live.sim.worlds.halts import Halt
 from live.sim.worlds.sessions import Calendar, Session
@@ -125,9 +126,16 @@ class World(Protocol):
         """When the day's bar is complete: at the close, or with the closing auction that was recorded after it."""
         ...
 
-    def daily(self, symbol: str, before: date) -> Bars:
-        """Daily bars of all known sessions strictly before that day."""
+    def daily(self, symbol: str, before: date, since: date | None = None) -> Bars:
+        """Daily bars of all known sessions strictly before that day, from `since` on."""
         ...
+
+
+def between(days: Bars, since: date | None, before: date | None = None) -> Bars:
+    """Daily bars from one day on, up to the day before another."""
+    first = 0 if since is None else int(np.searchsorted(days.t, local(since, 0)))
+    last = len(days) if before is None else int(np.searchsorted(days.t, local(before, 0)))
+    return days.cut(first, last)
 
 
 def empty() -> Bars:

@@ -8,7 +8,8 @@ says how long. Wilder (1978), "New Concepts in Technical Trading Systems", for A
 population deviation.
 
 To add an indicator:
-1. give it slots after the last ones of the layout (`SLOTS` grows by them) and, where nought is not its beginning, a value in `fresh`;
+1. give it slots after the last ones of the layout (`SLOTS` grows by them), their power of a split's ratio in `SHARES` and, where nought is
+   not its beginning, a value in `fresh`;
 2. write its recurrence as a `@shared` function of the state, its place and this bar's numbers, scalar arithmetic only; call it in `step`;
 3. give its value a field in `Indicators`, in the same place of the tuple that `step` returns, and a line in `WARM_UP`;
 4. in tests/core/test_indicators.py name the reference that it equals (TA-Lib or a formula in Polars). That it is the same bits in batch and

@@ -33,9 +33,9 @@ class Distances(Struct, frozen=True):
 def distances(price: float, atr: float | None, regime: Regime, limits: Limits) -> Distances:
     """By ATR, or, where it is not known, by the default percentages; `basis` says which."""
     if atr is not None and atr > 0:
-        stretch = regime.stop_multiplier
-        words = f"{limits.stop_atr:g} and {limits.target_atr:g} ATR of {atr:.2f}, times {stretch:g} ({regime.name} regime)"
-        return Distances(limits.stop_atr * atr * stretch, limits.target_atr * atr * stretch, words)
+        near, far = limits.stop_atr * regime.stop_multiplier, limits.target_atr * regime.target_multiplier
+        words = f"{near:.4g} and {far:.4g} ATR of {atr:.2f} ({regime.name} regime: {limits.stop_atr:g} and {limits.target_atr:g} stretched)"
+        return Distances(near * atr, far * atr, words)
     words = f"ATR is not known: {limits.default_stop_loss:.1%} and {limits.default_take_profit:.1%} of {price:.2f} by default"
     return Distances(limits.default_stop_loss * price, limits.default_take_profit * price, words)
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.core.market.bars import MINUTE
-from pipelines.core.risk.gate import Book, Exposure
+from pipelines.core.risk.checks import Book, Exposure
 from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.commands import MANUAL
 from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Replace, Submit, TradeClosed

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from pipelines.core.risk.gate import Check
+from pipelines.core.risk.checks import Check
 from pipelines.core.risk.sizing import Step
 from pipelines.core.trading.orders import Order, Role, Side
 

@@ -11,7 +11,7 @@ from typing import Any
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk.gate import Book, Check, Code
+from pipelines.core.risk.checks import Book, Check, Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.trading import events

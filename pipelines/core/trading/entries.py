@@ -6,8 +6,9 @@ from msgspec import Struct
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk import gate
-from pipelines.core.risk.gate import Ask, Book, Check, Code, Denied, Proposal, Reduced
+from pipelines.core.risk import rooms
+from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Proposal
+from pipelines.core.risk.gate import Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.sizing import Distances, Step, distances, diversification, risked
@@ -15,7 +16,7 @@ from pipelines.core.trading.decisions import Lineage
 from pipelines.core.trading.instruments import Instrument
 from pipelines.core.trading.orders import Side, on_tick
 
-OWN = (gate.position_size, gate.order_value, gate.order_quantity, gate.participation)
+OWN = (rooms.position_size, rooms.order_value, rooms.order_quantity, rooms.participation)
 """Bounds that size a trade by itself: they make it smaller, where the others say that there is no room for it."""
 
 
@@ -61,7 +62,7 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
     ask = Ask(proposal, book, briefing, limits, peers.between)
     if wish.quantity is None:
         ask, steps = _bounded(ask, steps)
-    verdict = gate.admit(ask)
+    verdict = admit(ask)
     checks = verdict.checks
     lineage = Lineage(
         strategy=wish.strategy,
@@ -99,7 +100,7 @@ def _steps(wish: Wish, risk: float, away: Distances, book: Book, briefing: Brief
     return [Step("stop", steps[0].shares, basis), *steps]
 
 
-def _along(peers: Correlations, symbol: str, sign: int, held: gate.Exposure) -> float | None:
+def _along(peers: Correlations, symbol: str, sign: int, held: Exposure) -> float | None:
     """Correlation as the two trades would lose together: opposite directions count it negative."""
     rho = peers.between(symbol, held.symbol)
     return None if rho is None else rho * sign * math.copysign(1.0, held.value)

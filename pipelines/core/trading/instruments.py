@@ -7,7 +7,7 @@ from pipelines.core.briefing import SymbolBrief
 from pipelines.core.market import indicators
 from pipelines.core.market.bars import Bar, Print, Quote
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk.gate import Facts
+from pipelines.core.risk.checks import Facts
 
 
 class Instrument:

@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 
 from live.sim.clock import MINUTE, SECOND
-from live.sim.polygon.markets import FACILITY, REPORTED_BY, Market, milliseconds, reported
+from live.sim.polygon.markets import REPORTED_BY, Market, mark, milliseconds, sides
 from live.sim.worlds.sessions import Session
 from live.sim.worlds.tape import Print
 from live.sim.worlds.world import Bars
 
 CHANNELS = ("T", "Q", "A", "AM", "LULD")
-_REGULAR = 0  # trade condition
 _TWO_SIDED = 1  # quote condition
 
 
@@ -21,16 +20,16 @@ def status(kind: str, text: str) -> dict[str, Any]:
 
 def trade(symbol: str, at: Market, found: Print, number: int) -> dict[str, Any]:
     """The two facility fields belong to trades that came through one."""
-    off = reported(number)
-    body: dict[str, Any] = {"ev": "T", "sym": symbol, "x": FACILITY if off else at.id, "i": str(number), "z": at.tape, "p": found.price / 10_000}
-    body |= {"s": found.size, "ds": str(found.size), "c": [_REGULAR], "t": milliseconds(found.at), "q": number}
-    return {**body, "trfi": REPORTED_BY, "trft": milliseconds(found.at)} if off else body
+    said = mark(at, found, number)
+    body: dict[str, Any] = {"ev": "T", "sym": symbol, "x": said.exchange, "i": said.id, "z": at.tape, "p": found.price / 10_000}
+    body |= {"s": found.size, "ds": str(found.size), "c": said.conditions, "t": milliseconds(found.at), "q": number}
+    return {**body, "trfi": REPORTED_BY, "trft": milliseconds(found.at)} if said.off else body
 
 
 def quote(symbol: str, at: Market, found: Print, number: int) -> dict[str, Any]:
     """What stands since that trade; sizes in shares."""
-    bid, ask = found.shown
-    body = {"ev": "Q", "sym": symbol, "bx": at.id, "bp": found.bid / 10_000, "bs": bid, "ax": at.id, "ap": found.ask / 10_000, "as": ask}
+    (bid, ask), (bidder, asker) = found.shown, sides(at, found)
+    body = {"ev": "Q", "sym": symbol, "bx": bidder, "bp": found.bid / 10_000, "bs": bid, "ax": asker, "ap": found.ask / 10_000, "as": ask}
     return {**body, "c": _TWO_SIDED, "i": [], "t": milliseconds(found.at), "q": number, "z": at.tape}
 
 

@@ -10,7 +10,7 @@ from live.sim.alpaca.days import clock_json, stamp
 from live.sim.clock import DAY, new_york, parse
 from live.sim.faults.fault import Fault
 from live.sim.faults.fields import change, remove
-from live.sim.faults.rewinding import rewound
+from live.sim.faults.rest.stale import rewound
 from live.sim.venue.venue import Venue
 
 

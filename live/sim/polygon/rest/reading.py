@@ -7,8 +7,8 @@ import numpy as np
 
 from live.sim.alpaca.history import History
 from live.sim.clock import DAY, SECOND, local, new_york
-from live.sim.polygon.spans import Span
-from live.sim.polygon.trades import Trades
+from live.sim.polygon.rest.spans import Span
+from live.sim.polygon.rest.trades import Trades
 from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars, Floats, Integers, group, join
 
@@ -117,9 +117,9 @@ class Reading:
         return bars
 
     def closed(self, midnight: int) -> bool:
-        """Whether that day's regular session is over."""
+        """Whether that day is over: its regular session, and the closing auction that was recorded after it."""
         session = self._feed.world.calendar.on(midnight)
-        return session is not None and session.close <= self._feed.now
+        return session is not None and self._feed.world.official(session) <= self._feed.now
 
 
 def _scaled(bars: Bars, before: int, ratio: float) -> Bars:

@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from live.sim.clock import MILLISECOND, local
-from live.sim.polygon.pages import after, choice, flag, limit, next_url
-from live.sim.polygon.reading import Reading
 from live.sim.polygon.replies import Replies, absent, unentitled
-from live.sim.polygon.spans import bounds, day_of, span
+from live.sim.polygon.rest.pages import after, choice, flag, limit, next_url
+from live.sim.polygon.rest.reading import Reading
+from live.sim.polygon.rest.spans import bounds, day_of, span
 from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars
 

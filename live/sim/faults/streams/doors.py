@@ -9,6 +9,7 @@ from live.sim.faults.fault import Fault
 from live.sim.faults.points import Point
 from live.sim.faults.registry import Registry
 from live.sim.faults.transports import TRANSPORT, transport_of
+from live.sim.hosts import stream_of
 
 _TEXTS = {402: "auth failed", 404: "auth timeout", 405: "symbol limit exceeded", 406: "connection limit exceeded", 409: "insufficient subscription"}
 _SUBSCRIBED = "subscribed to: "
@@ -26,12 +27,6 @@ async def denies(registry: Registry, scope: Scope, send: Send) -> bool:
     await send({"type": "websocket.http.response.start", "status": found.fault.give["status"], "headers": []})
     await send({"type": "websocket.http.response.body", "body": f"simulated: {found.fault.give['status']}".encode()})
     return True
-
-
-def stream_of(path: str) -> str:
-    if path.rstrip("/") == "/stream":
-        return "trading"
-    return "market" if path.startswith(("/v1beta1/", "/v2/")) else "polygon"
 
 
 def enters(message: Mapping[str, Any]) -> bool:

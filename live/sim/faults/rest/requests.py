@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from live.sim.alpaca.queries import LARGEST
 from live.sim.errors import Refusal
-from live.sim.faults.answers import ANSWERS, Shown, encoded
 from live.sim.faults.fault import Fault
 from live.sim.faults.points import Point, facts_of
-from live.sim.faults.refusals import REFUSALS
 from live.sim.faults.registry import Active, Registry
-from live.sim.faults.rewinding import widened
+from live.sim.faults.rest.answers import ANSWERS, Shown, encoded
+from live.sim.faults.rest.refusals import REFUSALS
+from live.sim.faults.rest.stale import widened
 from live.sim.faults.transports import abort, transport_of
 from live.sim.hosts import Name, host_of
 from live.sim.polygon.replies import too_many, unknown_key

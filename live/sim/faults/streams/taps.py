@@ -14,12 +14,13 @@ import msgpack
 from starlette.websockets import WebSocket, WebSocketState
 
 from live.sim.clock import SECOND, parse
-from live.sim.faults import doors
 from live.sim.faults.fault import Fault
-from live.sim.faults.frames import CHANNELS, EFFECTS, Out
 from live.sim.faults.points import Point
 from live.sim.faults.registry import Registry
+from live.sim.faults.streams import doors
+from live.sim.faults.streams.frames import CHANNELS, EFFECTS, Out
 from live.sim.faults.transports import TRANSPORT, abort
+from live.sim.hosts import stream_of
 from live.sim.venue.agenda import ORDER, Agenda
 
 if TYPE_CHECKING:  # the streams make these
@@ -36,7 +37,7 @@ class Tap:
     """Sits on one line of one stream."""
 
     def __init__(self, line: "Line", socket: WebSocket, *, registry: Registry, agenda: Agenda) -> None:
-        self.stream = doors.stream_of(socket.url.path)
+        self.stream = stream_of(socket.url.path)
         self._line = line
         self._socket = socket
         self._registry = registry

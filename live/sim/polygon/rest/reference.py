@@ -8,11 +8,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.clock import new_york
-from live.sim.polygon.aggregates import stock
 from live.sim.polygon.industries import industry
 from live.sim.polygon.markets import market
-from live.sim.polygon.pages import after, choice, flag, limit, next_url, parameter
 from live.sim.polygon.replies import Replies, absent
+from live.sim.polygon.rest.aggregates import stock
+from live.sim.polygon.rest.pages import after, choice, flag, limit, next_url, parameter
 from live.sim.venue.venue import Venue
 from live.sim.worlds.actions import Action
 from live.sim.worlds.universe import listings

@@ -110,8 +110,9 @@ def _whole(message: dict[str, Any], names: tuple[str, ...]) -> bool:
 
 def _about(kind: str, trade: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
     """A message about a trade that was told."""
-    head, tail = ({name: trade[name] for name in names if name in trade} for names in (("S", "x"), ("t", "z")))
-    return {"T": kind, **head, **fields, **tail}
+    order = ("S", "x", *fields, "t", "z")
+    whole = {**trade, **fields}
+    return {"T": kind, **{name: whole[name] for name in order if name in whole}}
 
 
 EFFECTS: dict[str, Callable[[Fault, dict[str, Any]], list[Out]]] = {

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from live.sim.clock import MINUTE, SECOND
-from live.sim.polygon.line import StocksLine, encoded
 from live.sim.polygon.markets import PLACES, first, market, sequence
-from live.sim.polygon.messages import CHANNELS, band, minute, quote, second, status, trade
+from live.sim.polygon.streams.line import StocksLine, encoded
+from live.sim.polygon.streams.messages import CHANNELS, band, minute, quote, second, status, trade
 from live.sim.polygon.terms import Terms
 from live.sim.venue.agenda import BOUNDARY
 from live.sim.venue.venue import Venue

@@ -7,10 +7,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from live.sim.clock import MINUTE
-from live.sim.polygon.aggregates import rows, stock
-from live.sim.polygon.markets import FACILITY, market, reported, sequence
-from live.sim.polygon.reading import Reading
+from live.sim.polygon.markets import mark, market, sequence
 from live.sim.polygon.replies import Replies, absent
+from live.sim.polygon.rest.aggregates import rows, stock
+from live.sim.polygon.rest.reading import Reading
 from live.sim.venue.feed import Feed
 from live.sim.worlds.world import Bars
 
@@ -80,8 +80,8 @@ class Snapshots:
         if found is None or stands is None:
             return {}, {}, 0
         number, (bid, ask) = sequence(tape.path(ticker, found.at - found.at % MINUTE), found, tape.session.midnight), stands.shown
-        place = FACILITY if reported(number) else market(self._feed.world.assets[ticker]).id
-        trade = {"c": [0], "i": str(number), "p": found.price / 10_000, "s": found.size, "t": found.at, "x": place}
+        said = mark(market(self._feed.world.assets[ticker]), found, number)
+        trade = {"c": said.conditions, "i": said.id, "p": found.price / 10_000, "s": found.size, "t": found.at, "x": said.exchange}
         return trade, {"P": stands.ask / 10_000, "S": ask, "p": stands.bid / 10_000, "s": bid, "t": stands.at}, max(found.at, stands.at)
 
 

@@ -9,11 +9,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from live.sim.clock import DAY, MINUTE, local, moment, parse
-from live.sim.polygon.aggregates import stock
-from live.sim.polygon.markets import FACILITY, REPORTED_BY, market, reported, sequence
-from live.sim.polygon.pages import after, choice, limit, next_url, parameter
+from live.sim.polygon.markets import REPORTED_BY, mark, market, sequence, sides
 from live.sim.polygon.replies import Replies, absent, wrong
-from live.sim.polygon.trades import Trades
+from live.sim.polygon.rest.aggregates import stock
+from live.sim.polygon.rest.pages import after, choice, limit, next_url, parameter
+from live.sim.polygon.rest.trades import Trades
 from live.sim.venue.feed import Feed
 from live.sim.worlds.tape import Print
 
@@ -42,16 +42,17 @@ class Ticks:
         ticker = stock(request)
         found, number = self._last(ticker, self._feed.tape.trade)
         at = market(self._feed.world.assets[ticker])
-        off = reported(number)
-        body = {"T": ticker, "p": found.price / 10_000, "s": found.size, "x": FACILITY if off else at.id, "c": [0], "i": str(number)}
+        said = mark(at, found, number)
+        body = {"T": ticker, "p": found.price / 10_000, "s": found.size, "x": said.exchange, "c": said.conditions, "i": said.id}
         body |= {"t": found.at, "y": found.at, "q": number, "z": at.tape, "e": 0}
-        return self._replies.told({"results": {**body, "r": REPORTED_BY, "f": found.at} if off else body})
+        return self._replies.told({"results": {**body, "r": REPORTED_BY, "f": found.at} if said.off else body})
 
     async def last_quote(self, request: Request) -> Response:
         ticker = stock(request)
         found, number = self._last(ticker, self._feed.tape.quote)
         at, (bid, ask) = market(self._feed.world.assets[ticker]), found.shown
-        body = {"T": ticker, "p": found.bid / 10_000, "s": bid, "x": at.id, "P": found.ask / 10_000, "S": ask, "X": at.id}
+        bidder, asker = sides(at, found)
+        body = {"T": ticker, "p": found.bid / 10_000, "s": bid, "x": bidder, "P": found.ask / 10_000, "S": ask, "X": asker}
         return self._replies.told({"results": {**body, "t": found.at, "y": found.at, "q": number, "z": at.tape}})
 
     async def trades(self, request: Request) -> Response:
@@ -89,15 +90,17 @@ class Ticks:
         return self._replies.told({**body, "next_url": next_url(request, rest)} if rest is not None else body)
 
     def _trade(self, ticker: str, found: Print, number: int) -> dict[str, Any]:
-        at, off = market(self._feed.world.assets[ticker]), reported(number)
-        body: dict[str, Any] = {"conditions": [0], "exchange": FACILITY if off else at.id, "id": str(number), "participant_timestamp": found.at}
+        at = market(self._feed.world.assets[ticker])
+        said = mark(at, found, number)
+        body: dict[str, Any] = {"conditions": said.conditions, "exchange": said.exchange, "id": said.id, "participant_timestamp": found.at}
         body |= {"price": found.price / 10_000, "sequence_number": number, "sip_timestamp": found.at, "size": found.size, "tape": at.tape}
-        return {**body, "trf_id": REPORTED_BY, "trf_timestamp": found.at} if off else body
+        return {**body, "trf_id": REPORTED_BY, "trf_timestamp": found.at} if said.off else body
 
     def _quote(self, ticker: str, found: Print, number: int) -> dict[str, Any]:
         at, (bid, ask) = market(self._feed.world.assets[ticker]), found.shown
-        body: dict[str, Any] = {"ask_exchange": at.id, "ask_price": found.ask / 10_000, "ask_size": ask}
-        body |= {"bid_exchange": at.id, "bid_price": found.bid / 10_000, "bid_size": bid, "conditions": [1]}
+        bidder, asker = sides(at, found)
+        body: dict[str, Any] = {"ask_exchange": asker, "ask_price": found.ask / 10_000, "ask_size": ask}
+        body |= {"bid_exchange": bidder, "bid_price": found.bid / 10_000, "bid_size": bid, "conditions": [1]}
         return {**body, "participant_timestamp": found.at, "sequence_number": number, "sip_timestamp": found.at, "tape": at.tape}
 
 

@@ -1,0 +1,1 @@
+"""Polygon's REST API: aggregates, single trades and quotes, snapshots, reference data."""

@@ -1,0 +1,1 @@
+"""Polygon's stocks stream: the conversation, its clients, the messages."""

@@ -1,0 +1,149 @@
+"""What the gate asks and answers with: the wish, the book, what is known of the market, and one control as it stood."""
+
+import math
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from pipelines.core.briefing import Briefing, SymbolBrief
+from pipelines.core.risk.limits import Limits
+
+
+class Code(StrEnum):
+    """What a control looks at."""
+
+    STATE = "STATE"
+    STRATEGY = "STRATEGY"
+    BRIEFING = "BRIEFING"
+    REGIME = "REGIME"
+    RESTRICTED = "RESTRICTED"
+    HISTORY = "HISTORY"
+    TRADABLE = "TRADABLE"
+    SHORTABLE = "SHORTABLE"
+    SESSION = "SESSION"
+    HALTED = "HALTED"
+    TAINTED = "TAINTED"
+    STALE_DATA = "STALE_DATA"
+    FEED = "FEED"
+    PRICE_SCALE = "PRICE_SCALE"
+    COLLAR = "COLLAR"
+    BAND = "BAND"
+    STOP = "STOP"
+    DAILY_LOSS = "DAILY_LOSS"
+    DRAWDOWN = "DRAWDOWN"
+    COOLDOWN = "COOLDOWN"
+    ENTRIES = "ENTRIES"
+    ORDER_RATE = "ORDER_RATE"
+    DUPLICATE = "DUPLICATE"
+    SELF_CROSS = "SELF_CROSS"
+    POSITIONS = "POSITIONS"
+    POSITION_SIZE = "POSITION_SIZE"
+    ORDER_VALUE = "ORDER_VALUE"
+    ORDER_QUANTITY = "ORDER_QUANTITY"
+    PARTICIPATION = "PARTICIPATION"
+    BUDGET = "BUDGET"
+    GROSS = "GROSS"
+    NET = "NET"
+    SECTOR = "SECTOR"
+    CORRELATION = "CORRELATION"
+    BETA = "BETA"
+    CONCENTRATION = "CONCENTRATION"
+    HEAT = "HEAT"
+    BUYING_POWER = "BUYING_POWER"
+    QUANTITY = "QUANTITY"
+
+
+class Check(Struct, frozen=True):
+    """One control as it stood: what was measured, what was allowed, in words with numbers, and where the limit came from."""
+
+    code: Code
+    value: float
+    limit: float
+    passed: bool
+    detail: str
+    origin: str = ""
+
+
+class Facts(Struct, frozen=True):
+    """What the market says of a symbol at this moment. Dollars, shares, nanoseconds UTC."""
+
+    price: float
+    """The newest price of any kind."""
+    seen: int
+    """When that price began to hold: a bar's start, a trade's or a quote's time."""
+    halted: str = ""
+    """Why it is halted; empty where it trades."""
+    tainted: str = ""
+    low: float = 0.0
+    high: float = math.inf
+    displayed: float | None = None
+    """Shares that the quote shows on the side that would be hit; None where quotes are not followed."""
+
+
+class Proposal(Struct, frozen=True):
+    """An entry that somebody wants. `price` is what it is expected to pay, `stop` the distance to its stop, dollars a share."""
+
+    strategy: str
+    symbol: str
+    side: int
+    quantity: int
+    price: float
+    stop: float
+    facts: Facts
+    at: int
+
+
+class Exposure(Struct, frozen=True):
+    """What one trade may come to at worst: shares held, working and unknown, all as if filled. Dollars, `value` signed."""
+
+    strategy: str
+    symbol: str
+    value: float
+    heat: float
+
+
+class Book(Struct, frozen=True):
+    """The account as the gate sees it. Dollars."""
+
+    equity: float
+    start: float
+    """Equity at the start of the session."""
+    peak: float
+    """Highest equity of the session."""
+    buying_power: float
+    """What is free after all that works or is unknown has filled."""
+    state: str
+    feeds: Mapping[str, bool]
+    """Health of each market data source; none known counts as healthy."""
+    exposures: tuple[Exposure, ...]
+    budgets: Mapping[str, float]
+    """Share of the gross exposure that each strategy may use."""
+    stopped: Mapping[str, str]
+    """Strategies that may not enter, and why."""
+    resting: Mapping[str, tuple[int, int]]
+    """Symbols and strategies after a losing streak: losses in a row, and until when they rest."""
+    entries: Mapping[str, int]
+    """Entries of each strategy today."""
+    requests: int
+    """Requests made of the broker in the last minute."""
+
+
+class Ask(Struct, frozen=True):
+    """Everything that a control may look at."""
+
+    proposal: Proposal
+    book: Book
+    briefing: Briefing
+    limits: Limits
+    correlate: Callable[[str, str], float | None]
+    """Correlation of two symbols' daily returns, None where it is unknown."""
+
+    @property
+    def brief(self) -> SymbolBrief:
+        """What the briefing knows of the symbol; `BRIEFING` has made sure that it does."""
+        return self.briefing.symbols[self.proposal.symbol]
+
+    def check(self, code: Code, value: float, limit: float, passed: bool, detail: str, setting: str = "") -> Check:
+        """A check that names the setting that its limit came from."""
+        return Check(code, float(value), float(limit), passed, detail, setting.upper() or f"briefing {self.briefing.version}")
