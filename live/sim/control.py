@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of
 from live.sim.alpaca.wire import account_json, order_json
+from live.sim.burst import Wanted, burst
 from live.sim.clock import SECOND, new_york, parse, rfc3339
 from live.sim.errors import Refusal
 from live.sim.faults.routes import FaultRoutes
@@ -42,6 +43,7 @@ class Control:
             Route("/sim/clock/step", self.step, methods=["POST"]),
             Route("/sim/books", self.books, methods=["GET"]),
             Route("/sim/world", self.world, methods=["GET"]),
+            Route("/sim/burst", self.burst, methods=["POST"]),
             *FaultRoutes(self._exchange).routes(),
         ]
 
@@ -55,6 +57,14 @@ class Control:
             raise Refusal(409, 40910000, f"the clock runs by itself in mode {exchange.mode}; start with --stepped to step it")
         await exchange.step(self._target(await body_of(request)))
         return JSONResponse(self._state())
+
+    async def burst(self, request: Request) -> Response:
+        """Answers when every client has been written all of it, or was given up as too slow."""
+        wanted = Wanted.read(await body_of(request))
+        lines = [line for line in (*self._exchange.streams.market, *self._exchange.polygon.stream.lines) if line.open and line.recent]
+        if not lines:
+            raise Refusal(409, 40910000, "no client was sent a message yet that could be repeated; subscribe, and let time go on first")
+        return JSONResponse(await burst(lines, wanted))
 
     def _target(self, body: Any) -> int:
         now = self._exchange.venue.now

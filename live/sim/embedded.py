@@ -115,6 +115,10 @@ class Exchange:
         """Remove one fault, or all of them."""
         self._client.delete(f"{self.url}/sim/faults/{name}" if name else f"{self.url}/sim/faults").raise_for_status()
 
+    def burst(self, messages: int, **how: Any) -> dict[str, Any]:
+        """Repeat what the stream clients were sent last, as fast as they read; `per_frame` and `per_second` shape it."""
+        return self._json(self._client.post(f"{self.url}/sim/burst", json={"messages": messages, **how}, timeout=600))
+
     def step(self, seconds: float | None = None, *, to: str | None = None) -> dict[str, Any]:
         """Move venue time; answers the clock when everything due has run and all sockets are written."""
         return self._json(self._client.post(f"{self.url}/sim/clock/step", json={"seconds": seconds} if to is None else {"to": to}))

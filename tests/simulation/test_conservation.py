@@ -274,7 +274,7 @@ class Client(RuleBasedStateMachine):
     @invariant()
     def what_is_open_is_listed_and_what_is_over_is_not(self) -> None:
         listed = {order.id for order in self.venue.desk.open()}
-        under_way = {order.successor.id for order in self.venue.desk.open() if order.successor is not None}
+        under_way = {order.successor.id for order in self.venue.desk.orders.values() if order.successor is not None}
         assert {order.id for order in self.venue.desk.orders.values() if order.status not in FINAL} == listed | under_way
 
     def teardown(self) -> None:

@@ -11,7 +11,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from live.sim.alpaca.channels import CHANNELS
 from live.sim.faults.streams.taps import tap_of
+from live.sim.faults.transports import TRANSPORT
 
+_KEPT = 256  # frames that a burst can repeat
 _FAREWELL = 60.0  # wall seconds until a client that was cut off and still does not read is forgotten
 FAKE = "FAKEPACA"
 """The only stock of the test feed, and on no other."""
@@ -31,6 +33,7 @@ class Line:
         self.packed = socket.headers.get("content-type") == "application/msgpack"
         self.open = True
         self.sent = 0  # market or order messages, control messages not counted
+        self.recent: deque[str | bytes] = deque(maxlen=_KEPT)  # frames of messages as they were written last
         self.tap = tap_of(self, socket)
 
     def put(self, frame: str | bytes, messages: int) -> None:
@@ -62,6 +65,23 @@ class Line:
                     self.open = False
                 else:
                     self.sent += messages
+                    if messages:
+                        self.recent.append(frame)
+
+    async def pour(self, frames: bytes, messages: int) -> bool:
+        """Whole websocket frames straight onto the connection, after what waits. False when the client is gone or reads too slowly."""
+        await self.flush()
+        transport = self._socket.scope.get(TRANSPORT)
+        if not self.open or transport is None or transport.is_closing():
+            return False
+        transport.write(frames)
+        try:
+            async with asyncio.timeout(self._patience):
+                await transport.get_protocol().writable.wait()
+        except TimeoutError:
+            return False
+        self.sent += messages
+        return not transport.is_closing()
 
     async def _cut(self) -> None:
         """The last frame and the end, should the client ever read again."""

@@ -32,6 +32,10 @@ class Stream:
         self._due: set[tuple[str, int]] = set()
 
     @property
+    def lines(self) -> tuple[StocksLine, ...]:
+        return tuple(self._lines)
+
+    @property
     def sent(self) -> int:
         """Market messages written since the start, closed connections included."""
         return self._gone + sum(line.sent for line in self._lines)
