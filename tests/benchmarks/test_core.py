@@ -3,8 +3,6 @@
 import time
 from collections.abc import Callable
 
-import numpy as np
-import polars as pl
 import pytest
 from market import SECTORS, briefing_of, day_bars
 
@@ -26,22 +24,6 @@ def least(work: Callable[[], object]) -> float:
         work()
         times.append(time.process_time() - begin)
     return min(times)
-
-
-@pytest.mark.benchmark
-def test_all_indicators_of_a_million_bars_against_a_polars_ewm_of_one_column() -> None:
-    symbols, days = 400, 2_500
-    rng = np.random.default_rng(1)
-    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, (symbols, days)), axis=1)).ravel()
-    stamp = np.tile(np.arange(days, dtype=np.int64) * 86_400_000_000, symbols)
-    names = np.repeat([f"S{i:04d}" for i in range(symbols)], days)
-    columns = {"symbol": names, "timestamp": stamp, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": close, "vwap": close}
-    bars = pl.DataFrame(columns).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
-    indicators.days(bars.head(100))
-    ours = least(lambda: indicators.days(bars))
-    floor = least(lambda: bars.select(pl.col("close").ewm_mean(span=9).over("symbol")))
-    print(f"\n12 indicators of {len(bars):,} bars: {ours / floor:.1f}x one Polars ewm_mean.over, {ours / len(bars) * 1e9:.0f} ns a bar")
-    assert ours < 60 * floor
 
 
 @pytest.mark.benchmark
