@@ -4,8 +4,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from pipelines import publish
@@ -143,6 +146,34 @@ def test_what_a_run_saw_is_another_view_and_reading_its_journal_again_changes_no
     assert publish.bars(settings, "minute", DAY, DAY)["close"].to_list() == [10.0]
     assert publish.bars(settings, "minute", DAY, DAY, view="seen", asof=EVENING - timedelta(hours=6)).is_empty()
     assert files(settings) == ["iex.first.20240618T204500000000.parquet", "iex.seen.1.parquet"]
+
+
+ANSWER = st.tuples(st.sets(st.sampled_from("ABC"), min_size=1), st.dictionaries(st.sampled_from("ABC"), st.integers(1, 3)), st.booleans())
+
+
+@given(st.lists(ANSWER, min_size=1, max_size=8))
+@hypothesis.settings(max_examples=15, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_any_course_of_answers_reads_as_plain_books_would(
+    tools: Callable[..., DayBot], tmp_path_factory: pytest.TempPathFactory, answers: list[tuple[set[str], dict[str, int], bool]]
+) -> None:
+    settings = tools(daybot_home=tmp_path_factory.mktemp("home")).settings
+    first: dict[str, float] = {}
+    latest: list[dict[str, float]] = [{}]
+    moments = [LATER + timedelta(minutes=n) for n in range(len(answers))]
+    for moment, (asked, values, merge) in zip(moments, answers, strict=True):
+        told = {symbol: float(close) for symbol, close in values.items() if symbol in asked}
+        good = pl.concat([bars(DAY), *(bars(DAY, close, symbol) for symbol, close in told.items())])
+        at(settings, moment).put("day", DAY, "iex", good, NONE, asked)
+        if merge:
+            at(settings, moment).compact("day", DAY, "iex")
+        first = told | first
+        latest.append({symbol: close for symbol, close in latest[-1].items() if symbol not in asked} | told)
+    for moment, books in zip(moments, latest[1:], strict=True):
+        assert dict(publish.bars(settings, "day", DAY, DAY, asof=moment).select("symbol", "close").iter_rows()) == books
+    assert dict(publish.bars(settings, "day", DAY, DAY, view="first").select("symbol", "close").iter_rows()) == first
+    assert at(settings, LATER).missing("day", [DAY], "iex", "ABC") == [
+        (gap, [DAY]) for gap in [tuple(sorted(set("ABC").difference(*(a for a, _, _ in answers))))] if gap
+    ]
 
 
 def test_many_small_answers_become_few_files_with_every_row_and_the_same_views(tools: Callable[..., DayBot]) -> None:
