@@ -1,17 +1,17 @@
 """What the live runner saw comes into the lake from its journal: with the moment of receipt, under the market's own name, however often read."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from market import SECTORS, SESSION, briefing_of, day_bars
+from msgspec.structs import astuple, replace
 
 from live.journal import Journal
 from pipelines import publish
 from pipelines.core.briefing import Origin
-from pipelines.core.journal import EVENT, Manifest
+from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import SECOND
 from pipelines.core.trading.events import MarketBar, Tick
 from pipelines.definitions import defs
@@ -22,12 +22,12 @@ def record(path: Path, daybot: DayBot, events: list[MarketBar | Tick], origin: O
     """A journal as the runner writes it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     briefing = briefing_of(SECTORS).model_copy(update={"origin": origin})
-    named = {"mode": "paper", "account": "A", "code": "c", "strategy": "momentum", "parameters": {}, "version": "v"}
+    named = {"mode": "paper", "account": "A", "code": "c", "strategies": ()}
     head = Manifest(session=SESSION, run=path.stem, limits=daybot.settings.limits, briefing=briefing, **named)
     with Journal(path) as journal:
-        journal.append("session", 1, head.model_dump_json().encode())
+        journal.append("session", 1, head)
         for event in events:
-            journal.append("event", event.at, EVENT.dump_json(event))
+            journal.append("event", event.at, event)
 
 
 @pytest.mark.parametrize(("origin", "name"), [(Origin.VENDOR, "iex"), (Origin.GENERATED, "generated")])
@@ -46,7 +46,7 @@ def test_bars_of_two_runs_are_there_once_as_they_were_first_received(tools: Call
     assert set(seen["feed"]) == {name}
     assert seen.select(
         "symbol", (pl.col("timestamp").dt.epoch("ns")).alias("start"), "open", "high", "low", "close", "volume", "vwap", "trades"
-    ).rows() == sorted(bars)
+    ).rows() == sorted(map(astuple, bars))
     delays = (seen["learned_at"] - seen["timestamp"]).dt.total_seconds()
     assert seen["late"].sum() == 400, "what the first run had received is not late"
     assert set(zip(seen["late"], delays, strict=True)) == {(False, 61), (True, 661)}

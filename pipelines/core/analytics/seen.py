@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 import polars as pl
+from msgspec.structs import astuple
 
 from pipelines.core.briefing import Origin
-from pipelines.core.journal import Record, manifest
+from pipelines.core.journal import Record, event_of, manifest
 from pipelines.core.market.session import moment
+from pipelines.core.trading.events import MarketBar
 
 STAMP = pl.Datetime("us", "UTC")
 
@@ -34,13 +36,14 @@ def bars(records: Iterable[Record]) -> pl.DataFrame:
     if first is None:
         return SEEN.to_frame()
     origin = manifest(first).briefing.origin
-    events = (record.data for record in lines if record.kind == "event" and record.data["kind"] == "bar")
-    rows = [
-        (symbol, moment(start), *values, _feed(event["feed"], origin), moment(event["at"]), event["late"])
-        for event in events
-        for symbol, start, *values in [event["bar"]]
-    ]
+    events = (event_of(record) for record in lines if record.kind == "event" and record.data["kind"] == "bar")
+    rows = [_row(event, origin) for event in events if isinstance(event, MarketBar)]
     return pl.DataFrame(rows, schema=SEEN, orient="row")
+
+
+def _row(event: MarketBar, origin: Origin) -> tuple[object, ...]:
+    symbol, start, *values = astuple(event.bar)
+    return (symbol, moment(start), *values, _feed(event.feed, origin), moment(event.at), event.late)
 
 
 def _feed(feed: str, origin: Origin) -> str:
