@@ -56,23 +56,28 @@ class Warehouse:
 
     def copy(self, target: Path) -> None:
         """A whole copy of the file as of the last finished transaction, synced to disk."""
-        with self._open() as connection:
-            connection.execute("CHECKPOINT")
         with self._locked():
+            # In one hold of the lock: a writer killed in between would leave its last transaction beside the file.
+            with self._connected() as connection:
+                connection.execute("CHECKPOINT")
             shutil.copyfile(self._path, target)
         with target.open("rb+") as file:
             os.fsync(file.fileno())
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._locked():
-            # One thread: tables are small here, and starting a pool of them costs more than the reading.
-            connection = duckdb.connect(self._path, config={"threads": 1})
-            try:
-                connection.execute("SET TimeZone = 'UTC'")
-                yield connection
-            finally:
-                connection.close()
+        with self._locked(), self._connected() as connection:
+            yield connection
+
+    @contextmanager
+    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        # One thread: tables are small here, and starting a pool of them costs more than the reading.
+        connection = duckdb.connect(self._path, config={"threads": 1})
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -38,7 +38,7 @@ class SymbolBrief(BaseModel):
     history: int
     """Daily bars in the lake up to the data session."""
     close: float | None
-    """Close of the data session, raw."""
+    """Close of the data session, on the share scale of `session`: a split of that morning is in it."""
     atr: float | None
     """Wilder's average true range over 14 sessions, dollars; None below 15 daily bars."""
     beta: float | None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 
 import hypothesis
@@ -194,6 +195,29 @@ def test_many_small_answers_become_few_files_with_every_row_and_the_same_views(t
     for before, view, asof in zip(views, ("latest", "latest", "first", "first"), (None, MORNING + timedelta(minutes=9)) * 2, strict=True):
         assert_frame_equal(publish.bars(settings, "day", DAY, DAY, view=view, asof=asof), before)  # type: ignore[arg-type]  # the names above
     assert at(settings, LATER).missing("day", [DAY], "iex", symbols) == [], "whom the vendor was asked for is not forgotten"
+
+
+def test_a_reader_beside_a_writer_that_merges_files_sees_whole_answers_and_never_an_error(tools: Callable[..., DayBot]) -> None:
+    settings = tools().settings
+    at(settings, MORNING).put("day", DAY, "iex", bars(DAY, 0.5, "A", "B"), NONE, ["A", "B"])
+    writer = get_context("spawn").Process(target=_revise, args=(settings, 60))
+    writer.start()
+    seen: list[float] = [0.0]
+    while seen[-1] < 60.0:
+        assert writer.exitcode in (None, 0)
+        found = closes(settings)
+        assert len(found) == 2
+        assert found[0] == found[1] >= seen[-1]
+        seen.append(found[0])
+    writer.join()
+    assert writer.exitcode == 0
+    assert closes(settings, view="first") == [0.5, 0.5]
+
+
+def _revise(settings: Settings, times: int) -> None:
+    """One answer after another, each with another price for both symbols."""
+    for number in range(1, times + 1):
+        at(settings, MORNING + timedelta(minutes=number)).put("day", DAY, "iex", bars(DAY, float(number), "A", "B"), NONE, ["A", "B"])
 
 
 def test_only_the_files_of_the_sessions_asked_for_are_opened(tools: Callable[..., DayBot]) -> None:
