@@ -85,7 +85,8 @@ def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     """Correlation of daily log returns, the whole matrix, for the symbols that trade the most dollars.
 
     `rho` is shrunk (Ledoit and Wolf) over 60 sessions: what the gate uses. `fading` is RiskMetrics' over a year, decay 0.97: where the
-    two part, things have changed. The groups of names that move together by `rho` are the table `clusters`.
+    two part, things have changed. The groups of names that move together over a year are the table `clusters`: of sixty days of two hundred
+    names so much has to be shrunk away that in a quiet year no two would look alike.
     """
     session = data_session(context)
     busiest = (
@@ -95,7 +96,8 @@ def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     chosen = [i for i, symbol in enumerate(returns.symbols) if symbol in set(busiest)]
     returns = Returns(tuple(returns.symbols[i] for i in chosen), returns.values[:, chosen])
     found, fading = correlations.shrunk(returns), correlations.weighted(returns)
-    groups = clusters(found)
+    year = correlations.shrunk(returns, sessions=exposure.YEAR, overlap=exposure.LEAST)
+    groups = clusters(year)
     rows = correlations.long(found).select(pl.lit(session).alias("session"), pl.all(), pl.Series("fading", fading.matrix.ravel()))
     daybot.warehouse.replace({"correlation": rows, "clusters": groups.select(pl.lit(session).alias("session"), pl.all())}, [session])
     pairs = rows.filter(pl.col("a") < pl.col("b")).sort("rho", descending=True)
@@ -107,7 +109,7 @@ def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
         mean_rho=_mean(pairs["rho"]),
         mean_fading=_mean(pairs["fading"]),
         clusters=table(together.agg(pl.col("symbol"), pl.col("mean_rho").mean())),
-        matrix=picture(lambda axes: _draw_matrix(axes, found, groups, session), 4.0, 4.0) if found.symbols else None,
+        matrix=picture(lambda axes: _draw_matrix(axes, year, groups, session), 4.0, 4.0) if year.symbols else None,
     )
 
 
@@ -197,7 +199,7 @@ def _draw_regimes(axes: "Axes", history: pl.DataFrame, benchmark: str) -> None:
 
 
 def _draw_matrix(axes: "Axes", found: Correlation, groups: pl.DataFrame, session: date) -> None:
-    """The matrix with names of one cluster side by side."""
+    """The year's matrix with names of one cluster side by side; `groups` has a row for each of its symbols, in alphabetical order as it has."""
     order = np.argsort(groups["place"].to_numpy())
     axes.imshow(found.matrix[np.ix_(order, order)], vmin=-1, vmax=1, cmap="RdBu_r")
-    axes.set_title(f"{len(found.symbols)} symbols in {groups['cluster'].n_unique()} clusters, to {session}")
+    axes.set_title(f"{len(found.symbols)} symbols in {groups['cluster'].n_unique()} clusters, a year to {session}")

@@ -1,5 +1,7 @@
 """Clusters against scipy's own tree distances, and what the cut promises."""
 
+from collections.abc import Callable
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import is_valid_dm
 
+from pipelines.core.market.session import NEW_YORK
 from pipelines.core.risk.clusters import ALIKE, clusters, distance
-from pipelines.core.risk.correlation import Correlation, Returns, shrunk
+from pipelines.core.risk.correlation import Correlation, Returns, aligned, shrunk
 
 
 def blocks(seed: int, sizes: tuple[int, ...], own: float = 0.006) -> Correlation:
@@ -61,3 +64,13 @@ def test_the_numbers_do_not_hang_on_the_order_of_the_names() -> None:
     correlation = blocks(5, (4, 3, 2))
     turned = Correlation(correlation.symbols[::-1], correlation.matrix[::-1, ::-1].copy(), 0.0)
     assert clusters(turned).drop("place", "mean_rho").equals(clusters(correlation).drop("place", "mean_rho"))
+
+
+def test_on_a_real_year_banks_are_one_cluster_and_drillers_another(real: Callable[[str], pl.DataFrame]) -> None:
+    day = pl.col("timestamp").dt.convert_time_zone(NEW_YORK.key).dt.date().alias("session")
+    bars = real("daily/sp500_2012_2017_adjusted").with_columns(day).filter(pl.col("session").dt.year() == 2016)
+    found = clusters(shrunk(aligned(bars, bars["session"].unique().sort().to_list()), sessions=252, overlap=60))
+    number = dict(found.select("symbol", "cluster").iter_rows())
+    assert len({number[bank] for bank in ("BAC", "C", "JPM", "GS", "MS")}) == 1
+    assert len({number[driller] for driller in ("APA", "APC", "DVN", "MRO")}) == 1
+    assert len({number[name] for name in ("JPM", "APA", "XLU", "KO")}) == 4
