@@ -73,6 +73,8 @@ class Stream:
             line.tell([*found, *(message for symbol, message in bands if line.wants("LULD", symbol))])
 
     def trade(self, symbol: str, found: Print) -> None:
+        if not self._lines:
+            return
         at, number = market(self._venue.world.assets[symbol]), self._number(symbol, found)
         messages = {"T": encoded(trade(symbol, at, found, number))} if found.traded else {}
         messages |= {"Q": encoded(quote(symbol, at, found, number))} if found.quoted else {}
