@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.core.backtest.fills import BarVenue
+from pipelines.core.backtest.costs import FREE
+from pipelines.core.backtest.fills import Venue
 from pipelines.core.errors import DataError
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.decisions import Submit
@@ -34,12 +35,12 @@ def bar(opening: float, high: float, low: float, close: float, minute: int = 0) 
     return Bar("AAPL", minute * MINUTE, opening, high, low, close, 1_000, close, 10)
 
 
-def bracket(venue: BarVenue, side: Side = Side.BUY) -> None:
+def bracket(venue: Venue, side: Side = Side.BUY) -> None:
     stop, target = (98.0, 104.0) if side is Side.BUY else (102.0, 96.0)
     venue.take(Submit(Order("e", "AAPL", side, 10, Shape.BRACKET, None, target, stop), Role.ENTRY, "t", "", 0), 0)
 
 
-def minute(venue: BarVenue, found: Bar) -> list[OrderUpdate]:
+def minute(venue: Venue, found: Bar) -> list[OrderUpdate]:
     return [*venue.open({found.symbol: found}, found.start), *venue.trade(found, found.start + MINUTE)]
 
 
@@ -48,10 +49,10 @@ def filled(updates: list[OrderUpdate]) -> dict[str, float | None]:
 
 
 def test_an_entry_fills_at_the_next_open_half_a_spread_against_us() -> None:
-    venue = BarVenue(half_spread=0.0002)
+    venue = Venue(FREE.model_copy(update={"spread": 0.0004}))
     bracket(venue)
     assert filled(minute(venue, bar(100, 101, 99, 100.5))) == {"e": pytest.approx(100.02)}
-    short = BarVenue(half_spread=0.0002)
+    short = Venue(FREE.model_copy(update={"spread": 0.0004}))
     bracket(short, Side.SELL)
     assert filled(minute(short, bar(100, 101, 99, 100.5))) == {"e": pytest.approx(99.98)}
 
@@ -69,21 +70,21 @@ def test_an_entry_fills_at_the_next_open_half_a_spread_against_us() -> None:
     ],
 )
 def test_a_bar_fills_exits_by_the_written_rule(after: Bar, expected: dict[str, float]) -> None:
-    venue = BarVenue(half_spread=0.0)
+    venue = Venue(FREE)
     bracket(venue)
     minute(venue, bar(100, 100, 100, 100))
     assert filled(minute(venue, after)) == expected
 
 
 def test_an_entry_in_a_minute_without_a_trade_fills_at_the_last_close() -> None:
-    venue = BarVenue(half_spread=0.0)
+    venue = Venue(FREE)
     assert minute(venue, bar(100, 101, 99, 100.5)) == []
     bracket(venue)
     assert filled(venue.open({}, MINUTE)) == {"e": 100.5}
 
 
 def test_the_bar_of_the_entry_can_stop_it_out_and_cannot_reach_its_target() -> None:
-    up, down = BarVenue(half_spread=0.0), BarVenue(half_spread=0.0)
+    up, down = Venue(FREE), Venue(FREE)
     bracket(up)
     bracket(down)
     assert filled(minute(up, bar(100, 110, 99, 109))) == {"e": 100.0}

@@ -1,156 +1,347 @@
-"""How a bar fills an order, when nothing finer than the bar is known. Pessimistic where the bar leaves it open.
+"""How the recorded market fills an order. Pessimistic wherever the record leaves it open.
 
-- A market order fills at the open of the next minute, or at the symbol's last close where it does not trade in that minute, moved against us
-  by half the spread: quotes are there when prints are not.
-- A limit entry fills at its limit, or at the open where the bar begins beyond it; touching is not enough, the bar must go through by a tick.
-- A stop fills at its price, or at the open where the bar begins beyond it, moved by half the spread.
-- A target fills at its price, or at the open where the bar begins beyond it; touching is not enough, the bar must go through by a tick.
+Where only bars are known:
+- A market order fills at the open of the next minute, or at the symbol's last close where it does not trade in that minute (quotes are there
+  when prints are not). It pays half the spread and its footprint (`costs.py`).
+- A limit entry fills at its limit where the bar goes through it by a tick; touching is not enough. Where the bar begins beyond it, it takes at
+  the open, half the spread included, and never worse than its limit.
+- A stop triggers where the bar touches it and takes at its price, or at the open where the bar begins beyond it.
+- A target fills at its price where the bar goes through it by a tick, or at the open where the bar begins beyond it.
 - Where one bar reaches both stop and target, the stop came first.
 - The bar that fills an entry can also stop it out; it cannot reach its target.
+
+Where the trades inside the minute are known, they decide, one by one: a market order takes at the first one, a stop at the one that reaches it,
+a limit or a target fills when one goes through it by a tick. So they also tell whether stop or target came first.
+
+However it is known:
+- Orders in one symbol get together at most a share of the minute's volume (`Costs.participation`); the rest waits. The exits of a bracket
+  begin with its complete fill, as at Alpaca. A stop that was triggered keeps taking until it is done, and its target is off.
+- While a symbol is halted nothing fills. Outside a limit-up limit-down band nothing fills, and costs move no price out of it.
+- At the session's end what still waits expires.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pipelines.core.market.bars import Bar
+from pipelines.core.backtest.costs import Costs
+from pipelines.core.briefing import Briefing
+from pipelines.core.market.bars import Bar, Print
 from pipelines.core.trading.decisions import Cancel, Decision, Replace, Submit
 from pipelines.core.trading.events import Action, Answer, OrderUpdate, Outcome
-from pipelines.core.trading.orders import Order, Role, Shape, Side, Status
+from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg, tick
 
-TICK = 0.01
+ENDLESS = 1 << 62
+"""Shares, where participation has no bound."""
+
+
+class Charge(NamedTuple):
+    """What one fill cost in its price. `reference` is what the market showed; `spread` and `impact` are dollars for all its shares."""
+
+    order: str
+    at: int
+    shares: int
+    reference: float
+    spread: float
+    impact: float
 
 
 @dataclass(slots=True)
-class Resting:
-    """Exits that wait in the market: a stop, and mostly a target with it. `fresh`: its entry was filled in the minute at hand."""
+class Ticket:
+    """One order in the market. `price` is its limit or stop; None takes what there is. `brings`: the bracket whose exits its fill starts."""
 
+    id: str
+    symbol: str
     side: Side
-    quantity: int
-    prices: dict[Role, float]
-    names: dict[Role, str]
-    fresh: bool = False
+    left: int
+    price: float | None = None
+    brings: Order | None = None
+    filled: int = 0
+    value: float = 0.0
+
+
+@dataclass(slots=True)
+class Exits:
+    """A stop, and mostly a target with it: one cancels the other. `fresh`: their entry was filled in the minute at hand."""
+
+    stop: Ticket
+    target: Ticket | None
+    fresh: bool
 
     @classmethod
-    def of(cls, order: Order) -> "Resting":
+    def of(cls, order: Order) -> "Exits":
         """The exits that an order brings with it, or is."""
-        prices = {role: price for role, price in ((Role.STOP, order.stop), (Role.TARGET, order.target)) if price is not None}
-        names = {role: name for name, role, _ in order.members(Role.ENTRY) if role in prices}
         entry = order.shape in {Shape.BRACKET, Shape.OTO}
-        return cls(order.side.opposite if entry else order.side, order.quantity, prices, names, fresh=entry)
+        side = order.side.opposite if entry else order.side
+        stop = order.id if order.shape is Shape.STOP else leg(order.id, Role.STOP)
+        target = leg(order.id, Role.TARGET) if entry else order.id
+        far = None if order.target is None else Ticket(target, order.symbol, side, order.quantity, order.target)
+        return cls(Ticket(stop, order.symbol, side, order.quantity, order.stop), far, fresh=entry)
+
+    @property
+    def tickets(self) -> list[Ticket]:
+        """Both, the stop first."""
+        return [self.stop] if self.target is None else [self.stop, self.target]
 
 
 @dataclass(slots=True)
-class BarVenue:
-    """Executes the engine's decisions against bars and answers with the updates that a broker would send.
+class Venue:
+    """Executes the engine's decisions against the record and answers with the updates that a broker would send."""
 
-    `half_spread` is a fraction of the price (0.0002 = 2 basis points).
-    """
+    costs: Costs = field(default_factory=Costs)
+    briefing: Briefing | None = None
+    """Where each symbol's spread, volatility and volume are from."""
+    waiting: dict[str, list[Ticket]] = field(default_factory=dict)
+    """Orders that have not been filled yet, by symbol; no empty lists."""
+    exits: dict[str, list[Exits]] = field(default_factory=dict)
+    """The same of exits that rest."""
+    last: dict[str, Bar] = field(default_factory=dict)
+    """Each symbol's newest bar."""
+    halted: set[str] = field(default_factory=set)
+    bands: dict[str, tuple[float, float]] = field(default_factory=dict)
+    charges: list[Charge] = field(default_factory=list)
+    _rooms: dict[str, int] = field(default_factory=dict)
+    _rates: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    half_spread: float = 0.0002
-    waiting: dict[str, list[Order]] = field(default_factory=dict)
-    """Orders that have not been filled yet, by symbol."""
-    exits: dict[str, list[Resting]] = field(default_factory=dict)
-    closes: dict[str, float] = field(default_factory=dict)
+    @property
+    def impatient(self) -> bool:
+        """An order that takes has not got all that it wants."""
+        return any(ticket.price is None for tickets in self.waiting.values() for ticket in tickets)
+
+    # --- what the engine asks
 
     def take(self, decision: Decision, at: int) -> list[Answer | OrderUpdate]:
         """What the broker says at once to a request."""
         match decision:
-            case Submit():
-                return self._submit(decision.order, at)
+            case Submit(order):
+                accepted: list[Answer | OrderUpdate] = [Answer(order.id, Action.SUBMIT, Outcome.ACCEPTED, at)]
+                if order.shape in {Shape.OCO, Shape.STOP}:
+                    return [*accepted, *self._rest(order, at)]
+                brings = None if order.shape is Shape.SIMPLE else order
+                self._wait(Ticket(order.id, order.symbol, order.side, order.quantity, order.limit, brings))
+                return accepted
             case Replace():
                 return self._replace(decision, at)
             case Cancel():
-                return self._cancel(decision.id, at)
+                return self._cancel(decision.id, decision.symbol, at)
         return []
 
-    def open(self, bars: Mapping[str, Bar], at: int) -> list[OrderUpdate]:
-        """What the beginning of a minute does to the waiting market orders; `bars` are the minute's, by symbol."""
+    # --- what the market does
+
+    def open(self, bars: Mapping[str, Bar], at: int, printed: Mapping[str, float] | None = None) -> list[OrderUpdate]:
+        """What the beginning of a minute does to the orders that take. `bars` are the minute's by symbol; of the symbols in `printed` (shares in
+        the minute) the trades are known, and come one by one.
+        """
+        self._rooms.clear()
+        if not self.waiting:
+            return []
+        told = printed or {}
         updates: list[OrderUpdate] = []
-        for symbol in [s for s, orders in self.waiting.items() if orders]:
-            price = bars[symbol].open if symbol in bars else self.closes.get(symbol)
-            for order in [o for o in self.waiting[symbol] if o.limit is None and price is not None]:
-                updates += self._fill(order, (price or 0.0) * (1 + order.side.sign * self.half_spread), at)
+        for symbol in [s for s in self.waiting if s not in told]:
+            bar = bars.get(symbol)
+            known = self.last.get(symbol) if bar is None else bar
+            if known is None:
+                continue
+            self._measure(symbol, known.volume)
+            for ticket in [t for t in self.waiting[symbol] if t.price is None]:
+                updates += self._enter(ticket, known.close if bar is None else bar.open, at, takes=True)
+        return updates
+
+    def print(self, trade: Print, volume: float) -> list[OrderUpdate]:
+        """What one trade of the market does to all that rests and waits in its symbol; `volume` is that of its minute."""
+        symbol, price, at = trade.symbol, trade.price, trade.at
+        if not trade.counts or (symbol not in self.waiting and symbol not in self.exits):
+            return []
+        self._measure(symbol, volume)
+        updates: list[OrderUpdate] = []
+        for ticket in list(self.waiting.get(symbol, ())):
+            if ticket.price is None:
+                updates += self._enter(ticket, price, at, takes=True)
+            elif _beyond(ticket.side, ticket.price, price):
+                updates += self._enter(ticket, ticket.price, at, takes=False)
+        for exits in list(self.exits.get(symbol, ())):
+            exits.fresh = False
+            updates += self._leave(exits, price, price, price, at)
         return updates
 
     def trade(self, bar: Bar, at: int) -> list[OrderUpdate]:
-        """What the whole bar does to what rests in its symbol."""
+        """What the whole bar does to what waits and rests in its symbol."""
         symbol = bar.symbol
-        self.closes[symbol] = bar.close
+        self.last[symbol] = bar
+        if symbol not in self.waiting and symbol not in self.exits:
+            return []
+        self._measure(symbol, bar.volume)
         updates: list[OrderUpdate] = []
-        for order in [o for o in self.waiting.get(symbol, ()) if o.limit is not None]:
-            price = _through(order.side, order.limit or 0.0, bar)
-            if price is not None:
-                updates += self._fill(order, price, at)
-        for resting in list(self.exits.get(symbol, ())):
-            updates += self._exit(resting, bar, at)
-            resting.fresh = False
+        for ticket in [t for t in self.waiting.get(symbol, ()) if t.price is not None]:
+            limit, sign = ticket.price or 0.0, ticket.side.sign
+            if (bar.open - limit) * sign <= 0 and _beyond(ticket.side, limit, bar.low if sign > 0 else bar.high):
+                updates += self._enter(ticket, bar.open, at, takes=True)
+            elif _beyond(ticket.side, limit, bar.low if sign > 0 else bar.high):
+                updates += self._enter(ticket, limit, at, takes=False)
+        for exits in list(self.exits.get(symbol, ())):
+            updates += self._leave(exits, bar.open, bar.low, bar.high, at)
+            exits.fresh = False
         return updates
 
-    def _submit(self, order: Order, at: int) -> list[Answer | OrderUpdate]:
-        accepted: list[Answer | OrderUpdate] = [Answer(order.id, Action.SUBMIT, Outcome.ACCEPTED, at)]
-        if order.shape in {Shape.OCO, Shape.STOP}:
-            return [*accepted, *self._rest(order, at)]
-        self.waiting.setdefault(order.symbol, []).append(order)
-        return accepted
+    def halt(self, symbol: str, halted: bool) -> None:
+        """Trading stops or goes on; the reopening sets new bands."""
+        if halted:
+            self.halted.add(symbol)
+        else:
+            self.halted.discard(symbol)
+            self.bands.pop(symbol, None)
 
-    def _fill(self, order: Order, price: float, at: int) -> Iterator[OrderUpdate]:
-        self.waiting[order.symbol].remove(order)
-        yield OrderUpdate(order.id, order.symbol, order.side, Status.FILLED, order.quantity, price, at, f"bar-{order.id}", "fill")
-        if order.shape is not Shape.SIMPLE:
-            yield from self._rest(order, at)
+    def close(self, at: int) -> list[OrderUpdate]:
+        """The session is over: day orders expire."""
+        gone = [t for tickets in self.waiting.values() for t in tickets]
+        gone += [t for exits in self.exits.values() for pair in exits for t in pair.tickets]
+        self.waiting.clear()
+        self.exits.clear()
+        return [_word(ticket, Status.EXPIRED, at) for ticket in gone]
+
+    # --- fills
+
+    def _enter(self, ticket: Ticket, price: float, at: int, *, takes: bool) -> Iterator[OrderUpdate]:
+        """Fill what waits, as far as there is room; the exits that a bracket brings begin with its last share."""
+        update = self._fill(ticket, price, at, takes=takes)
+        if update is None:
+            return
+        yield update
+        if ticket.left:
+            return
+        self._drop(ticket)
+        if ticket.brings is not None:
+            yield from self._rest(ticket.brings, at)
+
+    def _leave(self, exits: Exits, first: float, low: float, high: float, at: int) -> Iterator[OrderUpdate]:
+        """Whether a stretch of the market from `first` between `low` and `high` reaches the stop, or else the target."""
+        stop, target = exits.stop, exits.target
+        sells, price = stop.side is Side.SELL, stop.price or 0.0
+        if low <= price if sells else high >= price:
+            yield from self._trigger(exits, min(first, price) if sells else max(first, price), at)
+        elif target is not None and not exits.fresh and _beyond(target.side, target.price or 0.0, high if sells else low):
+            limit = target.price or 0.0
+            update = self._fill(target, max(first, limit) if sells else min(first, limit), at, takes=False)
+            if update is not None:
+                yield update
+                stop.left = target.left  # the broker takes from the stop what its target has sold
+                if not target.left:
+                    self._forget(exits)
+                    yield _word(stop, Status.CANCELED, at)
+
+    def _trigger(self, exits: Exits, price: float, at: int) -> Iterator[OrderUpdate]:
+        """The stop becomes an order that takes. While nothing can be traded it stays what it is."""
+        stop = exits.stop
+        if self._barred(stop.symbol, price):
+            return
+        update = self._fill(stop, price, at, takes=True)
+        self._forget(exits)
+        if stop.left:
+            stop.price = None
+            self._wait(stop)
+        if update is not None:
+            yield update
+        if exits.target is not None:
+            yield _word(exits.target, Status.CANCELED, at)
+
+    def _fill(self, ticket: Ticket, price: float, at: int, *, takes: bool) -> OrderUpdate | None:
+        """Shares at this price, or near it where the order takes; None where there are none to be had."""
+        symbol, sign = ticket.symbol, ticket.side.sign
+        shares = min(ticket.left, self._rooms[symbol])
+        if shares < 1 or self._barred(symbol, price):
+            return None
+        spread = impact = 0.0
+        paid = price
+        if takes:
+            half, root = self._rate(symbol)
+            spread, impact = price * half, price * root * math.sqrt(ticket.left + ticket.filled)
+            paid = self._inside(symbol, price + sign * (spread + impact))
+            if ticket.price is not None and ticket.brings is not None:
+                paid = min(paid, ticket.price) if sign > 0 else max(paid, ticket.price)
+            cost = (paid - price) * sign
+            spread, impact = min(spread, cost), max(cost - spread, 0.0)
+        self._rooms[symbol] -= shares
+        ticket.left -= shares
+        ticket.filled += shares
+        ticket.value += shares * paid
+        self.charges.append(Charge(ticket.id, at, shares, price, shares * spread, shares * impact))
+        average = paid if ticket.filled == shares else ticket.value / ticket.filled
+        return _word(ticket, Status.WORKING if ticket.left else Status.FILLED, at, average)
+
+    def _measure(self, symbol: str, volume: float) -> None:
+        """What our orders in the symbol may have of this minute."""
+        if symbol not in self._rooms:
+            share = self.costs.participation
+            self._rooms[symbol] = ENDLESS if share is None else math.floor(share * volume)
+
+    def _rate(self, symbol: str) -> tuple[float, float]:
+        found = self._rates.get(symbol)
+        if found is None:
+            briefing = self.briefing
+            brief = None if briefing is None else briefing.symbols.get(symbol)
+            found = self._rates[symbol] = self.costs.rates(brief, 0.0 if briefing is None else self.costs.footprint(briefing))
+        return found
+
+    def _barred(self, symbol: str, price: float) -> bool:
+        low, high = self.bands.get(symbol, (0.0, math.inf))
+        return symbol in self.halted or not low <= price <= high
+
+    def _inside(self, symbol: str, price: float) -> float:
+        low, high = self.bands.get(symbol, (0.0, math.inf))
+        return min(max(price, low), high)
+
+    # --- what is in the market
+
+    def _wait(self, ticket: Ticket) -> None:
+        self.waiting.setdefault(ticket.symbol, []).append(ticket)
+
+    def _drop(self, ticket: Ticket) -> None:
+        tickets = self.waiting[ticket.symbol]
+        tickets.remove(ticket)
+        if not tickets:
+            del self.waiting[ticket.symbol]
+
+    def _forget(self, exits: Exits) -> None:
+        symbol = exits.stop.symbol
+        self.exits[symbol].remove(exits)
+        if not self.exits[symbol]:
+            del self.exits[symbol]
 
     def _rest(self, order: Order, at: int) -> Iterator[OrderUpdate]:
-        resting = Resting.of(order)
-        self.exits.setdefault(order.symbol, []).append(resting)
-        for role, name in resting.names.items():
-            yield _word(name, order.symbol, resting.side, Status.WORKING, at, price=resting.prices[role])
+        exits = Exits.of(order)
+        self.exits.setdefault(order.symbol, []).append(exits)
+        for ticket in exits.tickets:
+            yield _word(ticket, Status.WORKING, at)
 
     def _replace(self, wish: Replace, at: int) -> list[Answer | OrderUpdate]:
-        for resting in self.exits.get(wish.symbol, ()):
-            if resting.names.get(wish.role) == wish.id:
-                resting.prices[wish.role] = wish.price
-                return [Answer(wish.id, Action.REPLACE, Outcome.ACCEPTED, at)]
+        for exits in self.exits.get(wish.symbol, ()):
+            for ticket in exits.tickets:
+                if ticket.id == wish.id:
+                    ticket.price = wish.price
+                    return [Answer(wish.id, Action.REPLACE, Outcome.ACCEPTED, at)]
         return [Answer(wish.id, Action.REPLACE, Outcome.REJECTED, at, message="not working")]
 
-    def _cancel(self, order_id: str, at: int) -> list[Answer | OrderUpdate]:
-        for symbol, orders in self.waiting.items():
-            for order in [o for o in orders if o.id == order_id]:
-                orders.remove(order)
-                return [_word(order.id, symbol, order.side, Status.CANCELED, at)]
-        for symbol, exits in self.exits.items():
-            for resting in [r for r in exits if order_id in r.names.values()]:
-                exits.remove(resting)
-                return [_word(name, symbol, resting.side, Status.CANCELED, at) for name in resting.names.values()]
+    def _cancel(self, order_id: str, symbol: str, at: int) -> list[Answer | OrderUpdate]:
+        for ticket in self.waiting.get(symbol, ()):
+            if ticket.id == order_id:
+                self._drop(ticket)
+                return [_word(ticket, Status.CANCELED, at)]
+        for exits in self.exits.get(symbol, ()):
+            if order_id in {ticket.id for ticket in exits.tickets}:
+                self._forget(exits)
+                return [_word(ticket, Status.CANCELED, at) for ticket in exits.tickets]
         return [Answer(order_id, Action.CANCEL, Outcome.REJECTED, at, message="not working")]
 
-    def _exit(self, resting: Resting, bar: Bar, at: int) -> Iterator[OrderUpdate]:
-        hit = self._exit_price(resting, bar)
-        if hit is None:
-            return
-        role, price = hit
-        self.exits[bar.symbol].remove(resting)
-        for other, name in resting.names.items():
-            if other is role:
-                yield OrderUpdate(name, bar.symbol, resting.side, Status.FILLED, resting.quantity, price, at, f"bar-{name}", "fill")
-            else:
-                yield _word(name, bar.symbol, resting.side, Status.CANCELED, at)
 
-    def _exit_price(self, resting: Resting, bar: Bar) -> tuple[Role, float] | None:
-        """Which exit the bar reaches and at what price. `down` is the way a long position loses."""
-        stop, target, down = resting.prices[Role.STOP], resting.prices.get(Role.TARGET), resting.side is Side.SELL
-        if (bar.low <= stop) if down else (bar.high >= stop):
-            worst = min(bar.open, stop) if down else max(bar.open, stop)
-            return Role.STOP, worst * (1 + resting.side.sign * self.half_spread)
-        price = None if target is None or resting.fresh else _through(resting.side, target, bar)
-        return None if price is None else (Role.TARGET, price)
+def _beyond(side: Side, limit: float, price: float) -> bool:
+    """The market went through the limit by a tick."""
+    return price >= limit + tick(limit) if side is Side.SELL else price <= limit - tick(limit)
 
 
-def _through(side: Side, limit: float, bar: Bar) -> float | None:
-    """What a limit order gets in this bar; None where the bar does not go through it."""
-    if side is Side.SELL:
-        return max(bar.open, limit) if bar.high >= limit + TICK else None
-    return min(bar.open, limit) if bar.low <= limit - TICK else None
-
-
-def _word(name: str, symbol: str, side: Side, status: Status, at: int, price: float | None = None) -> OrderUpdate:
-    return OrderUpdate(name, symbol, side, status, 0, None, at, f"bar-{name}", status.value, price)
+def _word(ticket: Ticket, status: Status, at: int, average: float | None = None) -> OrderUpdate:
+    """The broker's word on an order: what it has filled in all, and where it rests while it does."""
+    told = average if average is not None or not ticket.filled else ticket.value / ticket.filled
+    event = {Status.FILLED: "fill", Status.WORKING: "partial_fill" if ticket.filled else "new"}.get(status, status.value)
+    price = ticket.price if status is Status.WORKING else None
+    return OrderUpdate(ticket.id, ticket.symbol, ticket.side, status, ticket.filled, told, at, f"bar-{ticket.id}", event, price)
