@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -100,6 +101,13 @@ def test_a_regime_is_the_last_row_of_its_history() -> None:
         found, row = classify(returns[:day], atr[:day]), rows.row(day - 1, named=True)
         assert found.name == row["name"]
         assert (found.volatility, found.atr, found.score) == (row["volatility"], row["atr"], row["score"])
+
+
+def test_the_readme_shows_what_each_regime_does() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    for name, effect in EFFECTS.items():
+        cells = [f"{value:g}" for value in effect[:-1]] + ["yes" if effect.entries else "no"]
+        assert f"| {name.value} | {' | '.join(cells)} |" in readme
 
 
 def test_market_wide_atr_is_the_median_name_and_needs_five() -> None:
