@@ -47,7 +47,9 @@ def _column(shown: dg.TableColumn, known: Column | None) -> dg.TableColumn:
     if known is None:
         return shown
     rules = [rule.strip() for rule in known.rules.split(",") if rule]
-    return dg.TableColumn(shown.name, shown.type, known.means, dg.TableColumnConstraints(nullable=known.nullable, other=rules))
+    # The open-source UI keeps the lineage but does not draw it: so it is said in words as well.
+    means = f"{known.means} \N{LEFTWARDS ARROW} {known.made_of.replace(' ', ', ')}" if known.made_of else known.means
+    return dg.TableColumn(shown.name, shown.type, means, dg.TableColumnConstraints(nullable=known.nullable, other=rules))
 
 
 def _source(word: str) -> dg.TableColumnDep:

@@ -173,13 +173,19 @@ def test_a_backfill_of_a_quarter_on_celery_leaves_the_same_as_one_machine(long_f
 
 
 @pytest.mark.parametrize("name", ["in_process", "multiprocess", "celery", "k8s"])
-def test_every_executor_of_the_settings_can_be_built_from_its_file(name: str) -> None:
+def test_every_executor_of_the_settings_is_configured_whole_by_its_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name in {"celery", "k8s"}:
         pytest.importorskip(f"dagster_{name}", reason="needs the extra `scale`")
+    monkeypatch.setenv("CELERY_BROKER", "redis://127.0.0.1:6379/0")
+    monkeypatch.setenv("CELERY_BACKEND", "redis://127.0.0.1:6379/1")
     made = chosen(name)
     assert made.name == name
-    if name in {"celery", "k8s"}:
-        assert made.config_schema.as_field().is_required is False, "nothing is left for a run to configure"
+    given = made.apply_config_mapping({"config": {}})  # a run says nothing of it
+    assert given.success, given.errors
+    if name == "celery":
+        assert given.value["config"]["broker"] == "redis://127.0.0.1:6379/0"
+    if name == "k8s":
+        assert given.value["config"]["max_concurrent"] == 4
 
 
 def test_an_executor_without_its_packages_says_which_extra_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
