@@ -16,8 +16,13 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    synced(path.parent)
+
+
+def synced(folder: Path) -> None:
+    """Make the names in a folder durable: what was renamed or removed stays so."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

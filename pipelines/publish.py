@@ -1,10 +1,11 @@
 """What the night hands over: uniquely named, read-only snapshots of the warehouse with a pointer to the current one, and the readers' side.
 
 A snapshot never changes after its release, so a reader can go on with it while the next one is made. The name is unique because
-DuckDB keeps files by path: a replaced file would read as the old one.
+DuckDB keeps files by path: a replaced file would read as the old one. Readers need no lock. Who moves the pointer holds one, from before the
+warehouse is copied: of two publications at a time the later state is the current one.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,10 +13,13 @@ from pathlib import Path
 
 import duckdb
 import polars as pl
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from pipelines.core.briefing import Briefing
-from pipelines.core.errors import DataError, MissingData, StaleBriefing
-from pipelines.durable import replaced
+from pipelines.core.errors import BrokenSnapshot, DataError, JournalError, MissingData, StaleBriefing
+from pipelines.core.journal import manifest, records
+from pipelines.durable import replaced, synced
 from pipelines.lake import layout, views
 from pipelines.lake.layout import Resolution
 from pipelines.lake.storage import storage
@@ -23,6 +27,13 @@ from pipelines.lake.views import View
 from pipelines.settings import Settings
 
 HOW_TO_MAKE = "make one with `make demo` or `daybot up`"
+HOW_TO_GO_BACK = "`daybot snapshots list` shows the others, `daybot snapshots use` goes back to one; the next publication makes a new one"
+
+PATIENCE = 300.0
+"""Seconds to wait for another publication: a copy of a gigabyte takes a few."""
+
+BROKEN = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
+"""What DuckDB raises for a file that is cut short, overwritten or none of its own."""
 
 
 def version(session: date, made: datetime, content: str) -> str:
@@ -30,38 +41,70 @@ def version(session: date, made: datetime, content: str) -> str:
     return f"{session.isoformat()}-{made:%Y%m%dT%H%M%S}{made.microsecond // 1000:03d}Z-{content[:8]}"
 
 
-def draft(settings: Settings, name: str) -> Path:
-    """Where to put the file of a snapshot before its release; no reader looks there."""
-    settings.snapshots.mkdir(parents=True, exist_ok=True)
-    if _file(settings, name).exists():
-        raise DataError(f"expected an unused snapshot name, found {name} published already; publish again, the name holds the time")
-    return settings.snapshots / f"{name}.draft"
+def release(settings: Settings, name: str, copy: Callable[[Path], None]) -> "Snapshot":
+    """Let `copy` write a file and sync it (`Warehouse.copy` does), and make that the current snapshot; the oldest beyond `snapshots_kept` go.
+
+    Killed at any moment, or out of disk, it leaves the snapshot that was current; what it left half done goes with the next release.
+    """
+    path, draft = _file(settings, name), settings.snapshots / f"{name}.draft"
+    with _alone(settings):
+        if path.exists():
+            raise DataError(f"expected an unused snapshot name, found {name} published already; publish again, the name holds the time")
+        _sweep(settings)
+        try:
+            copy(draft)
+            draft.chmod(0o444)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        synced(settings.snapshots)  # the file is there before anything names it, also after a power cut
+        _point(settings, name)
+        _retire(settings, name)
+    return Snapshot(name, path)
 
 
-def release(settings: Settings, name: str) -> "Snapshot":
-    """Make the synced draft the current snapshot, and remove the oldest beyond `snapshots_kept`."""
-    draft(settings, name).replace(_file(settings, name))
-    with replaced(settings.snapshots / "CURRENT") as pointer:
-        pointer.write(name.encode())
-    _retire(settings, name)
-    return Snapshot(name, _file(settings, name))
+def use(settings: Settings, name: str) -> "Snapshot":
+    """Make this published snapshot the current one, durably, whatever the pointer names now; the next release moves on from there.
+
+    `BrokenSnapshot` and nothing moved if it has no briefing that can be read. A session that is running keeps what it read in the morning.
+    """
+    with _alone(settings):
+        found = named(settings, name)
+        found.briefing()
+        _point(settings, name)
+    return found
 
 
 def current(settings: Settings) -> "Snapshot":
     """The snapshot that the pointer names; `MissingData` says how to make a first one."""
-    pointer = settings.snapshots / "CURRENT"
-    if not pointer.exists():
-        raise MissingData(f"expected a published snapshot in {settings.snapshots}, found none; {HOW_TO_MAKE}")
-    name = pointer.read_text().strip()
-    path = _file(settings, name)
-    if not path.exists():
-        raise MissingData(f"expected the snapshot {path} that CURRENT names, found no such file; {HOW_TO_MAKE}")
-    return Snapshot(name, path)
+    name = _pointed(settings)
+    while not _file(settings, name).exists():
+        before, name = name, _pointed(settings)  # it may have been retired since we read the pointer
+        if name == before:
+            raise MissingData(f"expected the snapshot that CURRENT names, {_file(settings, name)}, found no such file; {HOW_TO_GO_BACK}")
+    return Snapshot(name, _file(settings, name))
+
+
+def named(settings: Settings, name: str) -> "Snapshot":
+    """A published snapshot by its version or an unmistakable beginning of it, or `current`; `MissingData` names those that there are."""
+    if name == "current":
+        return current(settings)
+    there = published(settings)
+    found = [one for one in there if one.version == name] or [one for one in there if one.version.startswith(name)]
+    if len(found) != 1:
+        which = [one.version for one in found or there][:10]
+        raise MissingData(f"expected the version of one snapshot in {settings.snapshots}, found {name!r}, which fits {len(found)}; there are {which}")
+    return found[0]
+
+
+def published(settings: Settings) -> list["Snapshot"]:
+    """Every snapshot that is kept, the last released first; none before the first was published."""
+    return [Snapshot(path.stem, path) for path in reversed(_files(settings))]
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One published state of everything, opened read-only for each question."""
+    """One published state of everything, opened read-only for each question. `BrokenSnapshot` where the file is not what was published."""
 
     version: str
     path: Path
@@ -69,10 +112,15 @@ class Snapshot:
     def table(self, name: str) -> pl.DataFrame:
         """A whole table; `MissingData` with the names there are if it is not one of them."""
         with self._open() as connection:
-            known = [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
-            if name not in known:
-                raise MissingData(f"expected table {name} in snapshot {self.version}, found {known}; materialise its asset and publish")
-            return connection.sql(f'SELECT * FROM "{name}"').pl()
+            known = _names(connection)
+        if name not in known:
+            raise MissingData(f"expected table {name} in snapshot {self.version}, found {known}; materialise its asset and publish")
+        return self.sql(f'SELECT * FROM "{name}"')
+
+    def rows(self) -> dict[str, int]:
+        """Every table by name with its number of rows."""
+        with self._open() as connection:
+            return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchall()[0][0] for name in _names(connection)}
 
     def sql(self, query: str, parameters: Sequence[object] = ()) -> pl.DataFrame:
         """The rows of one query, with `?` for each parameter."""
@@ -89,18 +137,25 @@ class Snapshot:
                 f"expected {wanted} in snapshot {self.version}, found {rows['session'].to_list()[-5:]} as the last ones; "
                 f"run the pre_open job for the session before, or {HOW_TO_MAKE}"
             )
-        return Briefing.model_validate_json(found["json"].item())
+        try:
+            return Briefing.model_validate_json(found["json"].item())
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:3])
+            raise BrokenSnapshot(
+                f"expected snapshot {self.version} to hold a briefing as this version of DayBot writes it, found {what}; {HOW_TO_GO_BACK}"
+            ) from None
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self.path.exists():
             raise MissingData(f"expected snapshot {self.path}, found it removed as one of the oldest; ask for the current one")
-        connection = duckdb.connect(self.path, read_only=True)
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
-        finally:
-            connection.close()
+            with duckdb.connect(self.path, read_only=True) as connection:
+                connection.execute("SET TimeZone = 'UTC'")
+                yield connection
+        except BROKEN as error:
+            told = str(error).splitlines()[0]
+            raise BrokenSnapshot(f"expected {self.path} as it was published, found a file that cannot be read ({told}); {HOW_TO_GO_BACK}") from error
 
 
 def bars(
@@ -139,12 +194,71 @@ def feeds(settings: Settings, resolution: Resolution, first: date, last: date, *
     return views.feeds(storage(settings), resolution, first, last, symbols)
 
 
+def _names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+
+
+@contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """One at a time moves the pointer. The kernel frees the lock of a process that dies."""
+    settings.snapshots.mkdir(parents=True, exist_ok=True)
+    lock = settings.snapshots / "publish.lock"
+    try:
+        with FileLock(lock, timeout=PATIENCE):
+            yield
+    except Timeout as error:
+        raise DataError(f"expected {lock} free within {PATIENCE:.0f} s, found it held; see which process publishes") from error
+
+
+def _pointed(settings: Settings) -> str:
+    pointer = settings.snapshots / "CURRENT"
+    try:
+        name = pointer.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        raise MissingData(f"expected a published snapshot in {settings.snapshots}, found none; {HOW_TO_MAKE}") from None
+    if not name:
+        raise BrokenSnapshot(f"expected the version of a snapshot in {pointer}, found it empty; {HOW_TO_GO_BACK}")
+    return name
+
+
+def _point(settings: Settings, name: str) -> None:
+    with replaced(settings.snapshots / "CURRENT") as pointer:
+        pointer.write(name.encode())
+
+
+def _sweep(settings: Settings) -> None:
+    """Remove what killed publications left: who holds the lock is the only one that drafts."""
+    for left in (*settings.snapshots.glob("*.draft"), *settings.snapshots.glob("CURRENT.*.tmp")):
+        left.unlink()
+
+
 def _retire(settings: Settings, newest: str) -> None:
-    """Keep the newest `snapshots_kept` files. A reader that has an older one open keeps it until it closes it."""
-    files = sorted(settings.snapshots.glob("*.duckdb"), key=lambda path: path.stat().st_mtime_ns)
-    for path in files[: -settings.snapshots_kept]:
-        if path.stem != newest:
+    """Keep the newest `snapshots_kept` files, and the one that the last session began with: it may be running.
+
+    A reader that has an older one open keeps it until it closes it.
+    """
+    kept = {newest, _traded(settings)}
+    for path in _files(settings)[: -settings.snapshots_kept]:
+        if path.stem not in kept:
             path.unlink()
+
+
+def _traded(settings: Settings) -> str | None:
+    """The version of the briefing in the first record of the newest journal: one runner works in a home, so that is the one that may be running."""
+    journals = sorted(settings.journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    if not journals:
+        return None
+    try:
+        with journals[-1].open("rb") as lines:
+            first = next(records(lines), None)
+        return manifest(first).briefing.version if first else None
+    except JournalError:
+        return None  # it names nothing that could be kept; `daybot journal verify` and the asset `journal` say what is wrong with it
+
+
+def _files(settings: Settings) -> list[Path]:
+    """Published files, the first released first."""
+    return sorted(settings.snapshots.glob("*.duckdb"), key=lambda path: (path.stat().st_mtime_ns, path.name))
 
 
 def _file(settings: Settings, name: str) -> Path:

@@ -5,7 +5,8 @@ DaybotError
 ├── DataError              data is absent or cannot be true
 │   ├── BadBar             a bar that no market can print
 │   ├── MissingData        something that had to be there is not
-│   └── StaleBriefing      the briefing is not for this session
+│   ├── StaleBriefing      the briefing is not for this session
+│   └── BrokenSnapshot     a published snapshot is not what was published
 ├── JournalError           the journal is broken or cannot be written
 ├── FeedError              a market data stream failed
 └── BrokerError            the broker's answer
@@ -38,6 +39,10 @@ class MissingData(DataError):
 
 class StaleBriefing(DataError):
     """The briefing is not for this session."""
+
+
+class BrokenSnapshot(DataError):
+    """A published snapshot is not what was published."""
 
 
 class JournalError(DaybotError):

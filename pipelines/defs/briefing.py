@@ -67,8 +67,7 @@ def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     made = _compose(daybot, session, tables)
     row = pl.DataFrame({"session": [made.session], "version": [made.version], "json": [made.model_dump_json()]})
     daybot.warehouse.replace({"briefings": row}, [made.session])
-    daybot.warehouse.copy(publish.draft(daybot.settings, made.version))
-    snapshot = publish.release(daybot.settings, made.version)
+    snapshot = publish.release(daybot.settings, made.version, daybot.warehouse.copy)
     return result(
         tables["watchlist"].drop("session"),
         version=made.version,

@@ -185,9 +185,7 @@ def test_publishing_against_a_bare_copy(tmp_path: Path) -> None:
     names = iter(range(100))
 
     def snapshot() -> None:
-        name = f"v{next(names)}"
-        warehouse.copy(publish.draft(known, name))
-        publish.release(known, name)
+        publish.release(known, f"v{next(names)}", warehouse.copy)
 
     def bare() -> None:
         with (tmp_path / "bare").open("wb") as file:

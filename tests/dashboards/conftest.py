@@ -239,6 +239,5 @@ def publish_home(path: Path, content: str, tables: Tables, *, origin: Origin = O
     made = [*traded, briefing(NEXT, name, origin)]
     rows = pl.DataFrame({"session": [b.session for b in made], "version": [b.version for b in made], "json": [b.model_dump_json() for b in made]})
     warehouse.replace({"briefings": rows}, [b.session for b in made])
-    warehouse.copy(publish.draft(settings, name))
-    publish.release(settings, name)
+    publish.release(settings, name, warehouse.copy)
     return Home(path, tables, made[0])

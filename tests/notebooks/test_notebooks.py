@@ -38,8 +38,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warehouse = Warehouse(settings)
     warehouse.replace({"universe": universe}, [LAST])
     warehouse.replace({"briefings": row}, [next_session(LAST)])
-    warehouse.copy(publish.draft(settings, name))
-    publish.release(settings, name)
+    publish.release(settings, name, warehouse.copy)
     return path
 
 

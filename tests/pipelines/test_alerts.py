@@ -155,8 +155,7 @@ def test_a_briefing_is_overdue_from_nine_until_the_close_of_a_session(tools: Cal
     assert overdue(daybot.settings, at("09:00")) is None, "nothing was ever published: a newcomer is not alarmed"
     empty = pl.DataFrame(schema={"session": pl.Date, "version": pl.String, "json": pl.String})
     daybot.warehouse.replace({"briefings": empty}, [])
-    daybot.warehouse.copy(publish.draft(daybot.settings, "old"))
-    publish.release(daybot.settings, "old")
+    publish.release(daybot.settings, "old", daybot.warehouse.copy)
     assert overdue(daybot.settings, at("08:59")) is None
     alert = overdue(daybot.settings, at("09:00"))
     assert alert is not None

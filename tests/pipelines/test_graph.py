@@ -215,5 +215,4 @@ def test_journal_becomes_tables_and_performance_however_often_it_is_read(folder:
 def release(daybot: DayBot, name: str) -> None:
     empty = pl.DataFrame(schema={"session": pl.Date, "version": pl.String, "json": pl.String})
     daybot.warehouse.replace({"briefings": empty}, [DATA_SESSION])
-    daybot.warehouse.copy(publish.draft(daybot.settings, name))
-    publish.release(daybot.settings, name)
+    publish.release(daybot.settings, name, daybot.warehouse.copy)

@@ -35,8 +35,7 @@ print("done", flush=True)
 
 def publish_value(daybot: DayBot, name: str, value: int) -> publish.Snapshot:
     daybot.warehouse.replace({"t": pl.DataFrame({"session": [DAY] * 1000, "value": [value] * 1000})}, [DAY])
-    daybot.warehouse.copy(publish.draft(daybot.settings, name))
-    return publish.release(daybot.settings, name)
+    return publish.release(daybot.settings, name, daybot.warehouse.copy)
 
 
 def test_a_reader_in_another_process_sees_whole_states_in_order_while_new_ones_are_published(tools: Callable[..., DayBot], tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_only_the_newest_snapshots_are_kept(tools: Callable[..., DayBot]) -> Non
     daybot = tools(snapshots_kept=2)
     for name in ("c", "a", "b"):
         publish_value(daybot, name, 1)
-    assert sorted(path.name for path in daybot.settings.snapshots.iterdir()) == ["CURRENT", "a.duckdb", "b.duckdb"]
+    assert sorted(path.name for path in daybot.settings.snapshots.iterdir()) == ["CURRENT", "a.duckdb", "b.duckdb", "publish.lock"]
 
 
 def test_a_snapshot_cannot_be_written_to(tools: Callable[..., DayBot]) -> None:
@@ -77,7 +76,7 @@ def test_a_name_is_used_once(tools: Callable[..., DayBot]) -> None:
     daybot = tools()
     publish_value(daybot, "a", 1)
     with pytest.raises(DataError, match="published already"):
-        publish.draft(daybot.settings, "a")
+        publish_value(daybot, "a", 2)
 
 
 def test_without_a_snapshot_the_error_says_how_to_make_one(tools: Callable[..., DayBot]) -> None:
