@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import msgpack
 
-from live.sim.alpaca.lines import Line
+from live.sim.alpaca.streams.lines import Line
 from live.sim.errors import malformed
 
 _CHUNK = 256 * 1024  # bytes written at once

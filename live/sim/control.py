@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of
-from live.sim.alpaca.wire import account_json, order_json
+from live.sim.alpaca.trading.wire import account_json, order_json
 from live.sim.burst import Wanted, burst
 from live.sim.clock import SECOND, new_york, parse, rfc3339
 from live.sim.errors import Refusal

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import httpx
 
-from live.sim.alpaca.market import PLANS, Plan
+from live.sim.alpaca.streams.market import PLANS, Plan
 from live.sim.clock import SECOND, local, rfc3339
 from live.sim.faults.fault import FaultError
 from live.sim.listen import Listener, listening

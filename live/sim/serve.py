@@ -18,7 +18,7 @@ from rich.console import Console
 from live.sim import options as said
 from live.sim.addresses import Address
 from live.sim.addresses import read as addressed
-from live.sim.alpaca.market import PLANS, Plan
+from live.sim.alpaca.streams.market import PLANS, Plan
 from live.sim.clock import local
 from live.sim.errors import WorldError
 from live.sim.faults.fault import FaultError

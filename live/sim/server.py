@@ -18,16 +18,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from live.sim.alpaca.activities import Activities
-from live.sim.alpaca.data import Data
-from live.sim.alpaca.days import Days
-from live.sim.alpaca.market import PLANS, STREAMS, Market, Plan
-from live.sim.alpaca.ordering import Ordering
-from live.sim.alpaca.portfolio import Portfolio
-from live.sim.alpaca.reference import Reference
-from live.sim.alpaca.trading import Trading
-from live.sim.alpaca.updates import Updates
-from live.sim.alpaca.watchlists import Watchlists
+from live.sim.alpaca.data.reference import Reference
+from live.sim.alpaca.data.routes import Data
+from live.sim.alpaca.streams.market import PLANS, STREAMS, Market, Plan
+from live.sim.alpaca.streams.updates import Updates
+from live.sim.alpaca.trading.account import Trading
+from live.sim.alpaca.trading.activities import Activities
+from live.sim.alpaca.trading.days import Days
+from live.sim.alpaca.trading.ordering import Ordering
+from live.sim.alpaca.trading.portfolio import Portfolio
+from live.sim.alpaca.trading.watchlists import Watchlists
 from live.sim.clock import MINUTE, SECOND, Clock, OwnClock, local
 from live.sim.control import Control
 from live.sim.errors import BooksError, Refusal

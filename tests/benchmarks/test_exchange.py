@@ -28,7 +28,7 @@ from starlette.routing import Route
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
-from live.sim.alpaca.market import Plan
+from live.sim.alpaca.streams.market import Plan
 from live.sim.clock import DAY as WHOLE
 from live.sim.clock import MINUTE, SECOND, local
 from live.sim.embedded import Exchange

@@ -10,7 +10,7 @@ import pytest
 from alpaca.data.live import StockDataStream
 from websockets.sync.client import connect
 
-from live.sim.alpaca.market import Plan
+from live.sim.alpaca.streams.market import Plan
 
 KEYS = {"APCA-API-KEY-ID": "SIM", "APCA-API-SECRET-KEY": "SIM"}
 

@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from rough import FIRST, LAST, SYMBOLS, rough
 
-from live.sim.alpaca.wire import order_json
+from live.sim.alpaca.trading.wire import order_json
 from live.sim.clock import MINUTE, SECOND, local
 from live.sim.errors import Refusal
 from live.sim.venue.fees import NONE, REGULATORY

@@ -9,7 +9,7 @@ from alpaca.data.requests import StockBarsRequest, StockLatestTradeRequest, Stoc
 from alpaca.data.timeframe import TimeFrame
 from websockets.sync.client import connect
 
-from live.sim.alpaca.market import PLANS
+from live.sim.alpaca.streams.market import PLANS
 from live.sim.worlds.recorded import RecordedWorld
 
 KEYS = {"APCA-API-KEY-ID": "SIM", "APCA-API-SECRET-KEY": "SIM"}

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
 
-from live.sim.alpaca.market import STREAMS, Plan
+from live.sim.alpaca.streams.market import STREAMS, Plan
 from live.sim.embedded import Exchange
 from live.sim.hosts import host_of
 from live.sim.server import Exchange as Core

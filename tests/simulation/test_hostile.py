@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed
 
-from live.sim.alpaca.market import Plan
+from live.sim.alpaca.streams.market import Plan
 from live.sim.clock import MINUTE, LoopClock, local
 from live.sim.embedded import Exchange
 from live.sim.inloop import hosting

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.routing import Route
 
-from live.sim.alpaca.market import Plan
+from live.sim.alpaca.streams.market import Plan
 from live.sim.embedded import Exchange
 from live.sim.hosts import host_of
 from live.sim.polygon.terms import Terms

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 from websockets.sync.client import connect
 
-from live.sim.alpaca.market import Plan
+from live.sim.alpaca.streams.market import Plan
 from live.sim.embedded import Exchange
 from live.sim.venue.fees import NONE
 from live.sim.worlds.actions import read

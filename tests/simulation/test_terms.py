@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from websockets.sync.client import connect
 
-from live.sim.alpaca.market import PLANS
+from live.sim.alpaca.streams.market import PLANS
 from live.sim.worlds import listing
 from live.sim.worlds.recorded import RecordedWorld
 

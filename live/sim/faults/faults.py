@@ -17,7 +17,7 @@ from live.sim.faults.timed import Timed
 from live.sim.venue.venue import Venue
 
 if TYPE_CHECKING:  # the streams make these
-    from live.sim.alpaca.lines import Line
+    from live.sim.alpaca.streams.lines import Line
 
 
 class Faults:

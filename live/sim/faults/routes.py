@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of
-from live.sim.alpaca.wire import order_json
+from live.sim.alpaca.trading.wire import order_json
 from live.sim.errors import Refusal, malformed
 from live.sim.faults.fault import FaultError
 from live.sim.faults.kinds import KINDS, REQUIRED, TARGETS, Kind

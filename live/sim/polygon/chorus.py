@@ -1,6 +1,6 @@
 """One venue, two wires: Alpaca's streams, and Polygon's beside them, hear the same market."""
 
-from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.streams.broadcast import Streams
 from live.sim.polygon.streams.stocks import Stream
 from live.sim.venue.feed import Feed
 from live.sim.venue.venue import Venue

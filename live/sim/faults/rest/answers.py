@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from live.sim.alpaca.days import clock_json, stamp
+from live.sim.alpaca.trading.days import clock_json, stamp
 from live.sim.clock import DAY, new_york, parse
 from live.sim.faults.fault import Fault
 from live.sim.faults.fields import change, remove

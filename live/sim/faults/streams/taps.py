@@ -24,7 +24,7 @@ from live.sim.hosts import stream_of
 from live.sim.venue.agenda import ORDER, Agenda
 
 if TYPE_CHECKING:  # the streams make these
-    from live.sim.alpaca.lines import Line
+    from live.sim.alpaca.streams.lines import Line
 
 FAULTS = "daybot.faults"
 """Where a websocket's scope holds the exchange's faults."""

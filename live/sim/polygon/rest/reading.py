@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from live.sim.alpaca.history import History
+from live.sim.alpaca.data.history import History
 from live.sim.clock import DAY, SECOND, local, new_york
 from live.sim.polygon.rest.spans import Span
 from live.sim.polygon.rest.trades import Trades

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from live.sim.alpaca.lines import Line
+from live.sim.alpaca.streams.lines import Line
 from live.sim.polygon.streams.messages import CHANNELS, status
 
 _POLICY = 1008

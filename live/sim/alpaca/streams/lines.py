@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from live.sim.alpaca.channels import CHANNELS
+from live.sim.alpaca.streams.channels import CHANNELS
 from live.sim.faults.streams.taps import tap_of
 from live.sim.faults.transports import TRANSPORT
 

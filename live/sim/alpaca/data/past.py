@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from live.sim.alpaca.ticks import place_of, quote_row, trade_row
+from live.sim.alpaca.data.ticks import place_of, quote_row, trade_row
 from live.sim.clock import MINUTE, new_york
 from live.sim.venue.feed import Feed
 from live.sim.worlds.slips import Slip

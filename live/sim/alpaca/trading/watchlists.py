@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of
-from live.sim.alpaca.wire import asset_json
+from live.sim.alpaca.trading.wire import asset_json
 from live.sim.clock import rfc3339
 from live.sim.errors import malformed, missing
 from live.sim.venue.venue import Venue

@@ -10,12 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from live.sim.alpaca.adjusted import Adjusted, adjustment
-from live.sim.alpaca.history import History, Timeframe, rows, timeframe
-from live.sim.alpaca.market import Plan
-from live.sim.alpaca.past import Past
+from live.sim.alpaca.data.adjusted import Adjusted, adjustment
+from live.sim.alpaca.data.history import History, Timeframe, rows, timeframe
+from live.sim.alpaca.data.past import Past
+from live.sim.alpaca.data.ticks import place_of, quote_row, trade_row
 from live.sim.alpaca.queries import number_of, one_of, time_of, words
-from live.sim.alpaca.ticks import place_of, quote_row, trade_row
+from live.sim.alpaca.streams.market import Plan
 from live.sim.clock import MINUTE, local, new_york, parse
 from live.sim.errors import Refusal, invalid
 from live.sim.venue.feed import Feed

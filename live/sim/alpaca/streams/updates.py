@@ -4,8 +4,8 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from live.sim.alpaca.lines import TradingLine
-from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.streams.broadcast import Streams
+from live.sim.alpaca.streams.lines import TradingLine
 
 
 class Updates:

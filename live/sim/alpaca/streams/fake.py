@@ -4,7 +4,7 @@ from random import Random
 
 import numpy as np
 
-from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.streams.broadcast import Streams
 from live.sim.clock import MINUTE, SECOND
 from live.sim.venue.agenda import BOUNDARY
 from live.sim.venue.venue import Venue

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of, choice, flag, words
-from live.sim.alpaca.wire import account_json, asset_json, order_json, position_json
+from live.sim.alpaca.trading.wire import account_json, asset_json, order_json, position_json
 from live.sim.errors import Refusal, missing
 from live.sim.venue.ticket import number
 from live.sim.venue.venue import Venue

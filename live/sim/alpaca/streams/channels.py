@@ -5,7 +5,7 @@ from typing import Any
 
 import msgpack
 
-from live.sim.alpaca.ticks import QUOTE_CONDITION, Place, asked, bidden, conditions_of, trade_id, venue_of
+from live.sim.alpaca.data.ticks import QUOTE_CONDITION, Place, asked, bidden, conditions_of, trade_id, venue_of
 from live.sim.clock import SECOND, rfc3339
 from live.sim.worlds.halts import Change
 from live.sim.worlds.slips import Slip

@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from live.sim.alpaca.codes import EXCHANGES, QUOTES, TRADES
-from live.sim.alpaca.history import History
+from live.sim.alpaca.data.codes import EXCHANGES, QUOTES, TRADES
+from live.sim.alpaca.data.history import History
 from live.sim.alpaca.queries import day_of, number_of, one_of, time_of, words
 from live.sim.clock import MINUTE, new_york, rfc3339
 from live.sim.errors import Refusal, invalid

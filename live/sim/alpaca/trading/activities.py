@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import choice, count, day_of, instant, words
-from live.sim.alpaca.wire import activity_json, entry_json
+from live.sim.alpaca.trading.wire import activity_json, entry_json
 from live.sim.clock import new_york
 from live.sim.errors import malformed
 from live.sim.venue.account import Entry, Fill

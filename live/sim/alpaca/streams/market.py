@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from live.sim.alpaca.channels import CHANNELS
-from live.sim.alpaca.fake import Fake
-from live.sim.alpaca.lines import MarketLine, error
-from live.sim.alpaca.streams import Streams
+from live.sim.alpaca.streams.broadcast import Streams
+from live.sim.alpaca.streams.channels import CHANNELS
+from live.sim.alpaca.streams.fake import Fake
+from live.sim.alpaca.streams.lines import MarketLine, error
 from live.sim.venue.venue import Venue
 
 STREAMS = ("/v2/iex", "/v2/sip", "/v2/delayed_sip", "/v2/test", "/v1beta1/news")

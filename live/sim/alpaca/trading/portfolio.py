@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from live.sim.alpaca.activities import KINDS, flows
 from live.sim.alpaca.queries import choice, flag, instant, whole, words
+from live.sim.alpaca.trading.activities import KINDS, flows
 from live.sim.clock import DAY, MINUTE, SECOND, local, new_york
 from live.sim.errors import malformed
 from live.sim.venue.venue import Venue

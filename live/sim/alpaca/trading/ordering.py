@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from live.sim.alpaca.queries import body_of, choice, count, flag, instant, words
-from live.sim.alpaca.wire import order_json
+from live.sim.alpaca.trading.wire import order_json
 from live.sim.errors import Refusal, malformed, missing
 from live.sim.venue.orders import Order
 from live.sim.venue.venue import Venue

@@ -8,11 +8,11 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgpack
 
-from live.sim.alpaca import channels
-from live.sim.alpaca.history import History
-from live.sim.alpaca.lines import FAKE, MarketLine, TradingLine
-from live.sim.alpaca.ticks import Place, place_of
-from live.sim.alpaca.wire import update_json
+from live.sim.alpaca.data.history import History
+from live.sim.alpaca.data.ticks import Place, place_of
+from live.sim.alpaca.streams import channels
+from live.sim.alpaca.streams.lines import FAKE, MarketLine, TradingLine
+from live.sim.alpaca.trading.wire import update_json
 from live.sim.venue.account import Fill
 from live.sim.venue.agenda import SESSION
 from live.sim.venue.feed import Feed

@@ -1,0 +1,1 @@
+"""Alpaca's data host: bars, trades, quotes, snapshots, and what their codes mean."""

@@ -1,0 +1,1 @@
+"""Alpaca's websockets: market data and order events."""

@@ -1,0 +1,1 @@
+"""Alpaca's trading host: account, orders, positions, calendar."""
