@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, also after a power cut."""
 
+import gzip
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,3 +27,8 @@ def synced(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file for reading, compressed (its name ends in .gz) or not."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]  # a GzipFile reads like one

@@ -13,6 +13,7 @@ from pipelines.defs.automation import CAUGHT_UP
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
+from pipelines.durable import opened
 
 
 @asset("journal", {"duckdb", "parquet"}, fresh=AFTER_THE_CLOSE, automation=CAUGHT_UP)
@@ -23,12 +24,12 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
     replaced. A session without a journal has none.
     """
     session = data_session(context)
-    files = sorted(daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl"))
+    files = sorted(path for path in daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl*") if path.name.endswith((".jsonl", ".jsonl.gz")))
     read, saw = [ledger.empty()], 0
     for path in files:
         lines = _records(path)
         read.append(ledger.tables(lines))
-        saw += _keep(daybot, session, path.stem, seen.bars(lines))
+        saw += _keep(daybot, session, path.name.partition(".")[0], seen.bars(lines))
     tables = {name: pl.concat([part[name] for part in read]) for name in ledger.SCHEMAS}
     daybot.warehouse.replace(tables, [session])
     counts = pl.DataFrame({"table": list(tables), "rows": [frame.height for frame in tables.values()]})
@@ -38,7 +39,7 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
 
 
 def _records(path: Path) -> list[Record]:
-    with path.open("rb") as lines:
+    with opened(path) as lines:
         return list(records(lines))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from live.journal import Journal, latest, read
+from live.journal import Journal, compress, latest, read, repair, sessions, verify
 from pipelines.core.errors import JournalError
 
 LINES = 6
@@ -80,3 +80,58 @@ def test_a_torn_last_line_is_found(tmp_path: Path) -> None:
 def test_an_empty_folder_says_how_a_journal_comes_about(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="make demo"):
         latest(tmp_path)
+
+
+def test_a_cut_end_is_found_by_the_file_beside_it(tmp_path: Path) -> None:
+    lines = written(tmp_path / "j.jsonl")
+    assert verify(tmp_path / "j.jsonl").seq == LINES
+    (tmp_path / "j.jsonl").write_bytes(b"".join(lines[:-1]))
+    assert len(list(read(tmp_path / "j.jsonl"))) == LINES - 1, "the chain alone cannot tell"
+    with pytest.raises(JournalError, match="its end was cut off"):
+        verify(tmp_path / "j.jsonl")
+
+
+@given(cut=st.integers(1, 60))
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_torn_tail_is_cut_kept_aside_and_the_chain_goes_on(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / f"torn-{cut}.jsonl"
+    path.unlink(missing_ok=True)
+    text = b"".join(written(path))
+    path.write_bytes(text[:-cut])
+    with Journal(path, resume=True) as journal:
+        assert journal.seq == LINES - 1
+        journal.append("event", 2_000, {"n": "after"})
+    found = list(read(path))
+    assert [record.seq for record in found] == list(range(1, LINES + 1))
+    assert found[-1].data == {"n": "after"}
+    (torn,) = tmp_path.glob(f"{path.name}.*.torn")
+    assert text.startswith(path.read_bytes()[: -len(path.read_bytes().splitlines(keepends=True)[-1])] + torn.read_bytes())
+    torn.unlink()
+
+
+def test_what_was_edited_is_not_repaired(tmp_path: Path) -> None:
+    text = bytearray(b"".join(written(tmp_path / "j.jsonl")))
+    text[200] ^= 1
+    (tmp_path / "j.jsonl").write_bytes(bytes(text))
+    with pytest.raises(JournalError, match="line 2: the hash does not fit"):
+        repair(tmp_path / "j.jsonl")
+    assert (tmp_path / "j.jsonl").read_bytes() == bytes(text)
+
+
+def test_a_compressed_journal_reads_and_verifies_like_before(tmp_path: Path) -> None:
+    written(tmp_path / "j.jsonl")
+    before = list(read(tmp_path / "j.jsonl"))
+    packed = compress(tmp_path / "j.jsonl")
+    assert sessions(tmp_path) == [packed]
+    assert list(read(packed)) == before
+    assert verify(packed).seq == LINES
+
+
+def test_a_full_disk_is_said_and_nothing_may_be_sent() -> None:
+    journal = Journal.__new__(Journal)
+    journal.path, journal.seq, journal.head, journal._waiting = Path("/dev/full"), 0, "0" * 64, []
+    with Path("/dev/full").open("wb") as full:
+        journal._file = full.fileno()
+        journal.append("event", 1, {})
+        with pytest.raises(JournalError, match="No space left on device; nothing may be sent"):
+            journal.barrier()
