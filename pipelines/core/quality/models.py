@@ -1,0 +1,89 @@
+"""What was computed from bars: usable at all, a proper matrix, close to the day before."""
+
+from collections.abc import Mapping
+from math import log
+
+import numpy as np
+import polars as pl
+
+from pipelines.core.quality.verdict import Verdict, named
+from pipelines.core.risk.correlation import Matrix
+
+TOLERANCE = 1e-8
+
+Z = 8.0
+"""Robust standard deviations from what everybody else did since yesterday."""
+
+DRIFTED = 0.02
+"""Share of the names that may drift."""
+
+MATERIAL: dict[str, tuple[float, float]] = {"atr": (log(1.5), log(1.5)), "adv": (log(2.7), log(1.5)), "beta": (0.5, 0.3), "rho": (0.4, 0.25)}
+"""By feature the change in a day from which one name has drifted, and from which everybody has: of logarithms for ATR and ADV.
+
+One day moves Wilder's ATR by half only if its range is eight times the usual, and a mean of 20 volumes by 2.7 only if one is 35 times it."""
+
+RELATIVE = ("atr", "adv")
+
+DRIFTS = pl.Schema([("feature", pl.String), ("name", pl.String), *((name, pl.Float64) for name in ("before", "now", "change", "z"))])
+
+FLOOR = 0.01
+"""Least robust deviation: where nobody moves, a hundredth is not an outlier."""
+
+
+def usable(features: pl.DataFrame, least: int) -> Verdict:
+    """The gate: ATR is a positive finite number for every symbol with `least` daily bars. `features`: symbol, history, atr."""
+    due = features.filter(pl.col("history") >= least)
+    bad = due.filter(pl.col("atr").is_null() | ~pl.col("atr").is_finite() | (pl.col("atr") <= 0)).select("symbol", "history", "atr")
+    detail = f"ATR usable for {due.height - bad.height} of {due.height} symbols with history"
+    detail += f"; not for {bad['symbol'].to_list()[:10]}" if bad.height else ""
+    return Verdict(due.height > 0 and bad.is_empty(), detail, {"due": due.height, "bad": bad.height}, bad)
+
+
+def proper(matrix: Matrix, symbols: list[str]) -> Verdict:
+    """The gate: the correlation matrix is whole, symmetric, has a unit diagonal, nothing beyond one, and no negative eigenvalue."""
+    if not matrix.size:
+        return Verdict(True, "no symbols with enough history to correlate", {"symbols": 0})
+    if matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
+        return Verdict(False, f"expected a whole square matrix, found {matrix.shape} with {int((~np.isfinite(matrix)).sum())} holes", {})
+    skew, diagonal = float(np.abs(matrix - matrix.T).max()), float(np.abs(np.diag(matrix) - 1).max())
+    most, least = float(np.abs(matrix).max()), float(np.linalg.eigvalsh((matrix + matrix.T) / 2).min())
+    detail = f"{len(matrix)} symbols, asymmetry {skew:.1e}, diagonal off by {diagonal:.1e}, greatest {most:.3g}, least eigenvalue {least:.3g}"
+    passed = skew <= TOLERANCE and diagonal <= TOLERANCE and most <= 1 + TOLERANCE and least >= -TOLERANCE
+    numbers = {"symbols": len(matrix), "asymmetry": skew, "least_eigenvalue": least}
+    wrong = np.maximum(np.abs(matrix - matrix.T), np.abs(matrix) - 1).max(axis=1)
+    worst = pl.DataFrame({"symbol": symbols, "off": wrong}).filter(pl.col("off") > TOLERANCE).sort("off", descending=True)
+    return Verdict(passed, detail, numbers, worst)
+
+
+def drift(feature: str, before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """Rows feature, name, before, now, change, z: what each name's value did since the session before, against the median of what all did.
+
+    Both: name, value. `change` is a difference (of logarithms for ATR and ADV); z is robust: distance from the median in units of 1.4826
+    median absolute deviations (Leys and others 2013, "Detecting outliers").
+    """
+    both = before.rename({"value": "before"}).join(now.rename({"value": "now"}), on="name").drop_nulls()
+    if feature in RELATIVE:
+        both = both.filter((pl.col("before") > 0) & (pl.col("now") > 0))
+    change = (pl.col("now") / pl.col("before")).log() if feature in RELATIVE else pl.col("now") - pl.col("before")
+    moved = both.with_columns(change.alias("change"))
+    centre = pl.col("change").median()
+    spread = ((pl.col("change") - centre).abs().median() * 1.4826).clip(FLOOR)
+    return moved.select(pl.lit(feature).alias("feature"), "name", "before", "now", "change", ((pl.col("change") - centre) / spread).alias("z"))
+
+
+def steady(features: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]) -> Verdict:
+    """The gate: of each feature (before, now) at most 2 % of the names drifted on their own, and not everybody at once."""
+    parts, wrong, worst = [], False, [DRIFTS.to_frame()]
+    numbers: dict[str, float] = {}
+    for feature, (before, now) in features.items():
+        alone, together = MATERIAL[feature]
+        moved = drift(feature, before, now)
+        out = moved.filter((pl.col("z").abs() > Z) & (pl.col("change").abs() > alone))
+        middle = float(np.median(moved["change"].to_numpy())) if moved.height else 0.0
+        wrong |= out.height > DRIFTED * moved.height or abs(middle) > together
+        parts.append(f"{feature}: {out.height} of {moved.height} drifted, all by {middle:+.3f}")
+        numbers |= {f"{feature}_compared": moved.height, f"{feature}_drifted": out.height, f"{feature}_median": middle}
+        worst.append(out)
+    found = pl.concat(worst).sort(pl.col("z").abs(), descending=True)
+    detail = "; ".join(parts) + (f": {named(found.select('feature', 'name', 'before', 'now'))}" if found.height else "")
+    return Verdict(not wrong, detail, numbers, found)
