@@ -102,8 +102,10 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFr
     for name, kind in connection.sql("SELECT column_name, column_type FROM (DESCRIBE incoming)").fetchall():
         if name not in known:
             connection.execute(f"ALTER TABLE {_quoted(table)} ADD COLUMN {_quoted(name)} {kind}")
-    where = " AND ".join(["list_contains(?, session)", *(f"{_quoted(name)} = ?" for name in scope)])
-    connection.execute(f"DELETE FROM {_quoted(table)} WHERE {where}", [list(days), *scope.values()])
+    # The edges let DuckDB pass over what lies outside them; the list alone it would compare with every row that there is.
+    edges = [days[0], days[-1]] if days else [None, None]
+    where = " AND ".join(["session BETWEEN ? AND ?", "list_contains(?, session)", *(f"{_quoted(name)} = ?" for name in scope)])
+    connection.execute(f"DELETE FROM {_quoted(table)} WHERE {where}", [*edges, list(days), *scope.values()])
     connection.execute(f"INSERT INTO {_quoted(table)} BY NAME SELECT * FROM incoming")
     connection.unregister("incoming")
 
