@@ -81,6 +81,7 @@ class Settings(Limits, BaseSettings):
     alert_smtp: SecretStr = Field(
         SecretStr("smtp://127.0.0.1:25"), description="Mail server: smtp://user:password@host:port; smtps:// from the start."
     )
+    alert_desktop: bool = Field(False, description="Also show alerts on this machine's desktop (notify-send or osascript).")
 
     @field_validator("server_host")
     @classmethod

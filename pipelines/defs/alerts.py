@@ -1,22 +1,13 @@
-"""Who is told when a night goes wrong: the log always, a webhook and mailboxes where the settings name them.
+"""When a night goes wrong somebody is told: runs that fail, and a briefing that is not there in the morning."""
 
-The senders are plain functions of settings and text. What they raise names neither the webhook's address nor a password.
-"""
-
-import smtplib
-import ssl
-from collections.abc import Callable
 from datetime import datetime, time
-from email.message import EmailMessage
-from typing import NamedTuple
-from urllib.parse import unquote, urlsplit
 
 import dagster as dg
-import httpx
 from dagster._core.execution.plan.objects import StepFailureData
 
 from pipelines import publish, settings
-from pipelines.core.errors import MissingData, SettingsError, StaleBriefing
+from pipelines.alerts import Alert, tell
+from pipelines.core.errors import MissingData, StaleBriefing
 from pipelines.core.market.session import NEW_YORK, moment
 from pipelines.settings import Mode, Settings
 from pipelines.vendors import calendar
@@ -24,59 +15,8 @@ from pipelines.vendors import calendar
 DEADLINE = time(9, 0)
 """New York time at which the briefing for a session has to be there: half an hour after its job starts, half an hour before the open."""
 
-PATIENCE = 10.0
-"""Seconds that a webhook or a mail server may take."""
-
 LONGEST = 2000
 """Characters of an error that an alert repeats; the whole is in the run's log."""
-
-
-class Alert(NamedTuple):
-    """What is wrong, in one line, and what to know about it."""
-
-    subject: str
-    detail: str
-
-
-def post(known: Settings, alert: Alert) -> None:
-    """To the webhook as JSON: `text` is what Slack, Mattermost and their like show, the rest is for programs."""
-    body = {"text": f"{alert.subject}\n{alert.detail}", **alert._asdict(), "home": str(known.daybot_home), "mode": known.daybot_mode.value}
-    httpx.post(known.alert_webhook.get_secret_value(), json=body, timeout=PATIENCE).raise_for_status()
-
-
-def mail(known: Settings, alert: Alert) -> None:
-    """To the mailboxes. `smtps://` is encrypted from the start, `smtp://` where the server offers it and always before a password is said."""
-    server = urlsplit(known.alert_smtp.get_secret_value())
-    if server.scheme not in {"smtp", "smtps"} or not server.hostname:
-        raise SettingsError("expected ALERT_SMTP like smtp://user:password@host:587, found something else; mend it in .env")
-    to = [address.strip() for address in known.alert_email.split(",")]
-    message = EmailMessage()
-    message["Subject"], message["From"], message["To"] = f"DayBot ({known.daybot_mode.value}): {alert.subject}", to[0], ", ".join(to)
-    message.set_content(alert.detail)
-    trusted = ssl.create_default_context()
-    if server.scheme == "smtps":
-        client: smtplib.SMTP = smtplib.SMTP_SSL(server.hostname, server.port or 465, timeout=PATIENCE, context=trusted)
-    else:
-        client = smtplib.SMTP(server.hostname, server.port or 25, timeout=PATIENCE)
-    with client:
-        client.ehlo_or_helo_if_needed()
-        if server.scheme == "smtp" and (server.username or client.has_extn("starttls")):
-            client.starttls(context=trusted)
-        if server.username:
-            client.login(unquote(server.username), unquote(server.password or ""))
-        client.send_message(message)
-
-
-def tell(known: Settings, alert: Alert, log: Callable[[str], object]) -> None:
-    """To the log and every channel that is set. A channel that fails does not keep the others from it, and is said in the log as well."""
-    log(f"{alert.subject}: {alert.detail}")
-    channels = [(known.alert_webhook.get_secret_value(), "ALERT_WEBHOOK", post), (known.alert_email, "ALERT_EMAIL", mail)]
-    for configured, name, send in channels:
-        if configured:
-            try:
-                send(known, alert)
-            except (httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException, OSError, SettingsError) as error:
-                log(f"the alert did not get through to {name}: {_safe(error)}")
 
 
 def overdue(known: Settings, now: datetime) -> Alert | None:
@@ -131,12 +71,3 @@ def _reason(failure: StepFailureData) -> str:
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
     return (failure.error.cause or failure.error).message.strip() if failure.error else "no reason known"
-
-
-def _safe(error: Exception) -> str:
-    """An HTTP error's own text holds the address, which is a secret of its own."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return f"HTTP {error.response.status_code}"
-    if isinstance(error, (httpx.HTTPError, httpx.InvalidURL)):
-        return type(error).__name__
-    return f"{type(error).__name__}: {error}"

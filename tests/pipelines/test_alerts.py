@@ -17,8 +17,9 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from pipelines import publish, settings
+from pipelines.alerts import Alert, tell
 from pipelines.definitions import defs
-from pipelines.defs.alerts import Alert, overdue, tell
+from pipelines.defs.alerts import overdue
 from pipelines.defs.resources import DayBot
 from pipelines.settings import Settings
 
