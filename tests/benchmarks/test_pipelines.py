@@ -73,8 +73,8 @@ def _bars(which: np.ndarray, times: pl.Series, close: np.ndarray, volume: np.nda
 
 
 def fed(home: Path, symbols: int, window: Sequence[date]) -> DayBot:
-    """Tools over a market of these sessions in own files, minutes on the last four of them."""
-    for name, frame in (("daily", day_bars(symbols, window)), ("minute", minute_bars(symbols, window[-4:]))):
+    """Tools over a market of these sessions in own files, minutes on the last five of them."""
+    for name, frame in (("daily", day_bars(symbols, window)), ("minute", minute_bars(symbols, window[-5:]))):
         (home / "own" / name).mkdir(parents=True)
         frame.drop("feed").write_parquet(home / "own" / name / "all.parquet")
     given = {"daybot_mode": "paper", "daybot_home": home, "universe": "all", "history_sessions": 60, "minute_sessions": 1, "benchmark": "S000"}
@@ -108,7 +108,7 @@ def test_a_day_of_minute_bars_from_files_to_publication_against_parquet_there_an
         f"a bar, {spent / floor:.0f}x Parquet there and back, +{grown:.0f} MB; seconds by the clock: {shown}"
     )
     assert publish.current(daybot.settings).briefing().data_session == LAST
-    assert spent < 400 * floor + 6.0
+    assert spent < 200 * floor + 10.0, "most of it does not depend on the number of bars"
 
 
 @pytest.mark.benchmark
@@ -116,16 +116,17 @@ def test_one_more_day_costs_the_same_with_a_thousand_behind_it(tmp_path: Path) -
     counts = (1, 100, 1000) if LARGE else (1, 100)
     costs, growth = {}, {}
     for count in counts:
-        window = calendar.trailing(LAST, max(count, 60) + 3)
+        window = calendar.trailing(LAST, max(count, 60) + 4)
         daybot = fed(tmp_path / str(count), 20, window)
-        history(daybot, window[:-3], window[-3 - count : -3])
+        history(daybot, window[:-4], window[-4 - count : -4])
+        night(daybot, window[-4])  # the first one after a bulk load leaves DuckDB the free blocks that the next ones work in
         before = size(daybot)
         times = []
-        for session in window[-3:]:
+        for session in window[-3:] if LARGE else window[-2:]:
             begin = time.process_time()
             night(daybot, session)
             times.append(time.process_time() - begin)
-        costs[count], growth[count] = min(times), (size(daybot) - before) / 3
+        costs[count], growth[count] = min(times), (size(daybot) - before) / len(times)
     few, most = counts[0], counts[-1]
     shown = ", ".join(f"{count:,}: {costs[count]:.2f} s and {growth[count]:.0f} KB" for count in counts)
     print(f"\none more day with so many sessions behind it, 20 symbols: {shown}; {costs[most] / costs[few]:.2f}x from {few} to {most}")
@@ -241,7 +242,7 @@ def test_what_dagster_adds_to_an_asset(tmp_path: Path) -> None:
     def managed() -> None:
         dg.materialize([named[name] for name in order], partition_key=LAST.isoformat(), resources={"daybot": daybot})
 
-    rounds = [(cpu(bare, 1), cpu(managed, 1)) for _ in range(3)]  # in turns: a busy machine slows both
+    rounds = [(cpu(bare, 1), cpu(managed, 1)) for _ in range(3 if LARGE else 2)]  # in turns: a busy machine slows both
     functions, managed_all = (min(times) for times in zip(*rounds, strict=True))
     added, ratio = (managed_all - functions) / len(order), managed_all / functions
     print(f"\nDagster in process: {managed_all:.2f} s CPU for {len(order)} assets, {ratio:.2f}x their functions, {added * 1e3:.0f} ms an asset")
