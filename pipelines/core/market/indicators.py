@@ -17,15 +17,14 @@ To add an indicator:
 """
 
 import math
-from collections.abc import Callable, MutableSequence
-from typing import NamedTuple, TypeVar, cast
+from collections.abc import MutableSequence
+from typing import NamedTuple
 
-import numba
 import numpy as np
 import polars as pl
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from pipelines.core.compiled import compiled, shared
 from pipelines.core.market.session import NEW_YORK
 
 OPENING_RANGE = 15
@@ -52,22 +51,6 @@ SHARES = {
     VOLUMES + 2: 2,
 }
 """With which power of a split's ratio each slot goes: dollars a share fall by it, shares rise; counts and turnover in dollars stay."""
-
-
-F = TypeVar("F", bound=Callable[..., object])
-
-
-def shared(function: F) -> F:
-    """Plain Python when called from Python, compiled when called from compiled code: one text, two speeds.
-
-    Left to itself LLVM calls `step` once a bar instead of inlining it, at more than twice the time. Divisions by zero are guarded in the text.
-    """
-    return cast(F, register_jitable(forceinline=True, error_model="numpy")(function))
-
-
-def compiled(function: F) -> F:
-    """Machine code, kept on disk between runs."""
-    return cast(F, numba.njit(cache=True, error_model="numpy")(function))
 
 
 class Indicators(NamedTuple):

@@ -10,9 +10,40 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from pipelines.core.market.bars import MINUTE
+from pipelines.core.compiled import shared
+from pipelines.core.market.bars import MINUTE, Bar
+from pipelines.core.market.indicators import Indicators
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import Enter, Intent, Needs, Strategy, View
+from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Needs, Signal, Signals, Strategy, View
+
+
+@shared
+def outside(bar: Bar, last: float, now: Indicators) -> int:
+    """The side of the opening range that the bar closed on; 0 inside it. Comparisons with NaN are false: no value, no signal."""
+    if bar.close > now.range_high:
+        return 1
+    return -1 if bar.close < now.range_low else 0
+
+
+@shared
+def enter(own: "OpeningRange", bar: Bar, last: float, now: Indicators, entries: int, since: int, left: int) -> Signal:
+    """The day's first close beyond the range by the margin, with volume, early enough; its stop is the range's other side."""
+    if entries or not now.relative_volume >= own.volume or since > own.until * MINUTE:
+        return NOTHING
+    side, close = outside(bar, last, now), bar.close
+    if side == 0 or not 0 < now.range_high - now.range_low <= own.widest * close:
+        return NOTHING
+    if side > 0:
+        crossed, risk = last <= now.range_high * (1 + own.margin) < close, close - now.range_low
+    else:
+        crossed, risk = own.shorts and last >= now.range_low * (1 - own.margin) > close, now.range_high - close
+    return Signal(side, risk, risk * own.reward) if crossed else NOTHING
+
+
+@shared
+def leave(own: "OpeningRange", bar: Bar, now: Indicators, position: int) -> bool:
+    """Never: stop, target or the end of the day."""
+    return False
 
 
 class OpeningRange(Strategy):
@@ -20,6 +51,7 @@ class OpeningRange(Strategy):
 
     name: ClassVar[str] = "orb"
     needs: ClassVar[Needs] = Needs(warmup=20)
+    signals: ClassVar[Signals | None] = Signals(outside, enter, leave)
 
     margin: float = Field(0.0005, ge=0, le=0.05, description="How far beyond the range a bar has to close, fraction of the price.")
     volume: float = Field(1.5, ge=0, description="Least volume of the bar over the mean of the 20 bars before it.")
@@ -29,18 +61,13 @@ class OpeningRange(Strategy):
     shorts: bool = Field(True, description="Whether it may sell short.")
 
     def on_bar(self, view: View) -> Intent | None:
-        """An entry, or nothing. Comparisons with NaN are false: no value, no signal."""
-        now, close, last = view.indicators, view.bar.close, view.last_close
-        if view.position or view.entries or last is None or not now.relative_volume >= self.volume:
+        """An entry, or nothing."""
+        now, bar, last, hours = view.indicators, view.bar, view.last_close, view.session
+        if view.position or last is None:
             return None
-        if view.bar.start - view.session.open > self.until * MINUTE or not 0 < now.range_high - now.range_low <= self.widest * close:
+        side, stop, target = enter(self, bar, last, now, view.entries, bar.start - hours.open, hours.close - bar.start)
+        if side == 0:
             return None
-        above, below = now.range_high * (1 + self.margin), now.range_low * (1 - self.margin)
-        if last <= above < close:
-            return self._enter(Side.BUY, close, close - now.range_low, f"closed above the opening range high {now.range_high:.2f}")
-        if self.shorts and last >= below > close:
-            return self._enter(Side.SELL, close, now.range_high - close, f"closed below the opening range low {now.range_low:.2f}")
-        return None
-
-    def _enter(self, side: Side, close: float, risk: float, reason: str) -> Enter:
-        return Enter(side, f"{reason} at {close:.2f}, stop at its other side", stop=risk, target=risk * self.reward)
+        edge = f"above the opening range high {now.range_high:.2f}" if side > 0 else f"below the opening range low {now.range_low:.2f}"
+        reason = f"closed {edge} at {bar.close:.2f}, stop at its other side"
+        return Enter(Side.BUY if side > 0 else Side.SELL, reason, stop=stop, target=target)

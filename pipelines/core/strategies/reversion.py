@@ -6,20 +6,52 @@ means little, and not in the last hour, when there is no time to come back.
 John Bollinger (2001), "Bollinger on Bollinger Bands", chapter on reversals; a contrast to `momentum`, on the same indicators.
 """
 
+import math
 from typing import ClassVar
 
 from pydantic import Field
 
+from pipelines.core.compiled import shared
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import Enter, Intent, Leave, Strategy, View
+from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Leave, Signal, Signals, Strategy, View
+
+
+@shared
+def beyond(bar: Bar, last: float, now: Indicators) -> int:
+    """+1 below the lower Bollinger band (to be bought), -1 above the upper one. Comparisons with NaN are false: no value, no signal."""
+    if bar.close < now.bb_lower:
+        return 1
+    return -1 if bar.close > now.bb_upper else 0
+
+
+@shared
+def enter(own: "Reversion", bar: Bar, last: float, now: Indicators, entries: int, since: int, left: int) -> Signal:
+    """A bar beyond its band, stretched from VWAP, exhausted, that closes against the run."""
+    if entries >= own.entries or since < own.first * MINUTE or left <= own.last * MINUTE:
+        return NOTHING
+    side = beyond(bar, last, now)
+    distance = (now.vwap - bar.close) * side
+    if side == 0 or not distance > 0 or distance < own.stretch * (now.bb_upper - now.bb_middle):
+        return NOTHING
+    high = bar.close * 2 >= bar.high + bar.low  # it closed in its upper half
+    bought = side > 0 and high and now.rsi_14 <= own.oversold
+    sold = side < 0 and own.shorts and not high and now.rsi_14 >= 100 - own.oversold
+    return Signal(side, own.risk * distance, distance) if bought or sold else NOTHING
+
+
+@shared
+def leave(own: "Reversion", bar: Bar, now: Indicators, position: int) -> bool:
+    """The price is back at VWAP."""
+    return bar.close >= now.vwap if position > 0 else bar.close <= now.vwap
 
 
 class Reversion(Strategy):
     """Keeps no state of its own."""
 
     name: ClassVar[str] = "reversion"
+    signals: ClassVar[Signals | None] = Signals(beyond, enter, leave)
 
     stretch: float = Field(1.0, ge=0, le=20, description="Least distance from VWAP, in half widths of the Bollinger band.")
     oversold: float = Field(25.0, ge=0, le=50, description="RSI 14 below which a name is oversold; above 100 minus it, overbought.")
@@ -30,30 +62,13 @@ class Reversion(Strategy):
     shorts: bool = Field(True, description="Whether it may sell short.")
 
     def on_bar(self, view: View) -> Intent | None:
-        """An entry against the run, an exit at VWAP, or nothing. Comparisons with NaN are false: no value, no signal."""
-        bar, now = view.bar, view.indicators
+        """An entry against the run, an exit at VWAP, or nothing."""
+        bar, now, hours = view.bar, view.indicators, view.session
         if view.position:
-            back = bar.close >= now.vwap if view.position > 0 else bar.close <= now.vwap
-            return Leave(f"back at VWAP {now.vwap:.2f}: {bar.close:.2f}") if back else None
-        since, left = bar.start - view.session.open, view.session.close - bar.start
-        if view.entries >= self.entries or since < self.first * MINUTE or left <= self.last * MINUTE:
+            return Leave(f"back at VWAP {now.vwap:.2f}: {bar.close:.2f}") if leave(self, bar, now, view.position) else None
+        last = math.nan if view.last_close is None else view.last_close
+        side, stop, target = enter(self, bar, last, now, view.entries, bar.start - hours.open, hours.close - bar.start)
+        if side == 0:
             return None
-        away = now.vwap - bar.close
-        if abs(away) < self.stretch * (now.bb_upper - now.bb_middle):
-            return None
-        if bar.close < now.bb_lower and now.rsi_14 <= self.oversold and _closed_high(bar):
-            return self._enter(Side.BUY, bar, now, away)
-        if self.shorts and bar.close > now.bb_upper and now.rsi_14 >= 100 - self.oversold and not _closed_high(bar):
-            return self._enter(Side.SELL, bar, now, -away)
-        return None
-
-    def _enter(self, side: Side, bar: Bar, now: Indicators, distance: float) -> Enter | None:
-        if not distance > 0:
-            return None
-        reason = f"{distance / now.vwap:.2%} from VWAP {now.vwap:.2f} at {bar.close:.2f}, RSI {now.rsi_14:.0f}, beyond its band"
-        return Enter(side, reason, stop=self.risk * distance, target=distance)
-
-
-def _closed_high(bar: Bar) -> bool:
-    """The close lies in the upper half of the bar."""
-    return bar.close * 2 >= bar.high + bar.low
+        reason = f"{target / now.vwap:.2%} from VWAP {now.vwap:.2f} at {bar.close:.2f}, RSI {now.rsi_14:.0f}, beyond its band"
+        return Enter(Side.BUY if side > 0 else Side.SELL, reason, stop=stop, target=target)

@@ -4,7 +4,9 @@ Size and permission are not its business. To write your own: subclass `Strategy`
 the entry point group `daybot.strategies` of your package. It has to be deterministic: the same views give the same answers.
 """
 
-from typing import Any, ClassVar
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
@@ -72,6 +74,32 @@ class Adjust(Struct, frozen=True):
 Intent = Enter | Leave | Adjust
 
 
+class Signal(NamedTuple):
+    """An entry as a number: `side` +1 buys, -1 sells, 0 is none. Distances in dollars a share, NaN is by ATR."""
+
+    side: int
+    stop: float
+    target: float
+
+
+NOTHING = Signal(0, math.nan, math.nan)
+
+
+class Signals(NamedTuple):
+    """A strategy's rule as scalar functions, each `shared`, which `on_bar` calls and a sweep compiles: the same text decides in both.
+
+    `bar` has open, high, low, close and volume, `last` is the close before it, `now` are the indicators, `own` the strategy's parameters by name,
+    `entries` its entries in the symbol today, `since` and `left` nanoseconds from the open and to the close.
+    """
+
+    setup: Callable[..., int]
+    """`(bar, last, now)`: the side (+1, -1, 0 neither) that `enter` may answer on this bar, whatever the parameters: a sweep asks no other bar."""
+    enter: Callable[..., Signal]
+    """`(own, bar, last, now, entries, since, left)`: the entry that is wanted without a position."""
+    leave: Callable[..., bool]
+    """`(own, bar, now, position)`: whether the position is to be closed."""
+
+
 class Needs(Struct, frozen=True):
     """What a strategy has to be fed with."""
 
@@ -89,6 +117,8 @@ class Strategy(BaseModel):
     name: ClassVar[str]
     """Short and unique: it owns the trades."""
     needs: ClassVar[Needs] = Needs()
+    signals: ClassVar[Signals | None] = None
+    """Its rule for compiled sweeps; None: only the engine can run it."""
 
     @property
     def parameters(self) -> dict[str, Any]:
