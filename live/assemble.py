@@ -14,7 +14,7 @@ from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
 from live.journal import Journal
 from live.runner import Runner, Watch
 from pipelines import publish, roster
-from pipelines.core.briefing import Briefing
+from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
@@ -107,8 +107,13 @@ def code_hash() -> str:
 
 
 def _briefing(settings: Settings, today: date) -> Briefing:
-    briefing = publish.current(settings).briefing(today)
-    failed = [check.name for check in briefing.checks if check.blocking and not check.passed]
+    snapshot = publish.current(settings)
+    try:
+        briefing = snapshot.briefing(today)
+    except StaleBriefing as error:
+        last = snapshot.briefing()
+        raise StaleBriefing(f"{error}; the last good one is for {last.session}, made {last.created_at:%Y-%m-%d %H:%M} UTC") from None
+    failed = [check.name for check in briefing.checks if check.severity is Severity.BLOCKING and not check.passed]
     if failed:
         raise StaleBriefing(f"expected a briefing whose blocking checks passed, found failures: {failed}; run the pre_open job again")
     return briefing

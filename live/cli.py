@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import httpx
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError
-from pipelines.core.market.session import new_york
+from pipelines.core.market.bars import MINUTE
+from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
 from pipelines.settings import Mode, Settings, load
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ errors = Console(stderr=True)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
 REFUSED = 3
+HOUR = 60 * MINUTE
 
 
 @app.command()
@@ -283,9 +286,13 @@ def _call(settings: Settings, method: str, path: str, body: dict[str, str] | Non
 def _banner(settings: Settings, session: "Session") -> str:
     colour = {"sim": "cyan", "paper": "yellow", "live": "bold red"}[settings.daybot_mode.value]
     brief = session.briefing
+    made = f"made {brief.created_at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York"
+    if settings.daybot_mode is not Mode.SIM:  # a simulated exchange has a clock of its own
+        made += f", {(session.clock.now() - nanoseconds(brief.created_at)) / HOUR:.1f} hours ago"
+    doubts = "".join(f"\n[yellow]starts in REDUCING[/], no entries until a person resumes: {escape(doubt)}" for doubt in brief.doubts)
     return (
-        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} · briefing {brief.version} "
-        f"· regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}"
+        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} · briefing {brief.version}, {made} "
+        f"· regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
     )
 
 

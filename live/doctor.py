@@ -3,13 +3,14 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from live.assemble import clock
 from live.brokers.alpaca import connect
 from pipelines import publish
-from pipelines.core.errors import DaybotError, MissingData, SettingsError
+from pipelines.core.briefing import Briefing
+from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing
 from pipelines.core.market.bars import SECOND
 from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.settings import Settings, load
@@ -47,6 +48,7 @@ def examine(home: Path | None) -> list[Finding]:
         ("clock", _clock, "let the machine follow a time server (timedatectl set-ntp true)"),
         ("market data", _market_data, "check ALPACA_FEED against your plan: iex is free, sip is not"),
         ("database", _database, "run the pre_open job: `daybot demo`, `daybot up`, or the Dagster UI"),
+        ("data checks", _checks, "look at the checks in the Dagster UI (`daybot dagster`), mend the data and run pre_open again, or resume knowingly"),
     ]
     return [Finding("settings", True, f"mode {settings.daybot_mode.value}, home {settings.daybot_home}"), *(_look(settings, *look) for look in looks)]
 
@@ -75,10 +77,10 @@ def _disk(settings: Settings) -> str:
 
 
 def _calendar(settings: Settings) -> str:
-    today = new_york(clock(settings).now()).date()
-    ahead = today if is_session(today) else next_session(today)
+    ahead = _ahead(settings)
     hours = session_of(ahead)
-    return f"{'today' if ahead == today else 'the next session'}, {ahead}, closes at {new_york(hours.close):%H:%M} New York"
+    today = ahead == new_york(clock(settings).now()).date()
+    return f"{'today' if today else 'the next session'}, {ahead}, closes at {new_york(hours.close):%H:%M} New York"
 
 
 def _broker(settings: Settings) -> str:
@@ -113,7 +115,29 @@ def _market_data(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    snapshot = publish.current(settings)
-    briefing = snapshot.briefing()
-    age = (datetime.now(UTC) - briefing.created_at).total_seconds() / 3600  # the wall clock on purpose: for a person
-    return f"briefing for {briefing.session}, made {age:.1f} hours ago, {len(briefing.watchlist)} symbols watched"
+    briefing = publish.current(settings).briefing()
+    made = f"made {_age(briefing):.1f} hours ago, {len(briefing.watchlist)} symbols watched"
+    ahead = _ahead(settings)
+    if briefing.session < ahead:
+        raise StaleBriefing(f"expected a briefing for {ahead}, found the last good one, for {briefing.session}, {made}; a check or a run failed since")
+    return f"briefing for {briefing.session}, {made}"
+
+
+def _checks(settings: Settings) -> str:
+    briefing = publish.current(settings).briefing()
+    if briefing.doubts:
+        raise DataError(f"the session will start in REDUCING: {'; '.join(briefing.doubts)}")
+    failed = [f"{check.asset} {check.name}: {check.detail}" for check in briefing.checks if not check.passed]
+    return f"{len(briefing.checks) - len(failed)} of {len(briefing.checks)} passed" + (f"; advice: {'; '.join(failed)}" if failed else "")
+
+
+def _age(briefing: Briefing) -> float:
+    """Hours since it was made, by the wall clock on purpose: for a person."""
+    return (datetime.now(UTC) - briefing.created_at).total_seconds() / 3600
+
+
+def _ahead(settings: Settings) -> date:
+    """The session of today, or the next one where today has none or it is over."""
+    now = clock(settings).now()
+    today = new_york(now).date()
+    return today if is_session(today) and now < session_of(today).close else next_session(today)

@@ -118,7 +118,8 @@ class Runner:
             self.emit(MarketBar(bar, self.feed.feed, self.clock.now(), late=True))
         _, account = await self.broker.account()
         self.emit(account)
-        self.command(Resume(), "start", "arm")
+        if not self.engine.briefing.doubts:  # else the session stays in REDUCING, as it began, until a person has looked and resumes
+            self.command(Resume(), "start", "arm")
 
     async def _consume(self) -> None:
         """The one place where trading state changes."""
@@ -223,6 +224,8 @@ def summary(engine: Engine) -> dict[str, Any]:
         "session": engine.briefing.session.isoformat(),
         "state": engine.state.value,
         "briefing": engine.briefing.version,
+        "briefing_made": engine.briefing.created_at.isoformat(),
+        "doubts": engine.briefing.doubts,
         "equity": portfolio.equity if portfolio else None,
         "realised": portfolio.realised if portfolio else None,
         "open": portfolio.open_profit if portfolio else None,

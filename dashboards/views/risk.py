@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboards import book, charts, data, frame, words
 from dashboards.data import Risk, Source
-from pipelines.core.briefing import Briefing
+from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.risk.limits import Limits, source_of
 
 
@@ -143,11 +143,14 @@ def _limits(limits: Limits) -> None:
 
 def _checks(briefing: Briefing) -> None:
     failed = [check for check in briefing.checks if not check.passed]
-    if failed:
-        st.warning(words.plain(" · ".join(f"{check.asset} {check.name}: {check.detail}" for check in failed)))
-    rows = [("✓" if c.passed else "✗", c.asset, c.name, "blocking" if c.blocking else "warning", c.detail) for c in briefing.checks]
+    if briefing.doubts:
+        st.error(words.plain(f"The session starts in REDUCING: no entries until a person resumes. {' · '.join(briefing.doubts)}"))
+    advice = [f"{check.asset} {check.name}: {check.detail}" for check in failed if check.severity is Severity.ADVICE]
+    if advice:
+        st.warning(words.plain(" · ".join(advice)))
+    rows = [("✓" if c.passed else "✗", c.asset, c.name, c.severity.value, c.detail) for c in briefing.checks]
     st.dataframe(
-        pl.DataFrame(rows, schema=["passed", "asset", "check", "kind", "found"], orient="row"),
+        pl.DataFrame(rows, schema=["passed", "asset", "check", "severity", "found"], orient="row"),
         hide_index=True, width="stretch", column_config={"found": st.column_config.TextColumn(width="large")},
     )  # fmt: skip
 

@@ -69,6 +69,14 @@ class Candidate(BaseModel):
     """Whether no news explains its moves; None where no source of news was asked."""
 
 
+class Severity(StrEnum):
+    """What a failed check does: nothing is published; it is published and the runner starts in REDUCING; it is said."""
+
+    BLOCKING = "blocking"
+    REDUCING = "reducing"
+    ADVICE = "advice"
+
+
 class CheckResult(BaseModel):
     """One data check as it stood when the briefing was made."""
 
@@ -77,7 +85,7 @@ class CheckResult(BaseModel):
     name: str
     asset: str
     passed: bool
-    blocking: bool
+    severity: Severity
     detail: str
 
 
@@ -104,6 +112,12 @@ class Briefing(BaseModel):
     checks: tuple[CheckResult, ...]
     inputs: dict[str, str]
     """Asset name to the hash of what it held."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why the session has to start in REDUCING: each failed check of that severity in words. Empty: no reason to."""
+        failed = (check for check in self.checks if check.severity is Severity.REDUCING and not check.passed)
+        return tuple(f"{check.asset} {check.name}: {check.detail}" for check in failed)
 
     @property
     def hours(self) -> Session:

@@ -11,6 +11,7 @@ import polars as pl
 from pipelines import publish
 from pipelines.core.errors import BrokerError, DataError, MissingData
 from pipelines.core.market.session import NEW_YORK, moment
+from pipelines.core.quality.screen import screen
 from pipelines.defs.asset import PATIENT, asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
@@ -20,7 +21,6 @@ from pipelines.lake.layout import Resolution
 from pipelines.settings import Mode
 from pipelines.vendors import calendar
 from pipelines.vendors.choice import second
-from pipelines.vendors.screen import screen
 from pipelines.vendors.source import BARS, Fetched, Source, Traffic
 
 REFUSED = [*BARS.names(), "reason", "raw"]

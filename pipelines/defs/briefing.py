@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish
-from pipelines.core.briefing import RETURN_SESSIONS, Briefing, Candidate, CheckResult, Origin, SymbolBrief
+from pipelines.core.briefing import RETURN_SESSIONS, Briefing, Candidate, CheckResult, Origin, Severity, SymbolBrief
 from pipelines.core.errors import DataError
 from pipelines.core.market.adjustment import Dividends
 from pipelines.core.market.session import moment
@@ -15,7 +15,7 @@ from pipelines.core.market.slippage import Slippage
 from pipelines.core.risk.correlation import aligned
 from pipelines.core.risk.regimes import Regime
 from pipelines.defs.asset import asset
-from pipelines.defs.checks import BLOCKING
+from pipelines.defs.checks import CHECKS
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import fingerprint, result, table
@@ -43,6 +43,7 @@ INPUTS = (
     {"duckdb"},
     [
         "trading_calendar",
+        "second_bars",
         "features",
         "liquidity",
         "slippage",
@@ -83,8 +84,12 @@ def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
 def _passed(checks: pl.DataFrame, session: date) -> None:
     """The last word, whichever way the run was started: Dagster holds back only what is in the same run as the check."""
     stood = {(row["asset"], row["name"]): row for row in checks.iter_rows(named=True)}
-    wrong = [f"{asset}.{name}: {stood[asset, name]['detail'] if (asset, name) in stood else 'did not run'}" for asset, name in BLOCKING]
-    wrong = [line for line, key in zip(wrong, BLOCKING, strict=True) if key not in stood or not stood[key]["passed"]]
+    blocking = [(check.asset, check.name) for check in CHECKS if check.severity is Severity.BLOCKING]
+    wrong = [
+        f"{asset}.{name}: {stood[asset, name]['detail'] if (asset, name) in stood else 'did not run'}"
+        for asset, name in blocking
+        if (asset, name) not in stood or not stood[asset, name]["passed"]
+    ]
     if wrong:
         raise DataError(
             f"expected every blocking check of {session} passed, found {'; '.join(wrong)}; nothing was published, mend the data and run again"

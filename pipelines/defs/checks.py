@@ -1,63 +1,77 @@
-"""What has to be true before anything is published. Every verdict is also a row of the table `checks`, which the briefing carries.
+"""What has to be true before anything is published: thin wiring of the gates in `core/quality`. Every verdict is also a row of the table
+`checks`, which the briefing carries.
 
-All checks are waited for; those that are `advice` warn, the others stop everything that follows.
+A failed check of severity `blocking` stops everything that follows: the last good briefing stays current. One of severity `reducing` is
+published, and the runner starts in REDUCING with its reason until a person resumes. `advice` is told, no more. All are waited for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import NamedTuple
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
-from pipelines.core.market.session import NEW_YORK, moment
+from pipelines import publish
+from pipelines.core.briefing import Severity
+from pipelines.core.errors import MissingData
+from pipelines.core.market.adjustment import Dividends
+from pipelines.core.quality import agreement, coverage, models, prices, splits
+from pipelines.core.quality.parity import parity as stepped
+from pipelines.core.quality.verdict import Verdict
+from pipelines.core.risk.correlation import aligned
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
+from pipelines.defs.shown import table
+from pipelines.lake.layout import Resolution
 from pipelines.vendors import calendar
-from pipelines.vendors.screen import suspicious
 
 WINDOW = 60
-GAPS = 0.02
+"""Sessions whose daily bars the gates look at: the returns that correlations are of."""
+
+RECENT = 20
+"""Sessions that ATR and ADV remember."""
+
 REFUSED = 0.005
-APART = 0.1
-TOLERANCE = 1e-8
-
-
-class Verdict(NamedTuple):
-    """`detail` says in one line what was looked at and what was found."""
-
-    passed: bool
-    detail: str
-    numbers: dict[str, float]
-
+"""Share of the bars that may have been set aside."""
 
 Judge = Callable[[DayBot, date], Verdict]
 
-BLOCKING: list[tuple[str, str]] = []
-"""(asset, check) of every check that must have passed before a briefing is published."""
+
+class Check(NamedTuple):
+    """A check by its place, and what its failure does."""
+
+    asset: str
+    name: str
+    severity: Severity
 
 
-def check(asset: str, *, advice: bool = False) -> Callable[[Judge], dg.AssetChecksDefinition]:
-    """An asset check named after its function, whose docstring the UI shows."""
+CHECKS: list[Check] = []
+"""Every check there is."""
+
+
+def check(asset: str, severity: Severity, also: Sequence[str] = ()) -> Callable[[Judge], dg.AssetChecksDefinition]:
+    """An asset check named after its function, whose docstring the UI shows; run after the asset and `also` these others."""
 
     def decorate(judge: Judge) -> dg.AssetChecksDefinition:
         name = judge.__name__
-        if not advice:
-            BLOCKING.append((asset, name))
+        CHECKS.append(Check(asset, name, severity))
+        text = f"{judge.__doc__}\n\nSeverity: {severity.value}."
 
-        # Blocking in Dagster's sense means only that others wait for it: so advice is on the table as well when the briefing is made.
-        @dg.asset_check(asset=asset, name=name, description=judge.__doc__, blocking=True)
+        # Blocking in Dagster's sense means that others wait for it, so that every verdict is on the table when the briefing is made; only an
+        # error stops them.
+        @dg.asset_check(asset=asset, name=name, description=text, blocking=True, additional_deps=list(also))
         def run(context: dg.AssetCheckExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.AssetCheckResult:
             session = data_session(context)
             verdict = judge(daybot, session)
-            row = {"session": session, "asset": asset, "name": name, "passed": verdict.passed, "blocking": not advice, "detail": verdict.detail}
+            row = {"session": session, "asset": asset, "name": name, "passed": verdict.passed, "severity": severity.value, "detail": verdict.detail}
             daybot.warehouse.replace({"checks": pl.DataFrame([row])}, [session], asset=asset, name=name)
+            worst = {"worst": table(verdict.worst)} if verdict.worst is not None and verdict.worst.height else {}
             return dg.AssetCheckResult(
                 passed=verdict.passed,
-                severity=dg.AssetCheckSeverity.WARN if advice else dg.AssetCheckSeverity.ERROR,
+                severity=dg.AssetCheckSeverity.ERROR if severity is Severity.BLOCKING else dg.AssetCheckSeverity.WARN,
                 description=verdict.detail,
-                metadata=verdict.numbers,
+                metadata={**verdict.numbers, **worst},
             )
 
         return run
@@ -65,93 +79,175 @@ def check(asset: str, *, advice: bool = False) -> Callable[[Judge], dg.AssetChec
     return decorate
 
 
-@check("daily_bars")
+# --- daily bars
+
+
+@check("daily_bars", Severity.BLOCKING)
 def complete(daybot: DayBot, session: date) -> Verdict:
-    """At most 2 % of the last 60 sessions' bars are missing, counted from each symbol's first bar."""
+    """At most 2 % of the last 60 sessions' daily bars are missing, counted from each symbol's first bar."""
     window = calendar.trailing(session, WINDOW)
-    bars = daybot.bars("day", window)
-    numbers = pl.col("session").replace_strict({day: i for i, day in enumerate(window)}, return_dtype=pl.Int64)
-    by_symbol = (
-        bars.group_by("symbol").agg(numbers.min().alias("first"), pl.len().alias("found")).with_columns((len(window) - pl.col("first")).alias("due"))
-    )
-    due, found = int(by_symbol["due"].sum()), int(by_symbol["found"].sum())
-    if due == 0:
-        return Verdict(False, f"expected daily bars in the last {WINDOW} sessions, found none", {"due": 0, "found": 0})
-    share = 1 - found / due
-    worst = by_symbol.sort(pl.col("due") - pl.col("found"), descending=True).head(3)
-    names = ", ".join(f"{s} {d - f}" for s, d, f in worst.select("symbol", "due", "found").iter_rows() if d > f) or "nobody"
-    return Verdict(
-        share <= GAPS,
-        f"{due - found} of {due} bars missing ({share:.2%}; limit {GAPS:.0%}); most: {names}",
-        {"due": due, "found": found, "share": share},
-    )
+    return coverage.complete(daybot.bars("day", window), window)
 
 
-@check("daily_bars")
+@check("daily_bars", Severity.BLOCKING)
 def sane(daybot: DayBot, session: date) -> Verdict:
     """Fewer than 0.5 % of the last 60 sessions' daily bars had to be set aside as impossible."""
-    window = calendar.trailing(session, WINDOW)
-    kept = daybot.bars("day", window).height
-    refused = daybot.warehouse.read("quarantine").filter(pl.col("session").is_in(window) & (pl.col("resolution") == "day")).height
-    share = refused / max(kept + refused, 1)
-    return Verdict(
-        share < REFUSED, f"{refused} of {kept + refused} bars set aside ({share:.2%}; limit {REFUSED:.1%})", {"refused": refused, "share": share}
-    )
+    return _set_aside(daybot, "day", calendar.trailing(session, WINDOW))
 
 
-@check("daily_bars", advice=True)
+@check("daily_bars", Severity.REDUCING)
+def digits(daybot: DayBot, session: date) -> Verdict:
+    """No price of the last 20 sessions is contradicted by those around it: lost digits, bad prints, bars of something else."""
+    return prices.digits(daybot.bars("day", calendar.trailing(session, RECENT)))
+
+
+@check("daily_bars", Severity.REDUCING, ["corporate_actions"])
+def split(daybot: DayBot, session: date) -> Verdict:
+    """In the last 60 sessions the prices show every split of the table of corporate actions, and no other."""
+    return splits.splits(daybot.bars("day", calendar.trailing(session, WINDOW)), daybot.actions(session))
+
+
+@check("daily_bars", Severity.ADVICE, ["corporate_actions"])
 def plausible(daybot: DayBot, session: date) -> Verdict:
-    """No close jumps, lost digits or price steps that look like a split in the last 60 sessions. Prices are raw: a split is a false return."""
-    found = suspicious(daybot.bars("day", calendar.trailing(session, WINDOW))).sort("session", descending=True)
-    lines = "; ".join(f"{row['symbol']} {row['session']} {row['what']} x{row['ratio']:.3g}" for row in found.head(10).iter_rows(named=True))
-    return Verdict(found.is_empty(), lines or "none found", {"found": found.height})
+    """No close of the last 60 sessions is more than 40 % from the one before, on one share scale. What jumps is looked at by a person."""
+    window = calendar.trailing(session, WINDOW)
+    return prices.plausible(daybot.daily(session).filter(pl.col("session") >= window[0]))
 
 
-@check("minute_bars")
+@check("daily_bars", Severity.ADVICE)
+def fresh(daybot: DayBot, session: date) -> Verdict:
+    """At most 1 % of the symbols have daily bars in the last 20 sessions that say nothing new, or none on the data session."""
+    window = calendar.trailing(session, RECENT)
+    return coverage.fresh(daybot.bars("day", window), window)
+
+
+@check("second_bars", Severity.REDUCING, ["daily_bars"])
+def vendors(daybot: DayBot, session: date) -> Verdict:
+    """On at most 2 % of the symbols another vendor's daily bar of the data session is another: opens and closes by 1 %, extremes by 3 %."""
+    universe = daybot.universe(session)
+    symbols, feed = universe["symbol"].to_list(), universe["feed"][0]
+    others = [found for found in publish.feeds(daybot.settings, "day", session, session, symbols=symbols)["feed"].unique().sort() if found != feed]
+    if not others:
+        return Verdict(True, "no second vendor to compare with", {"compared": 0})
+    theirs = publish.bars(daybot.settings, "day", session, session, symbols=symbols, feed=others[0])
+    return agreement.vendors(daybot.bars("day", [session], universe), theirs)
+
+
+# --- minute bars
+
+
+@check("minute_bars", Severity.BLOCKING)
 def inside(daybot: DayBot, session: date) -> Verdict:
     """Every minute bar starts inside its session's day, 04:00 to 20:00 in New York, and no symbol has a minute twice."""
+    return coverage.inside(daybot.bars("minute", calendar.trailing(session, daybot.settings.minute_sessions)))
+
+
+@check("minute_bars", Severity.BLOCKING)
+def sound(daybot: DayBot, session: date) -> Verdict:
+    """Fewer than 0.5 % of the minute bars had to be set aside as impossible."""
+    return _set_aside(daybot, "minute", calendar.trailing(session, daybot.settings.minute_sessions))
+
+
+@check("minute_bars", Severity.BLOCKING, ["daily_bars"])
+def one_feed(daybot: DayBot, session: date) -> Verdict:
+    """Every bar is of the one feed that the universe names, and no step in everybody's volume shows that the feed changed behind its name."""
+    universe = daybot.universe(session)
+    minutes = daybot.bars("minute", calendar.trailing(session, daybot.settings.minute_sessions), universe)
+    return agreement.one_feed(daybot.bars("day", calendar.trailing(session, WINDOW), universe), minutes, universe["feed"][0])
+
+
+@check("minute_bars", Severity.REDUCING, ["daily_bars"])
+def covered(daybot: DayBot, session: date) -> Verdict:
+    """At most 2 % of the symbols lack regular minutes that they should have. Minutes without a trade in a thin name are no gap."""
     window = calendar.trailing(session, daybot.settings.minute_sessions)
-    bars = daybot.bars("minute", window)
-    local = bars["timestamp"].dt.convert_time_zone(NEW_YORK.key)
-    outside = int(((local.dt.date() != bars["session"]) | ~local.dt.hour().is_between(4, 19)).sum())
-    twice = bars.height - bars.select("symbol", "timestamp").n_unique()
-    detail = f"{bars.height} minute bars, {outside} outside their session, {twice} twice"
-    return Verdict(bars.height > 0 and outside == 0 and twice == 0, detail, {"rows": bars.height, "outside": outside, "twice": twice})
+    return coverage.covered(daybot.bars("minute", window), daybot.bars("day", window), _hours(window))
 
 
-@check("features")
-def usable(daybot: DayBot, session: date) -> Verdict:
-    """ATR is a positive finite number for every symbol that has the daily bars for it."""
-    due = daybot.warehouse.read("features", session).filter(pl.col("history") >= daybot.settings.min_history)
-    bad = due.filter(pl.col("atr").is_null() | ~pl.col("atr").is_finite() | (pl.col("atr") <= 0))["symbol"].to_list()
-    detail = f"ATR usable for {due.height - len(bad)} of {due.height} symbols with history" + (f"; not for {bad[:10]}" if bad else "")
-    return Verdict(due.height > 0 and not bad, detail, {"due": due.height, "bad": len(bad)})
+@check("minute_bars", Severity.REDUCING)
+def ticks(daybot: DayBot, session: date) -> Verdict:
+    """No minute price is a quarter off everything around it."""
+    bars = daybot.bars("minute", calendar.trailing(session, daybot.settings.minute_sessions)).filter(pl.col("volume") > 0)
+    return prices.digits(bars, "timestamp", prices.MINUTE_FACTOR)
 
 
-@check("features", advice=True)
+@check("features", Severity.ADVICE)
 def agreeing(daybot: DayBot, session: date) -> Verdict:
     """Each symbol's last minute close of the regular session is within 10 % of its daily close. More is two scales: one is adjusted, one raw."""
-    hours = calendar.session_of(session)
-    regular = pl.col("timestamp").is_between(moment(hours.open), moment(hours.close), closed="left") & (pl.col("volume") > 0)
-    minutes = daybot.bars("minute", [session]).filter(regular).group_by("symbol").agg(pl.col("close").sort_by("timestamp").last().alias("minute"))
-    both = minutes.join(daybot.bars("day", [session]).select("symbol", "close"), on="symbol")
-    apart = both.with_columns((pl.col("minute") / pl.col("close")).alias("ratio")).filter((pl.col("ratio") - 1).abs() > APART).sort("symbol")
-    lines = "; ".join(f"{row['symbol']} {row['minute']:g} against {row['close']:g} a day" for row in apart.head(10).iter_rows(named=True))
-    return Verdict(apart.is_empty(), lines or f"{both.height} symbols agree", {"compared": both.height, "apart": apart.height})
+    edges = _hours([session]).row(0, named=True)
+    regular = pl.col("timestamp").is_between(edges["open"], edges["close"], closed="left")
+    return agreement.scales(daybot.bars("minute", [session]).filter(regular), daybot.bars("day", [session]))
 
 
-@check("correlation")
+@check("journal", Severity.REDUCING, ["minute_bars"])
+def lived(daybot: DayBot, session: date) -> Verdict:
+    """What the runner saw live is the official record: at most 1 % of the minutes missed, 1 % closed otherwise, 5 % of the volume differs."""
+    universe, edges = daybot.universe(session), _hours([session]).row(0, named=True)
+    regular = pl.col("timestamp").is_between(edges["open"], edges["close"], closed="left")
+    official = daybot.bars("minute", [session], universe).filter(regular)
+    try:
+        seen = publish.bars(daybot.settings, "minute", session, session, feed=universe["feed"][0], view="seen").filter(regular)
+    except MissingData:
+        seen = official.clear()
+    return agreement.lived(seen, official)
+
+
+# --- what is computed from them
+
+
+@check("features", Severity.BLOCKING)
+def usable(daybot: DayBot, session: date) -> Verdict:
+    """ATR is a positive finite number for every symbol that has the daily bars for it."""
+    return models.usable(daybot.warehouse.read("features", session), daybot.settings.min_history)
+
+
+@check("features", Severity.BLOCKING)
+def parity(daybot: DayBot, session: date) -> Verdict:
+    """The minute indicators stepped bar by bar through the data session, as the engine does it, give the batch's values and seeds to the bit."""
+    seeds = daybot.warehouse.read("seeds", session)
+    opens = _hours(calendar.trailing(session, daybot.settings.minute_sessions)).select("session", "open")
+    known = dict(zip(seeds["symbol"], map(tuple, seeds["seed"].to_list()), strict=True))
+    return stepped(daybot.minutes(session), opens, known)
+
+
+@check("features", Severity.REDUCING)
+def steady(daybot: DayBot, session: date) -> Verdict:
+    """ATR and ADV are near yesterday's: at most 2 % of the names drifted away from what everybody did, and not everybody at once.
+
+    Yesterday's are computed anew, on today's share scale: a split is no drift, and a backfill in any order finds the same.
+    """
+    return models.steady(models.averages(daybot.daily(session), session))
+
+
+@check("correlation", Severity.BLOCKING)
 def proper(daybot: DayBot, session: date) -> Verdict:
-    """The matrix is whole, symmetric, has a unit diagonal and no negative eigenvalue."""
+    """The matrix is whole, symmetric, has a unit diagonal, nothing beyond one and no negative eigenvalue."""
     rows = daybot.warehouse.read("correlation", session)
-    matrix = rows.pivot("b", index="a", values="rho", sort_columns=True).sort("a").drop("a").to_numpy()
-    if not matrix.size:
-        return Verdict(True, "no symbols with enough history to correlate", {"symbols": 0})
-    if matrix.shape[0] != matrix.shape[1] or not np.isfinite(matrix).all():
-        return Verdict(False, f"expected a whole square matrix, found {matrix.shape} with {int((~np.isfinite(matrix)).sum())} holes", {})
-    skew = float(np.abs(matrix - matrix.T).max())
-    diagonal = float(np.abs(np.diag(matrix) - 1).max())
-    least = float(np.linalg.eigvalsh((matrix + matrix.T) / 2).min())
-    detail = f"{len(matrix)} symbols, asymmetry {skew:.1e}, diagonal off by {diagonal:.1e}, least eigenvalue {least:.3g}"
-    passed = skew <= TOLERANCE and diagonal <= TOLERANCE and least >= -TOLERANCE
-    return Verdict(passed, detail, {"symbols": len(matrix), "asymmetry": skew, "least_eigenvalue": least})
+    square = rows.pivot("b", index="a", values="rho", sort_columns=True).sort("a")
+    return models.proper(square.drop("a").to_numpy(), square["a"].to_list())
+
+
+@check("correlation", Severity.REDUCING, ["betas", "regime"])
+def settled(daybot: DayBot, session: date) -> Verdict:
+    """Correlations and betas are near yesterday's, computed anew: at most 2 % drifted away from what all did, and not all at once."""
+    rho, slopes = daybot.warehouse.read("correlation", session), daybot.warehouse.read("betas", session)
+    window = calendar.trailing(session, daybot.settings.history_sessions)
+    returns = aligned(daybot.daily(session, dividends=Dividends.REINVESTED), window)
+    before = models.yesterday(returns, rho["a"].unique().to_list(), daybot.warehouse.read("regime", session)["benchmark"].item())
+    now = {"beta": slopes.select(pl.col("symbol").alias("name"), pl.col("beta").alias("value")), "rho": models.pairs(rho)}
+    return models.steady({feature: (before[feature], now[feature]) for feature in now})
+
+
+def _set_aside(daybot: DayBot, resolution: Resolution, window: Sequence[date]) -> Verdict:
+    """The quarantine's share of the bars."""
+    kept, aside = daybot.bars(resolution, window).height, daybot.warehouse.read("quarantine")
+    refused = aside.filter((pl.col("resolution") == resolution) & pl.col("session").is_in(list(window))).sort("session", descending=True)
+    share = refused.height / max(kept + refused.height, 1)
+    detail = f"{refused.height} of {kept + refused.height} bars set aside ({share:.2%}; limit {REFUSED:.1%})"
+    detail += "".join(f"; {count}: {reason}" for reason, count in refused.group_by("reason").len().sort("len", "reason", descending=True).iter_rows())
+    worst = refused.select("symbol", "session", "reason", *prices.PRICES, "volume")
+    return Verdict(share < REFUSED, detail, {"refused": refused.height, "share": share}, worst)
+
+
+def _hours(window: Sequence[date]) -> pl.DataFrame:
+    """Rows session, open, close (UTC) of these sessions."""
+    return calendar.calendar().filter(pl.col("session").is_in(list(window))).select("session", "open", "close")

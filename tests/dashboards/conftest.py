@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pipelines import publish
 from pipelines.core.analytics import ledger
 from pipelines.core.backtest.run import run
-from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, SymbolBrief
+from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, Severity, SymbolBrief
 from pipelines.core.journal import GENESIS, Employed, Manifest, encode, records, seal
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import moment
@@ -222,8 +222,8 @@ def briefing(session: date, version: str, origin: Origin) -> Briefing:
         symbols=symbols,
         watchlist=tuple(Candidate(rank=i, symbol=s, score=1 / i, reasons=(f"moves {i}.0% a day", "calm")) for i, s in enumerate(SECTORS, start=1)),
         checks=(
-            CheckResult(name="complete", asset="daily_bars", passed=True, blocking=True, detail="0 bars missing"),
-            CheckResult(name="agreeing", asset="features", passed=False, blocking=False, detail="XOM 100.00 against 50.00 a day"),
+            CheckResult(name="complete", asset="daily_bars", passed=True, severity=Severity.BLOCKING, detail="0 bars missing"),
+            CheckResult(name="agreeing", asset="features", passed=False, severity=Severity.ADVICE, detail="XOM 100.00 against 50.00 a day"),
         ),
         inputs={},
     )

@@ -11,11 +11,13 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from pipelines.core.briefing import Severity
 from pipelines.definitions import defs
-from pipelines.defs.checks import BLOCKING
+from pipelines.defs.checks import CHECKS
 from pipelines.defs.partitions import SESSIONS
 
 NEW_YORK = ZoneInfo("America/New_York")
+ROOT = Path(__file__).parents[2]
 
 
 def test_definitions_load_without_any_environment_variable(tmp_path: Path) -> None:
@@ -26,25 +28,49 @@ def test_definitions_load_without_any_environment_variable(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_asset_has_owner_group_kinds_and_a_description() -> None:
+def test_every_asset_has_owner_group_kinds_a_description_and_a_time_at_which_it_is_due() -> None:
     for spec in defs().resolve_all_asset_specs():
         assert spec.owners, spec.key
         assert spec.kinds, spec.key
         assert spec.description, spec.key
         assert spec.group_name != "default", spec.key
+        assert spec.freshness_policy, spec.key
 
 
-def test_the_briefing_comes_after_every_asset_with_a_blocking_check() -> None:
+@pytest.mark.parametrize("name", ["in_process", "multiprocess"])
+def test_a_setting_chooses_what_runs_the_steps_of_every_job(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAYBOT_EXECUTOR", name)
+    loaded = dg.load_from_defs_folder(path_within_project=ROOT / "pipelines")
+    for job in ("pre_open", "after_close", "__ASSET_JOB"):
+        assert loaded.resolve_job_def(job).executor_def.name == name
+
+
+def test_the_briefing_comes_after_every_asset_with_a_check() -> None:
     graph = defs().resolve_asset_graph()
     before, todo = set(), [dg.AssetKey("briefing")]
     while todo:
         parents = graph.get(todo.pop()).parent_keys - before
         before |= parents
         todo.extend(parents)
-    assert {asset for asset, _ in BLOCKING} <= {key.to_user_string() for key in before}
-    assert {("daily_bars", "complete"), ("daily_bars", "sane"), ("minute_bars", "inside"), ("features", "usable"), ("correlation", "proper")} == set(
-        BLOCKING
-    )
+    assert {check.asset for check in CHECKS} <= {key.to_user_string() for key in before}
+    assert {(check.asset, check.name) for check in CHECKS if check.severity is Severity.BLOCKING} == {
+        ("daily_bars", "complete"),
+        ("daily_bars", "sane"),
+        ("minute_bars", "inside"),
+        ("minute_bars", "one_feed"),
+        ("minute_bars", "sound"),
+        ("features", "usable"),
+        ("features", "parity"),
+        ("correlation", "proper"),
+    }
+
+
+def test_every_check_says_in_the_ui_what_it_wants_and_what_its_failure_does() -> None:
+    specs = {(spec.asset_key.to_user_string(), spec.name): spec.description or "" for made in defs().asset_checks or () for spec in made.check_specs}
+    for asset, name, severity in CHECKS:
+        assert specs[asset, name].endswith(f"Severity: {severity.value}."), name
+        assert len(specs[asset, name]) > 60
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from pipelines import publish
+from pipelines.core.briefing import Severity
 from pipelines.core.errors import MissingData, StaleBriefing
 from pipelines.core.journal import GENESIS, Employed, Manifest, encode, seal
 from pipelines.core.market.bars import SECOND
@@ -17,7 +18,7 @@ from pipelines.core.risk.regimes import RegimeName
 from pipelines.core.trading.decisions import TradeClosed
 from pipelines.core.trading.orders import Side
 from pipelines.definitions import defs
-from pipelines.defs.checks import BLOCKING
+from pipelines.defs.checks import CHECKS
 from pipelines.defs.resources import DayBot
 from pipelines.vendors import calendar
 
@@ -44,7 +45,9 @@ def test_after_close_publishes_a_briefing_for_the_next_session(folder: Path, too
     assert briefing.hours == calendar.session_of(SESSION)
     assert briefing.benchmark == "SPY"
     assert briefing.regime.name is not RegimeName.UNKNOWN
-    assert {check.name for check in briefing.checks} >= {name for _, name in BLOCKING}
+    ran = {(check.asset, check.name, check.severity) for check in briefing.checks}
+    assert ran == {tuple(check) for check in CHECKS}
+    assert [check for check in briefing.checks if not check.passed] == []
     apple = briefing.symbols["AAPL"]
     assert apple.sector == "Information Technology"
     assert apple.history == 90
@@ -142,7 +145,7 @@ def test_a_matrix_that_is_not_positive_stops_the_briefing_also_in_a_run_of_its_o
     assert publish.current(daybot.settings).version == version
 
 
-def test_a_suspicious_split_warns_and_does_not_stop(folder: Path, tools: Callable[..., DayBot]) -> None:
+def test_an_unknown_split_is_published_and_the_session_starts_in_reducing(folder: Path, tools: Callable[..., DayBot]) -> None:
     path = folder / "daily" / "all.parquet"
     halved = (pl.col("symbol") == "BAC") & (pl.col("timestamp") > datetime(2024, 6, 10).astimezone())
     prices = [pl.when(halved).then(pl.col(name) / 2).otherwise(name).alias(name) for name in ("open", "high", "low", "close")]
@@ -150,10 +153,15 @@ def test_a_suspicious_split_warns_and_does_not_stop(folder: Path, tools: Callabl
     daybot = tools(bars_folder=str(folder))
     result = run(daybot)
     assert result.success
-    found = {check.name: check for check in publish.current(daybot.settings).briefing().checks}
-    assert (found["plausible"].passed, found["plausible"].blocking) == (False, False)
-    assert "BAC 2024-06-10 possible split" in found["plausible"].detail
+    briefing = publish.current(daybot.settings).briefing()
+    found = {check.name: check for check in briefing.checks}
+    assert (found["split"].passed, found["split"].severity) == (False, Severity.REDUCING)
+    assert "BAC 2024-06-10 unknown split" in found["split"].detail
+    assert [doubt.partition(":")[0] for doubt in briefing.doubts] == ["daily_bars split"]
+    assert (found["plausible"].passed, found["plausible"].severity) == (False, Severity.ADVICE)
     assert not found["agreeing"].passed, "the minute bars were not halved"
+    shown = {e.check_name: e.metadata for e in result.get_asset_check_evaluations()}
+    assert "BAC | 2024-06-10 | unknown split" in str(shown["split"]["worst"].value)
 
 
 def test_quarantined_bars_are_kept_with_their_reason(folder: Path, tools: Callable[..., DayBot]) -> None:

@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+from walks import LAST, walks
 
 from pipelines.core.market import indicators
 from pipelines.core.quality import models
 from pipelines.core.quality.parity import parity
+from pipelines.core.risk.correlation import Returns, shrunk
+from pipelines.core.risk.exposure import betas
 
 
 def values(count: int, made: np.ndarray) -> pl.DataFrame:
@@ -66,6 +69,31 @@ def test_betas_and_correlations_are_compared_by_difference() -> None:
     assert models.steady({"beta": (before, near), "rho": (before, near)}).passed
     assert not models.steady({"beta": (before, near.with_columns(pl.col("value") + 0.4))}).passed
     assert models.steady({"rho": (before.clear(), near)}).passed, "nothing to compare with yet"
+
+
+def test_a_rough_market_does_not_drift_and_one_whose_last_bars_are_bad_does() -> None:
+    days = walks(6, 90, 20).with_columns(pl.col("session").cast(pl.Datetime("us")).alias("timestamp"), pl.col("close").alias("vwap"))
+    last = LAST
+    usual = models.steady(models.averages(days, last))
+    assert (usual.passed, usual.numbers["atr_compared"], usual.numbers["adv_compared"]) == (True, 20, 20), usual.detail
+    spoiled = days.with_columns(pl.when(pl.col("session") == last).then(pl.col("high") * 3).otherwise("high").alias("high"))
+    assert not models.steady(models.averages(spoiled, last)).passed
+    counted_twice = days.with_columns(pl.when(pl.col("session") == last).then(pl.col("volume") * 40).otherwise("volume").alias("volume"))
+    assert not models.steady(models.averages(counted_twice, last)).passed
+
+
+def test_yesterday_is_what_was_computed_a_day_ago() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.normal(0, 0.01, (200, 1)) + rng.normal(0, 0.01, (200, 6))
+    symbols = tuple("ABCDEF")
+    before = Returns(symbols, values[:-1])
+    found = models.yesterday(Returns(symbols, values), ["A", "B", "C"], "F")
+    expected = betas(before, values[:-1, 5])
+    assert dict(found["beta"].iter_rows()) == dict(expected.select("symbol", "beta").iter_rows())
+    rho = shrunk(Returns(("A", "B", "C"), values[:-1, :3])).matrix
+    assert dict(found["rho"].iter_rows()) == {"A B": rho[0, 1], "A C": rho[0, 2], "B C": rho[1, 2]}
+    mean = models.yesterday(Returns(symbols, values), ["A"], "EQUAL-WEIGHT")["beta"]
+    assert dict(mean.iter_rows()) == dict(betas(before, values[:-1].mean(axis=1)).select("symbol", "beta").iter_rows())
 
 
 def market(symbols: int = 3, days: int = 2) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -1,13 +1,16 @@
 """What was computed from bars: usable at all, a proper matrix, close to the day before."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import date
 from math import log
 
 import numpy as np
 import polars as pl
 
+from pipelines.core.market import indicators
 from pipelines.core.quality.verdict import Verdict, named
-from pipelines.core.risk.correlation import Matrix
+from pipelines.core.risk.correlation import Matrix, Returns, long, shrunk
+from pipelines.core.risk.exposure import betas
 
 TOLERANCE = 1e-8
 
@@ -25,6 +28,9 @@ One day moves Wilder's ATR by half only if its range is eight times the usual, a
 RELATIVE = ("atr", "adv")
 
 DRIFTS = pl.Schema([("feature", pl.String), ("name", pl.String), *((name, pl.Float64) for name in ("before", "now", "change", "z"))])
+
+ADV = 20
+"""Sessions in the mean volume."""
 
 FLOOR = 0.01
 """Least robust deviation: where nobody moves, a hundredth is not an outlier."""
@@ -53,6 +59,43 @@ def proper(matrix: Matrix, symbols: list[str]) -> Verdict:
     wrong = np.maximum(np.abs(matrix - matrix.T), np.abs(matrix) - 1).max(axis=1)
     worst = pl.DataFrame({"symbol": symbols, "off": wrong}).filter(pl.col("off") > TOLERANCE).sort("off", descending=True)
     return Verdict(passed, detail, numbers, worst)
+
+
+def averages(daily: pl.DataFrame, session: date) -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
+    """ATR and ADV of each symbol on its bar before `session` and on that of `session`, as `steady` takes them; without either, none.
+
+    `daily`: symbol, session, timestamp, high, low, close, volume, vwap of the whole history, on one share scale.
+    """
+    volume = pl.col("volume").rolling_mean(ADV, min_samples=1).over("symbol")
+    values = indicators.days(daily).frame.select("symbol", "session", pl.col("atr_14").alias("atr"), volume.alias("adv"))
+    before = [pl.col(name).shift(1).over("symbol").alias(f"{name}_before") for name in RELATIVE]
+    both = values.with_columns(before).filter(pl.col("session") == session).fill_nan(None)
+    name = pl.col("symbol").alias("name")
+    return {
+        feature: (both.select(name, pl.col(f"{feature}_before").alias("value")), both.select(name, pl.col(feature).alias("value")))
+        for feature in RELATIVE
+    }
+
+
+def yesterday(returns: Returns, names: Collection[str], benchmark: str) -> dict[str, pl.DataFrame]:
+    """Betas of all symbols and correlations of `names` as they were one session before the last of `returns`: rows name, value of each.
+
+    A benchmark that is no symbol is the mean of all, as in `defs.risk`.
+    """
+    values = returns.values[:-1]
+    known = np.isfinite(values)
+    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    market = values[:, returns.symbols.index(benchmark)] if benchmark in returns.symbols else mean
+    chosen = [i for i, symbol in enumerate(returns.symbols) if symbol in set(names)]
+    narrow = Returns(tuple(returns.symbols[i] for i in chosen), values[:, chosen])
+    slopes = betas(Returns(returns.symbols, values), market).select(pl.col("symbol").alias("name"), pl.col("beta").alias("value"))
+    return {"beta": slopes, "rho": pairs(long(shrunk(narrow)))}
+
+
+def pairs(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows name, value: each two symbols once. `rows`: a, b, rho."""
+    once = rows.filter(pl.col("a") < pl.col("b"))
+    return once.select(pl.concat_str("a", "b", separator=" ").alias("name"), pl.col("rho").alias("value"))
 
 
 def drift(feature: str, before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:

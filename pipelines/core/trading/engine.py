@@ -242,11 +242,12 @@ class Engine:
     def _on_account(self, event: AccountState) -> list[Decision]:
         if not event.equity > 0:
             return [Noticed("NO_EQUITY", f"expected an account with equity, found {event.equity:,.2f}", event.at)]
+        doubts = [Noticed("DOUBTED", doubt, event.at) for doubt in self.briefing.doubts] if self.portfolio is None else []
         noticed = self.account.told(event)
         self._floor = self.account.book_open.start * (1 - self.limits.max_daily_loss)
         if noticed and self.account.external:
-            return [*noticed, *self._lower(TradingState.REDUCING, f"positions differ from the broker's: {noticed[0].detail}", event.at)]
-        return [*noticed]
+            return [*doubts, *noticed, *self._lower(TradingState.REDUCING, f"positions differ from the broker's: {noticed[0].detail}", event.at)]
+        return [*doubts, *noticed]
 
     def _on_feed(self, event: events.FeedStatus) -> list[Decision]:
         self.feeds[event.feed] = event.healthy
