@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 from pipelines.core.backtest.costs import Costs
 from pipelines.core.briefing import Briefing
+from pipelines.core.compiled import shared
 from pipelines.core.market.bars import Bar, Print
 from pipelines.core.trading.decisions import Cancel, Decision, Replace, Submit
 from pipelines.core.trading.events import Action, Answer, OrderUpdate, Outcome
@@ -158,7 +159,7 @@ class Venue:
         for ticket in list(self.waiting.get(symbol, ())):
             if ticket.price is None:
                 updates += self._enter(ticket, price, at, takes=True)
-            elif _beyond(ticket.side, ticket.price, price):
+            elif beyond(ticket.side.sign, ticket.price, price):
                 updates += self._enter(ticket, ticket.price, at, takes=False)
         for exits in list(self.exits.get(symbol, ())):
             exits.fresh = False
@@ -175,9 +176,9 @@ class Venue:
         updates: list[OrderUpdate] = []
         for ticket in [t for t in self.waiting.get(symbol, ()) if t.price is not None]:
             limit, sign = ticket.price or 0.0, ticket.side.sign
-            if (bar.open - limit) * sign <= 0 and _beyond(ticket.side, limit, bar.low if sign > 0 else bar.high):
+            if (bar.open - limit) * sign <= 0 and beyond(sign, limit, bar.low if sign > 0 else bar.high):
                 updates += self._enter(ticket, bar.open, at, takes=True)
-            elif _beyond(ticket.side, limit, bar.low if sign > 0 else bar.high):
+            elif beyond(sign, limit, bar.low if sign > 0 else bar.high):
                 updates += self._enter(ticket, limit, at, takes=False)
         for exits in list(self.exits.get(symbol, ())):
             updates += self._leave(exits, bar.open, bar.low, bar.high, at)
@@ -217,12 +218,12 @@ class Venue:
     def _leave(self, exits: Exits, first: float, low: float, high: float, at: int) -> Iterator[OrderUpdate]:
         """Whether a stretch of the market from `first` between `low` and `high` reaches the stop, or else the target."""
         stop, target = exits.stop, exits.target
-        sells, price = stop.side is Side.SELL, stop.price or 0.0
-        if low <= price if sells else high >= price:
-            yield from self._trigger(exits, min(first, price) if sells else max(first, price), at)
-        elif target is not None and not exits.fresh and _beyond(target.side, target.price or 0.0, high if sells else low):
-            limit = target.price or 0.0
-            update = self._fill(target, max(first, limit) if sells else min(first, limit), at, takes=False)
+        sign, price = stop.side.sign, stop.price or 0.0
+        limit = 0.0 if target is None else target.price or 0.0
+        if touched(sign, price, low, high):
+            yield from self._trigger(exits, no_better(sign, price, first), at)
+        elif target is not None and not exits.fresh and beyond(sign, limit, low if sign > 0 else high):
+            update = self._fill(target, no_worse(sign, limit, first), at, takes=False)
             if update is not None:
                 yield update
                 stop.left = target.left  # the broker takes from the stop what its target has sold
@@ -255,7 +256,7 @@ class Venue:
         paid = price
         if takes:
             half, root = self._rate(symbol)
-            spread, impact = price * half, price * root * math.sqrt(ticket.left + ticket.filled)
+            spread, impact = burden(price, half, root, ticket.left + ticket.filled)
             paid = self._inside(symbol, price + sign * (spread + impact))
             if ticket.price is not None and ticket.brings is not None:
                 paid = min(paid, ticket.price) if sign > 0 else max(paid, ticket.price)
@@ -334,9 +335,37 @@ class Venue:
         return [Answer(order_id, Action.CANCEL, Outcome.REJECTED, at, message="not working")]
 
 
-def _beyond(side: Side, limit: float, price: float) -> bool:
+# --- the rules as numbers; `sign` is the order's side
+
+
+@shared
+def beyond(sign: int, limit: float, price: float) -> bool:
     """The market went through the limit by a tick."""
-    return price >= limit + tick(limit) if side is Side.SELL else price <= limit - tick(limit)
+    return price <= limit - tick(limit) if sign > 0 else price >= limit + tick(limit)
+
+
+@shared
+def touched(sign: int, stop: float, low: float, high: float) -> bool:
+    """The market between low and high reached the stop."""
+    return high >= stop if sign > 0 else low <= stop
+
+
+@shared
+def no_better(sign: int, stop: float, first: float) -> float:
+    """Where a triggered stop is: at its price, or at the beginning where that lies beyond it."""
+    return max(first, stop) if sign > 0 else min(first, stop)
+
+
+@shared
+def no_worse(sign: int, limit: float, first: float) -> float:
+    """Where a limit that was gone through is: at its price, or at the beginning where that lies beyond it."""
+    return min(first, limit) if sign > 0 else max(first, limit)
+
+
+@shared
+def burden(reference: float, half: float, root: float, shares: int) -> tuple[float, float]:
+    """Spread and footprint in the price of an order that takes, dollars a share (`Costs.rates`)."""
+    return reference * half, reference * root * math.sqrt(shares)
 
 
 def _word(ticket: Ticket, status: Status, at: int, average: float | None = None) -> OrderUpdate:

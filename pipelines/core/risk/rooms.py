@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 
 from pipelines.core.briefing import Briefing
+from pipelines.core.compiled import shared
 from pipelines.core.risk.checks import Ask, Check, Code, Exposure
 
 LARGEST = 5
@@ -22,19 +23,30 @@ def _room(ask: Ask, code: Code, used: float, limit: float, detail: str, setting:
     """How many shares fit between what is used (dollars) and the limit (fraction of equity)."""
     price, equity = ask.proposal.price, ask.book.equity
     value = (used + ask.proposal.quantity * price) / equity
-    shares = math.floor((limit * equity - used) / price + NOISE)
-    return ask.check(code, value, limit, value <= limit + NOISE, detail, setting), shares
+    return ask.check(code, value, limit, value <= limit + NOISE, detail, setting), fits(limit * equity - used, price)
+
+
+@shared
+def fits(left: float, price: float) -> int:
+    """Whole shares at this price for so many dollars."""
+    return math.floor(left / price + NOISE)
 
 
 def _signed_room(ask: Ask, code: Code, net: float, weight: float, limit: float, detail: str, setting: str) -> Room:
     """The same where long and short cancel: `net` dollars before, and each dollar of this entry counts `weight` (its sign included)."""
     price, equity = ask.proposal.price, ask.book.equity
-    after = net + ask.proposal.quantity * price * weight
-    value = abs(after) / equity
-    if weight == 0.0 or value <= limit + NOISE or abs(after) <= abs(net):
-        return ask.check(code, value, limit, True, detail, setting), ask.proposal.quantity
-    left = limit * equity - net * math.copysign(1.0, weight)
-    return ask.check(code, value, limit, False, detail, setting), math.floor(left / (price * abs(weight)) + NOISE)
+    value = abs(net + ask.proposal.quantity * price * weight) / equity
+    shares = fits_signed(ask.proposal.quantity, price, net, weight, limit * equity)
+    return ask.check(code, value, limit, shares >= ask.proposal.quantity, detail, setting), shares
+
+
+@shared
+def fits_signed(quantity: int, price: float, net: float, weight: float, most: float) -> int:
+    """Whole shares of the quantity that keep the net sum within `most` dollars either way, or bring it nearer to nothing."""
+    after = net + quantity * price * weight
+    if weight == 0.0 or abs(after) <= most * (1.0 + NOISE) or abs(after) <= abs(net):
+        return quantity
+    return fits(most - net * math.copysign(1.0, weight), price * abs(weight))
 
 
 def position_size(ask: Ask) -> Room:
@@ -49,7 +61,7 @@ def order_value(ask: Ask) -> Room:
     """One order's dollars (RTS 6 article 15(1)(b))."""
     value, limit = ask.proposal.quantity * ask.proposal.price, ask.limits.max_order_value
     check = ask.check(Code.ORDER_VALUE, value, limit, value <= limit, f"an order of {value:,.2f}", "max_order_value")
-    return check, math.floor(limit / ask.proposal.price + NOISE)
+    return check, fits(limit, ask.proposal.price)
 
 
 def order_quantity(ask: Ask) -> Room:
@@ -136,14 +148,14 @@ def heat(ask: Ask) -> Room:
     limit, setting = ask.limits.max_portfolio_heat * multiplier, _stretched("max_portfolio_heat", multiplier)
     value = (used + ask.proposal.quantity * distance) / equity
     check = ask.check(Code.HEAT, value, limit, value <= limit + NOISE, f"{used:,.2f} at risk before, {distance:.2f} a share more", setting)
-    return check, math.floor((limit * equity - used) / distance + NOISE)
+    return check, fits(limit * equity - used, distance)
 
 
 def buying_power(ask: Ask) -> Room:
     """What the broker lets this account buy, less all that is on its way (the intraday margin rule of 2026; there is no day-trade counter)."""
     wanted, free = ask.proposal.quantity * ask.proposal.price, ask.book.buying_power
     check = ask.check(Code.BUYING_POWER, wanted, free, wanted <= free, f"{wanted:,.2f} of {free:,.2f} free", "broker")
-    return check, math.floor(free / ask.proposal.price + NOISE)
+    return check, fits(free, ask.proposal.price)
 
 
 def _stretched(setting: str, multiplier: float) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from pipelines.core.compiled import shared
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.regimes import Regime
 
@@ -32,12 +33,20 @@ class Distances(Struct, frozen=True):
 
 def distances(price: float, atr: float | None, regime: Regime, limits: Limits) -> Distances:
     """By ATR, or, where it is not known, by the default percentages; `basis` says which."""
+    near, far = spans(price, atr or 0.0, regime.stop_multiplier, regime.target_multiplier, limits)
     if atr is not None and atr > 0:
-        near, far = limits.stop_atr * regime.stop_multiplier, limits.target_atr * regime.target_multiplier
-        words = f"{near:.4g} and {far:.4g} ATR of {atr:.2f} ({regime.name} regime: {limits.stop_atr:g} and {limits.target_atr:g} stretched)"
-        return Distances(near * atr, far * atr, words)
+        multiples = f"{near / atr:.4g} and {far / atr:.4g} ATR of {atr:.2f}"
+        return Distances(near, far, f"{multiples} ({regime.name} regime: {limits.stop_atr:g} and {limits.target_atr:g} stretched)")
     words = f"ATR is not known: {limits.default_stop_loss:.1%} and {limits.default_take_profit:.1%} of {price:.2f} by default"
-    return Distances(limits.default_stop_loss * price, limits.default_take_profit * price, words)
+    return Distances(near, far, words)
+
+
+@shared
+def spans(price: float, atr: float, stop_multiplier: float, target_multiplier: float, limits: Limits) -> tuple[float, float]:
+    """Distances of stop and target, dollars a share; an ATR of 0 is an unknown one."""
+    if atr > 0:
+        return limits.stop_atr * stop_multiplier * atr, limits.target_atr * target_multiplier * atr
+    return limits.default_stop_loss * price, limits.default_take_profit * price
 
 
 def diversification(held: Iterable[tuple[float, float | None]]) -> float:
@@ -51,7 +60,13 @@ def diversification(held: Iterable[tuple[float, float | None]]) -> float:
     for value, rho in held:
         total += abs(value)
         weighted += abs(value) * max(rho or 0.0, 0.0)
-    return 1.0 / (1.0 + weighted / total) if total else 1.0
+    return independence(total, weighted)
+
+
+@shared
+def independence(total: float, weighted: float) -> float:
+    """1 / (1 + the weighted mean of correlations); 1 where nothing is held."""
+    return 1.0 / (1.0 + weighted / total) if total > 0 else 1.0
 
 
 def risked(equity: float, stop: float, regime: Regime, limits: Limits, diversified: float = 1.0) -> list[Step]:
@@ -68,4 +83,10 @@ def risked(equity: float, stop: float, regime: Regime, limits: Limits, diversifi
 
 
 def _step(bound: str, budget: float, stop: float, words: str) -> Step:
-    return Step(bound, max(0, math.floor(budget / stop)), f"{budget:,.2f} at risk ({words}) over a stop {stop:.2f} away")
+    return Step(bound, shares(budget, stop), f"{budget:,.2f} at risk ({words}) over a stop {stop:.2f} away")
+
+
+@shared
+def shares(budget: float, stop: float) -> int:
+    """Whole shares that lose the budget at a stop this far away."""
+    return max(0, math.floor(budget / stop))

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from pipelines.core.compiled import shared
 from pipelines.core.errors import DataError
 
 
@@ -99,6 +100,7 @@ def leg(order_id: str, role: Role) -> str:
     return f"{order_id}/{role}"
 
 
+@shared
 def tick(price: float) -> float:
     """The least price step: a cent from one dollar on, a hundredth of a cent below (SEC rule 612)."""
     return 0.01 if price >= 1.0 else 0.0001
@@ -111,6 +113,12 @@ def on_tick(price: float, toward: int) -> float:
     """
     if not price > 0:
         raise DataError(f"expected a price above zero, found {price}")
+    return rounded(price, toward)
+
+
+@shared
+def rounded(price: float, toward: int) -> float:
+    """`on_tick` of a price above zero."""
     scale = 100 if price >= 1.0 else 10_000
     scaled = price * scale
     nearest = round(scaled)

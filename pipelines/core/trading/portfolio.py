@@ -5,6 +5,8 @@ Each trade keeps its own shares (`trades.py`); here they are one position a symb
 
 from dataclasses import dataclass, field
 
+from pipelines.core.compiled import shared
+
 
 @dataclass(slots=True)
 class Position:
@@ -47,7 +49,8 @@ class Portfolio:
         """Apply a signed fill; the profit it realised. Average cost method: a fill that turns the position closes it first."""
         position = self.positions.setdefault(symbol, Position())
         self.prices.setdefault(symbol, price)
-        profit = _apply(position, quantity, price)
+        position.average, profit = averaged(position.quantity, position.average, quantity, price)
+        position.quantity += quantity
         if position.quantity == 0:
             del self.positions[symbol]
         self.realised += profit
@@ -61,14 +64,11 @@ class Portfolio:
         return position.quantity if position else 0
 
 
-def _apply(position: Position, quantity: int, price: float) -> float:
-    held = position.quantity
-    position.quantity = held + quantity
+@shared
+def averaged(held: int, average: float, quantity: int, price: float) -> tuple[float, float]:
+    """Average price after a signed fill, and the profit that it realised."""
     if held * quantity >= 0:
-        position.average = (position.average * abs(held) + price * abs(quantity)) / abs(held + quantity)
-        return 0.0
+        return (average * abs(held) + price * abs(quantity)) / abs(held + quantity), 0.0
     closed = min(abs(held), abs(quantity))
-    profit = closed * (price - position.average) * (1 if held > 0 else -1)
-    if position.quantity * held < 0:
-        position.average = price
-    return profit
+    turned = (held + quantity) * held < 0
+    return price if turned else average, closed * (price - average) * (1 if held > 0 else -1)
