@@ -48,7 +48,7 @@ def examine(home: Path | None) -> list[Finding]:
         ("clock", _clock, "let the machine follow a time server (timedatectl set-ntp true)"),
         ("market data", _market_data, "check ALPACA_FEED against your plan: iex is free, sip is not"),
         ("database", _database, "run the pre_open job: `daybot demo`, `daybot up`, or the Dagster UI"),
-        ("data checks", _checks, "look at the checks in the Dagster UI (`daybot dagster`), mend the data and run pre_open again, or resume knowingly"),
+        ("data checks", _checks, "look at the checks in the Dagster UI, mend the data and run pre_open again, or resume knowing it"),
     ]
     return [Finding("settings", True, f"mode {settings.daybot_mode.value}, home {settings.daybot_home}"), *(_look(settings, *look) for look in looks)]
 
@@ -119,7 +119,7 @@ def _database(settings: Settings) -> str:
     made = f"made {_age(briefing):.1f} hours ago, {len(briefing.watchlist)} symbols watched"
     ahead = _ahead(settings)
     if briefing.session < ahead:
-        raise StaleBriefing(f"expected a briefing for {ahead}, found the last good one, for {briefing.session}, {made}; a check or a run failed since")
+        raise StaleBriefing(f"expected a briefing for {ahead}, found the last good one, for {briefing.session}, {made}")
     return f"briefing for {briefing.session}, {made}"
 
 
