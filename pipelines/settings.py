@@ -45,6 +45,48 @@ class Settings(Limits, BaseSettings):
 
     polygon_api_key: SecretStr = Field(SecretStr(""), description="Polygon (Massive) API key; empty switches Polygon off.")
     polygon_base_url: str = Field("https://api.polygon.io", description="Polygon REST host; api.massive.com serves the same.")
+    polygon_stream_url: str = Field(
+        "wss://socket.polygon.io", description="Polygon stream host; delayed.polygon.io for delayed plans; the exchange in sim mode."
+    )
+
+    feed_primary: Literal["", "alpaca", "polygon"] = Field(
+        "", description="Stream that leads while both are well; empty: Alpaca, unless HISTORY_SOURCE is polygon: volumes compare with their history."
+    )
+    feed_trades: bool = Field(False, description="Follow single trades, corrections and cancels too; on by itself where a strategy needs trades.")
+    feed_quotes: bool = Field(False, description="Follow quotes too, for MAX_DISPLAYED; a hundred times the messages of bars.")
+    feed_canary: str = Field(
+        "SPY", description="Liquid symbol whose trades tell a mute socket from a quiet market within FEED_STALE_AFTER; empty: bars only."
+    )
+    feed_stale_after: float = Field(
+        15.0, ge=1, le=120, description="Seconds without the canary, or after a minute without any bar of it, that are silence; bars take 1 to 5."
+    )
+    feed_lag: float = Field(
+        3.0, gt=0, le=60, description="Seconds after its minute that a bar may come, in the middle of all symbols; Polygon's take up to 2."
+    )
+    feed_disagreement_bp: float = Field(
+        50.0, gt=0, le=1000, description="Distance of two vendors' closes of a minute, basis points, that keeps entries away; IEX strays 5 to 20."
+    )
+    failback_after: float = Field(
+        120.0, ge=1, le=3600, description="Seconds without fault before the first vendor leads again; doubled each time it was left within an hour."
+    )
+    backfill_wait: float = Field(
+        10.0,
+        ge=1,
+        le=120,
+        description="Seconds that bars behind a gap wait for the missing ones; then the symbol goes on without, and is not entered.",
+    )
+    feed_queue: int = Field(
+        100_000,
+        ge=1_000,
+        le=10_000_000,
+        description="Events waiting at which all entries halt and reading stops; a quarter of a minute of a busy open.",
+    )
+    loop_stall: float = Field(
+        1.0, gt=0, le=60, description="Seconds that the event loop may be late; beyond it what it did meanwhile was decided on old data."
+    )
+    clock_drift: float = Field(
+        2.0, gt=0, le=60, description="Seconds that our clock may be off the broker's and the vendors'; deadlines and staleness hang on it."
+    )
 
     history_source: Literal["", "files", "alpaca", "polygon"] = Field(
         "", description="Where history comes from; empty: your own files where BARS_FOLDER is set, else the first vendor with a key."
@@ -96,6 +138,13 @@ class Settings(Limits, BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an address that starts with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("polygon_stream_url")
+    @classmethod
+    def _websocket_host(cls, value: str) -> str:
+        if not value.startswith(("ws://", "wss://")):
+            raise ValueError("expected an address that starts with ws:// or wss://")
+        return value.rstrip("/").removesuffix("/stocks")
 
     @field_validator("daybot_lake")
     @classmethod
@@ -164,6 +213,14 @@ class Settings(Limits, BaseSettings):
         """Polygon REST host; in sim mode the simulated exchange speaks for Polygon as well, unless another host is named."""
         real = self.polygon_base_url == Settings.model_fields["polygon_base_url"].default
         return self.alpaca_base_url if self.daybot_mode is Mode.SIM and real else self.polygon_base_url
+
+    @property
+    def polygon_stream(self) -> tuple[str, bool]:
+        """Host of Polygon's stream as its client wants it, and whether it speaks TLS; in sim mode the exchange's, unless another one is named."""
+        real = self.polygon_stream_url == Settings.model_fields["polygon_stream_url"].default
+        url = _websocket(self.alpaca_base_url) if self.daybot_mode is Mode.SIM and real else self.polygon_stream_url
+        scheme, _, host = url.partition("://")
+        return host, scheme == "wss"
 
     @property
     def market_stream_url(self) -> str | None:

@@ -5,7 +5,7 @@ paging loses everything when one page is wrong.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import polars as pl
@@ -26,7 +26,7 @@ from pipelines.settings import Mode, Settings
 from pipelines.vendors import calendar, wire
 from pipelines.vendors.line import TIMEOUT, Line, Reply, addressed, shared
 from pipelines.vendors.rows import Refused, Unreadable, read, table, timed
-from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic
+from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic, whole
 
 PAGE = 10_000
 """Rows on a page of bars or trades, counted over all symbols; Alpaca's most."""
@@ -36,6 +36,8 @@ PAGES = 10
 
 MINUTES = 960
 """Minute bars of one symbol and session at most, 04:00 to 20:00."""
+
+MINUTE = timedelta(minutes=1)
 
 KINDS = (
     CorporateActionsType.FORWARD_SPLIT,
@@ -105,13 +107,20 @@ class Alpaca:
             days = calendar.sessions(first, last)
             step = max(1, PAGE * PAGES // len(run))
             for at in range(0, len(days), step):
-                yield self._bars(run, TimeFrame.Day, days[at : at + step], time(0), time(20))
+                sessions = days[at : at + step]
+                edges = datetime.combine(sessions[0], time(0), NEW_YORK), datetime.combine(sessions[-1], time(20), NEW_YORK)
+                yield self._bars(run, TimeFrame.Day, sessions, *edges)
 
     def minutes(self, symbols: Sequence[str], first: date, last: date) -> Iterator[Fetched]:
         """Minute bars, unadjusted: a session in a chunk, and so many symbols as fill its pages."""
         for session in calendar.sessions(first, last):
             for run in addressed(symbols, PAGE * PAGES // MINUTES):
-                yield self._bars(run, TimeFrame.Minute, [session], time(4), time(19, 59))
+                edges = datetime.combine(session, time(4), NEW_YORK), datetime.combine(session, time(19, 59), NEW_YORK)
+                yield self._bars(run, TimeFrame.Minute, [session], *edges)
+
+    def recent(self, symbols: Sequence[str], start: datetime, end: datetime) -> Fetched:
+        """Minute bars that start in [start, end), both with a time zone: what a stream has missed."""
+        return whole(self._bars(run, TimeFrame.Minute, [start.astimezone(NEW_YORK).date()], start, end - MINUTE) for run in addressed(symbols, PAGE))
 
     def trades(self, symbols: Sequence[str], session: date) -> Iterator[Fetched]:
         """A symbol at a time, a chunk for each page: a busy symbol has a million trades a day."""
@@ -157,12 +166,12 @@ class Alpaca:
         else:
             self._refused.add("", f"expected the kinds that were asked for, found {kind}", rows)
 
-    def _bars(self, symbols: list[str], frame: TimeFrame, sessions: list[date], start: time, end: time) -> Fetched:
+    def _bars(self, symbols: list[str], frame: TimeFrame, sessions: list[date], start: datetime, end: datetime) -> Fetched:
         request = StockBarsRequest(
             symbol_or_symbols=symbols,
             timeframe=frame,
-            start=datetime.combine(sessions[0], start, NEW_YORK),
-            end=datetime.combine(sessions[-1], end, NEW_YORK),
+            start=start,
+            end=end,
             adjustment=Adjustment.RAW,
             feed=DataFeed(self._settings.alpaca_feed),
         )

@@ -22,7 +22,7 @@ from pipelines.settings import Mode, Settings
 from pipelines.vendors import calendar, wire
 from pipelines.vendors.line import TIMEOUT, Line, Reply, shared
 from pipelines.vendors.rows import Refused, Unreadable, read
-from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic
+from pipelines.vendors.source import ACTIONS, ASSETS, BARS, TRADES, Fetched, Traffic, whole
 
 PAGE = 50_000
 """Base aggregates, or trades, on a page; Polygon's most."""
@@ -32,6 +32,9 @@ LISTED = 1_000
 
 MINUTES = 960
 """Minute bars of one symbol and session at most, 04:00 to 20:00."""
+
+MINUTE = 60_000
+"""Milliseconds."""
 
 PAID = 160
 """Dividends of all stocks and funds on a calendar day, roughly: decides whether to ask for everybody's or for each symbol's."""
@@ -105,14 +108,20 @@ class Polygon:
                 yield self._day(symbols, day)
         else:
             for symbol in symbols:
-                yield self._bars(symbol, "day", days, time(0), time(20))
+                yield self._bars(symbol, "day", days, _milliseconds(days[0], time(0)), _milliseconds(days[-1], time(20)))
 
     def minutes(self, symbols: Sequence[str], first: date, last: date) -> Iterator[Fetched]:
         """Minute bars, unadjusted: a symbol in a chunk, with so many sessions as a page holds."""
         days, step = calendar.sessions(first, last), PAGE // MINUTES
         for symbol in symbols:
             for at in range(0, len(days), step):
-                yield self._bars(symbol, "minute", days[at : at + step], time(4), time(19, 59))
+                some = days[at : at + step]
+                yield self._bars(symbol, "minute", some, _milliseconds(some[0], time(4)), _milliseconds(some[-1], time(19, 59)))
+
+    def recent(self, symbols: Sequence[str], start: datetime, end: datetime) -> Fetched:
+        """Minute bars that start in [start, end), both with a time zone: what a stream has missed. A request for each symbol."""
+        edges = round(start.timestamp() * 1000), round(end.timestamp() * 1000) - MINUTE
+        return whole(self._bars(symbol, "minute", [start.astimezone(NEW_YORK).date()], *edges) for symbol in symbols)
 
     def trades(self, symbols: Sequence[str], session: date) -> Iterator[Fetched]:
         """A symbol at a time, a chunk for each page; only a symbol's last one, read to its end, says that it has been answered for."""
@@ -184,11 +193,11 @@ class Polygon:
         rows = _frame([row["T"] for row in good], good, self.feed)
         return Fetched(_midnight(rows), _midnight(refused.frame()), tuple(symbols), (day,))
 
-    def _bars(self, symbol: str, span: str, days: list[date], start: time, end: time) -> Fetched:
-        edges = (_milliseconds(days[0], start), _milliseconds(days[-1], end))
+    def _bars(self, symbol: str, span: str, days: list[date], start: int, end: int) -> Fetched:
+        """Both edges in unix milliseconds, included."""
         refused, pieces, feed = Refused(), [BARS.to_frame()], self.feed
         try:
-            for answer in self._pages(self._client.list_aggs, quote(symbol), 1, span, *edges, adjusted=False, limit=PAGE):
+            for answer in self._pages(self._client.list_aggs, quote(symbol), 1, span, start, end, adjusted=False, limit=PAGE):
                 good = read(_results(answer), wire.POLYGON_BARS, refused, symbol)
                 pieces.append(_frame([symbol] * len(good), good, feed))
         except Unreadable as error:
