@@ -127,6 +127,14 @@ def flat(
 
 
 @app.command()
+def resume(home: Home = None) -> None:
+    """Let a session trade that stands in REDUCING or HALTED: a person's word, given after a look at why. Refused after the daily loss."""
+    with told():
+        answer = _call(_settings(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
+        console.print(f"accepted as {answer['id']}; `daybot status` shows what became of it")
+
+
+@app.command()
 def replay(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
     from live import journal
@@ -291,13 +299,14 @@ def _banner(settings: Settings, session: "Session") -> str:
         made += f", {(session.clock.now() - nanoseconds(brief.created_at)) / HOUR:.1f} hours ago"
     doubts = "".join(f"\n[yellow]starts in REDUCING[/], no entries until a person resumes: {escape(doubt)}" for doubt in brief.doubts)
     return (
-        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} · briefing {brief.version}, {made} "
-        f"· regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
+        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} "
+        f"· briefing {brief.version}, {made} · regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
     )
 
 
 def _state(state: dict[str, Any]) -> Table:
     table = Table(title=f"{state['session']} · {state['state']} · equity {state['equity'] or 0:,.2f}", title_justify="left")
+    table.caption = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"]) or None
     for name in ("symbol", "shares", "average", "price", "stage"):
         table.add_column(name, justify="left" if name in {"symbol", "stage"} else "right")
     for symbol, held in state["positions"].items():
