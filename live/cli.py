@@ -300,7 +300,8 @@ def _banner(settings: Settings, session: "Session") -> str:
     doubts = "".join(f"\n[yellow]starts in REDUCING[/], no entries until a person resumes: {escape(doubt)}" for doubt in brief.doubts)
     return (
         f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} "
-        f"· briefing {brief.version}, {made} · regime {brief.regime.name} · {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
+        f"· briefing {brief.version}, {made} · regime {brief.regime.name} "
+        f"· {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
     )
 
 
