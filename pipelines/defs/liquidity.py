@@ -5,8 +5,8 @@ from datetime import date
 import dagster as dg
 import polars as pl
 
+from pipelines.core import night
 from pipelines.core.market import slippage as model
-from pipelines.core.market.liquidity import spreads
 from pipelines.core.market.slippage import Slippage
 from pipelines.defs.asset import asset
 from pipelines.defs.partitions import data_session
@@ -20,14 +20,6 @@ EVIDENCE = 252
 SHOWN_AT = (0.0001, 0.001, 0.01)
 """Participations that the expected cost is shown for."""
 
-SLIPPAGE = {
-    "impact": pl.Float64,
-    "basis": pl.String,
-    **dict.fromkeys(("measured", "low", "high"), pl.Float64),
-    "executions": pl.Int64,
-    "median_cost": pl.Float64,
-}
-
 
 @asset("risk", {"duckdb"}, ["daily_bars", "minute_bars", "corporate_actions", "features"])
 def liquidity(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
@@ -37,25 +29,13 @@ def liquidity(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot
     standard errors up, null where there are too few bars. `most_shares` is the largest order that MAX_PARTICIPATION allows.
     """
     session = data_session(context)
-    by_minute, by_day = spreads(_regular(daybot.minutes(session))), spreads(daybot.daily(session).with_columns(pl.lit(0, pl.Int64).alias("run")))
-    found = pl.concat(
-        [
-            by_minute.with_columns(pl.lit("minutes").alias("spread_from")),
-            by_day.join(by_minute, on="symbol", how="anti").with_columns(pl.lit("days").alias("spread_from")),
-        ]
-    )
-    known = daybot.warehouse.read("features", session).select("session", "symbol", "adv", "dollar_volume", "sigma")
-    rows = (
-        known.sort("symbol")
-        .join(found, on="symbol", how="left", maintain_order="left")
-        .with_columns((pl.col("adv") * daybot.settings.max_participation).floor().alias("most_shares"))
-    )
+    rows = night.liquidity(daybot.past(session), daybot.warehouse.read("features", session), daybot.settings.max_participation)
     daybot.warehouse.replace({"liquidity": rows}, [session])
     spread = rows["spread"].drop_nulls().to_numpy()
     return result(
         rows.sort("dollar_volume", descending=True, nulls_last=True),
-        from_minutes=by_minute.height,
-        from_days=found.height - by_minute.height,
+        from_minutes=rows.filter(pl.col("spread_from") == "minutes").height,
+        from_days=rows.filter(pl.col("spread_from") == "days").height,
         unknown=rows.height - len(spread),
         median_spread_bp=float(pl.Series(spread).median() or 0.0) * 1e4 if len(spread) else None,  # type: ignore[arg-type]  # a float series
     )
@@ -69,18 +49,9 @@ def slippage(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     """
     session = data_session(context)
     fitted = model.fit(_executions(daybot, session))
-    rows = pl.DataFrame([fitted.model_dump(mode="json")], schema=SLIPPAGE).select(pl.lit(session).alias("session"), pl.all())
+    rows = pl.DataFrame([fitted.model_dump(mode="json")], schema=night.SLIPPAGE).select(pl.lit(session).alias("session"), pl.all())
     daybot.warehouse.replace({"slippage": rows}, [session])
     return result(rows, basis=fitted.basis.value, executions=fitted.executions, expected_bp=table(_examples(daybot, session, fitted)))
-
-
-def _regular(minutes: pl.DataFrame) -> pl.DataFrame:
-    """Minutes of the regular sessions, each session a run of its own: spreads before and after hours are others."""
-    hours = calendar.calendar().select("session", pl.col("open", "close").dt.cast_time_unit("us").name.prefix("_"))
-    inside = minutes.join(hours, on="session", how="left").filter(pl.col("timestamp").is_between(pl.col("_open"), pl.col("_close"), closed="left"))
-    return inside.select("symbol", "timestamp", "open", "high", "low", "close", pl.col("session").to_physical().cast(pl.Int64).alias("run")).sort(
-        "symbol", "timestamp"
-    )
 
 
 def _executions(daybot: DayBot, session: date) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 
 from pipelines import publish, settings
 from pipelines.core.market.adjustment import Dividends, adjusted
+from pipelines.core.night import Choices
 from pipelines.lake.actions import Register
 from pipelines.lake.bars import Lake
 from pipelines.lake.layout import Resolution
@@ -62,6 +63,15 @@ class DayBot:
         """Minute bars with trades of the session's universe; `vwap` never null; on the share scale of the session after it."""
         return self._traded("minute", session, self.settings.minute_sessions)
 
+    def past(self, session: date) -> "Known":
+        """What is known after the session, as the pure functions of the night take it."""
+        return Known(self, session)
+
+    def choices(self) -> Choices:
+        """The settings that a briefing hangs on."""
+        known = self.settings
+        return Choices(known.benchmark, known.min_history, known.watchlist_size, known.max_participation)
+
     def bars(self, resolution: Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
         """The lake's bars of these sessions, as sent, for the universe (and from the feed) of the last one."""
         known = self.universe(window[-1]) if universe is None else universe
@@ -82,12 +92,41 @@ class DayBot:
         return adjusted(whole, self.actions(session, universe), calendar.next_session(session), dividends=dividends)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What is known after a session; read when it is asked for, once."""
+
+    daybot: DayBot
+    session: date
+
+    @cached_property
+    def calendar(self) -> pl.DataFrame:
+        """The sessions of the history and the one after it."""
+        window = [*calendar.trailing(self.session, self.daybot.settings.history_sessions), calendar.next_session(self.session)]
+        return calendar.calendar().filter(pl.col("session").is_in(window)).select("session", "open", "close")
+
+    @cached_property
+    def universe(self) -> pl.DataFrame:
+        """The session's universe."""
+        return self.daybot.universe(self.session)
+
+    @cached_property
+    def daily(self) -> pl.DataFrame:
+        """Daily bars, adjusted for splits."""
+        return self.daybot.daily(self.session)
+
+    @cached_property
+    def total(self) -> pl.DataFrame:
+        """Daily bars, adjusted for dividends as well."""
+        return self.daybot.daily(self.session, dividends=Dividends.REINVESTED)
+
+    @cached_property
+    def minutes(self) -> pl.DataFrame:
+        """Minute bars, adjusted for splits."""
+        return self.daybot.minutes(self.session)
+
+
 @dg.definitions
 def resources() -> dg.Definitions:
     """The one resource, read from the environment when a run starts."""
     return dg.Definitions(resources={"daybot": dg.ResourceDefinition(resource_fn=lambda _: DayBot(settings.load()))})
-
-
-def opens(window: list[date]) -> pl.DataFrame:
-    """Opens of these sessions (UTC), as the minute indicators take them."""
-    return calendar.calendar().filter(pl.col("session").is_in(window)).select("session", "open")

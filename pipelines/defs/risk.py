@@ -2,52 +2,28 @@
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
 import polars as pl
 
-from pipelines.core.market import indicators
-from pipelines.core.market.adjustment import Dividends
+from pipelines.core import night
 from pipelines.core.risk import correlation as correlations
 from pipelines.core.risk import exposure, regimes
 from pipelines.core.risk.clusters import clusters
-from pipelines.core.risk.correlation import Correlation, Matrix, Returns
+from pipelines.core.risk.correlation import Correlation
 from pipelines.core.risk.regimes import RegimeName
 from pipelines.core.trading.orders import Side
 from pipelines.defs.asset import asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import picture, result, table
-from pipelines.vendors import calendar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-EQUAL_WEIGHT = "EQUAL-WEIGHT"
-"""The benchmark's name when it is the mean return of the universe."""
-
-WIDEST = 200
-"""Symbols in the correlation table: those that trade the most dollars."""
-
-
-REGIME = {
-    "name": pl.String,
-    **dict.fromkeys(("volatility", "percentile", "atr", "atr_percentile", "score"), pl.Float64),
-    "sessions": pl.Int64,
-    **dict.fromkeys((f"{part}_multiplier" for part in ("size", "stop", "target", "position", "heat")), pl.Float64),
-    "entries": pl.Boolean,
-}
-
 COLOURS = {RegimeName.CALM: "#b8d8c0", RegimeName.NORMAL: "#eeeeee", RegimeName.ELEVATED: "#f6d9a8", RegimeName.STRESSED: "#eda4a0"}
-
-
-class Benchmark(NamedTuple):
-    """Daily log returns, NaN where unknown."""
-
-    name: str
-    returns: Matrix
 
 
 @asset("risk", {"duckdb"}, ["daily_bars", "corporate_actions"])
@@ -58,24 +34,17 @@ def regime(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) 
     measures and regime (`day`). Nothing that was stored before is read, so a backfill in any order gives the same.
     """
     session = data_session(context)
-    bars = daybot.daily(session)
-    benchmark = _benchmark(daybot, _returns(daybot, session))
-    known = np.isfinite(benchmark.returns)
-    days = pl.DataFrame({"day": calendar.trailing(session, daybot.settings.history_sessions)[1:]}).filter(pl.Series(known))
-    ranges = days.join(regimes.market_atr(indicators.days(bars).frame), left_on="day", right_on="session", how="left", maintain_order="left")["atr"]
-    atr = ranges.fill_null(float("nan")).to_numpy()
-    found = regimes.classify(benchmark.returns[known], atr)
-    history = pl.concat([days, regimes.history(benchmark.returns[known], atr)], how="horizontal")
-    row = pl.DataFrame([found.model_dump(mode="json")], schema=REGIME)
-    rows = row.select(pl.lit(session).alias("session"), pl.all(), pl.lit(benchmark.name).alias("benchmark"))
-    daybot.warehouse.replace({"regime": rows, "regime_history": history.select(pl.lit(session).alias("session"), pl.all())}, [session])
+    past = daybot.past(session)
+    benchmark = exposure.benchmark(night.returns(past), daybot.settings.benchmark)
+    rows, series = night.regime(past, benchmark)
+    daybot.warehouse.replace({"regime": rows, "regime_history": series}, [session])
     effects = pl.DataFrame([{"regime": name.value, **effect._asdict()} for name, effect in regimes.EFFECTS.items()])
     return result(
         rows,
-        regime=found.name.value,
+        regime=rows["name"].item(),
         benchmark=benchmark.name,
-        changes=history.filter(pl.col("name") != pl.col("name").shift(1)).height,
-        regime_history=picture(lambda axes: _draw_regimes(axes, history, benchmark.name)),
+        changes=series.filter(pl.col("name") != pl.col("name").shift(1)).height,
+        regime_history=picture(lambda axes: _draw_regimes(axes, series, benchmark.name)),
         effects=table(effects),
     )
 
@@ -89,14 +58,9 @@ def correlation(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     names so much has to be shrunk away that in a quiet year no two would look alike.
     """
     session = data_session(context)
-    busiest = (
-        daybot.warehouse.read("features", session).drop_nulls("dollar_volume").sort("dollar_volume", "symbol", descending=True).head(WIDEST)["symbol"]
-    )
-    returns = _returns(daybot, session)
-    chosen = [i for i, symbol in enumerate(returns.symbols) if symbol in set(busiest)]
-    returns = Returns(tuple(returns.symbols[i] for i in chosen), returns.values[:, chosen])
+    returns = night.busiest(night.returns(daybot.past(session)), daybot.warehouse.read("features", session))
     found, fading = correlations.shrunk(returns), correlations.weighted(returns)
-    year = correlations.shrunk(returns, sessions=exposure.YEAR, overlap=exposure.LEAST)
+    year = night.yearly(returns)
     groups = clusters(year)
     rows = correlations.long(found).select(pl.lit(session).alias("session"), pl.all(), pl.Series("fading", fading.matrix.ravel()))
     daybot.warehouse.replace({"correlation": rows, "clusters": groups.select(pl.lit(session).alias("session"), pl.all())}, [session])
@@ -120,9 +84,10 @@ def betas(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -
     `beta` is the one to use: Vasicek's, or Blume's where fewer than 20 symbols have one.
     """
     session = data_session(context)
-    returns = _returns(daybot, session)
-    benchmark = _benchmark(daybot, returns)
-    rows = exposure.betas(returns, benchmark.returns).select(pl.lit(session).alias("session"), pl.all())
+    past = daybot.past(session)
+    returns = night.returns(past)
+    benchmark = exposure.benchmark(returns, daybot.settings.benchmark)
+    rows = night.betas(past, returns, benchmark)
     daybot.warehouse.replace({"betas": rows}, [session])
 
     def draw(axes: "Axes") -> None:
@@ -151,24 +116,6 @@ def sector_exposure(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[
     rows = pl.concat(pieces)
     daybot.warehouse.replace({"sector_exposure": rows}, [session])
     return result(rows)
-
-
-def _returns(daybot: DayBot, session: date) -> Returns:
-    """Total returns: a dividend is no loss."""
-    bars = daybot.daily(session, dividends=Dividends.REINVESTED)
-    return correlations.aligned(bars, calendar.trailing(session, daybot.settings.history_sessions))
-
-
-def _benchmark(daybot: DayBot, returns: Returns) -> Benchmark:
-    """The benchmark that the settings name, or the mean of all symbols on each session where it has too little history to have a regime."""
-    own = returns.of(daybot.settings.benchmark)
-    if regimes.classify(own[np.isfinite(own)]).name is not RegimeName.UNKNOWN:
-        return Benchmark(daybot.settings.benchmark, own)
-    known = np.isfinite(returns.values)
-    counts = known.sum(axis=1)
-    sums = np.where(known, returns.values, 0.0).sum(axis=1)
-    mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
-    return Benchmark(EQUAL_WEIGHT, mean)
 
 
 def _held(daybot: DayBot, session: date) -> dict[str, float]:

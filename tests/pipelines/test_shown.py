@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing.parametric import dataframes
 
-from pipelines.defs.shown import fingerprint
+from pipelines.core.fingerprint import fingerprint
 
 KINDS = [pl.Int64, pl.Float64, pl.String, pl.Boolean, pl.Date, pl.Datetime("us", "UTC"), pl.List(pl.Float64), pl.List(pl.String), pl.Categorical()]
 

@@ -75,3 +75,15 @@ def spreads(bars: pl.DataFrame) -> pl.DataFrame:
         values = (found.square, found.square + 2 * found.error)
         rows.append((symbol, *(max(float(np.sqrt(max(value, 0.0))), least) for value in values), found.pairs))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def regular(minutes: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:
+    """Minutes of the regular sessions, each session a `run` of its own: spreads before and after hours are others.
+
+    `minutes` with `session`; `hours`: session, open, close (UTC).
+    """
+    edges = hours.select("session", pl.col("open", "close").dt.cast_time_unit("us").name.prefix("_"))
+    inside = minutes.join(edges, on="session", how="left").filter(pl.col("timestamp").is_between(pl.col("_open"), pl.col("_close"), closed="left"))
+    return inside.select("symbol", "timestamp", "open", "high", "low", "close", pl.col("session").to_physical().cast(pl.Int64).alias("run")).sort(
+        "symbol", "timestamp"
+    )

@@ -1,13 +1,16 @@
 """What a book leans on: the market (beta) and sectors (weights)."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.core.briefing import UNKNOWN_SECTOR
+from pipelines.core.risk import regimes
 from pipelines.core.risk.correlation import Matrix, Returns
+from pipelines.core.risk.regimes import RegimeName
 
 YEAR = 252
 LEAST = 60
@@ -25,6 +28,28 @@ BETAS = {
     "vasicek": pl.Float64,
     "sessions": pl.Int64,
 }
+
+EQUAL_WEIGHT = "EQUAL-WEIGHT"
+"""The benchmark's name when it is the mean return of the universe."""
+
+
+class Benchmark(NamedTuple):
+    """Daily log returns, NaN where unknown."""
+
+    name: str
+    returns: Matrix
+
+
+def benchmark(returns: Returns, name: str) -> Benchmark:
+    """The named symbol, or the mean of all symbols on each session where it has too little history to have a regime."""
+    own = returns.of(name)
+    if regimes.classify(own[np.isfinite(own)]).name is not RegimeName.UNKNOWN:
+        return Benchmark(name, own)
+    known = np.isfinite(returns.values)
+    counts = known.sum(axis=1)
+    sums = np.where(known, returns.values, 0.0).sum(axis=1)
+    mean = np.divide(sums, counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return Benchmark(EQUAL_WEIGHT, mean)
 
 
 def betas(returns: Returns, benchmark: Matrix) -> pl.DataFrame:
