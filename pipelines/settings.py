@@ -115,6 +115,18 @@ class Settings(Limits, BaseSettings):
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
     snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept; the one in use is never removed.")
 
+    external: Literal["leave", "protect", "close"] = Field(
+        "leave", description="What happens to positions that somebody else opened in the account: nothing, a stop at the broker, or the way out."
+    )
+    broker_rate: int = Field(180, ge=10, le=10_000, description="Requests a minute to the broker, all of them together; Alpaca takes 200.")
+    broker_reserve: int = Field(60, ge=0, le=9_999, description="How many of those only exits, protection and cancels may use.")
+    margin_multiplier: Literal["", "1", "2", "4"] = Field(
+        "", description="Set at the broker when arming, so that it refuses more by itself: 1 is no borrowing; empty leaves it."
+    )
+    watchdog_deadline: float = Field(
+        60.0, ge=5, le=3600, description="Seconds without a sign of life after which `daybot watchdog` closes what a dead runner left."
+    )
+
     daybot_executor: Literal["in_process", "multiprocess", "celery", "k8s"] = Field(
         "in_process", description="What runs Dagster's steps: in_process is the cheapest; celery and k8s are configured by .dagster/<name>.yaml."
     )
@@ -202,6 +214,11 @@ class Settings(Limits, BaseSettings):
     def socket(self) -> Path:
         """Where the running session listens for commands."""
         return self.daybot_home / "run" / "daybot.sock"
+
+    @property
+    def heartbeat(self) -> Path:
+        """The running session's sign of life, for the watchdog."""
+        return self.daybot_home / "run" / "heartbeat.json"
 
     @property
     def data_url(self) -> str | None:
