@@ -68,8 +68,9 @@ def test_a_vendor_that_sent_nothing_for_a_while_is_told_from_thin_names() -> Non
     verdict = coverage.covered(torn, daily, hours(FULL))
     assert (verdict.passed, verdict.numbers["stretches"]) == (False, 8)
     assert coverage.covered(market, daily, hours(FULL)).passed
-    absent = coverage.covered(market.filter(pl.col("symbol") != "THIN"), daily, hours(FULL))
-    assert (absent.passed, absent.numbers["absent"]) == (False, 1), "it traded that day and has no minute at all"
+    one, two = (coverage.covered(market.filter(~pl.col("symbol").is_in(gone)), daily, hours(FULL)) for gone in (["THIN"], ["THIN", "N0"]))
+    assert (one.passed, one.numbers["absent"]) == (True, 1), "it traded that day and has no minute at all: told, and one may be halted"
+    assert (two.passed, two.numbers["absent"]) == (False, 2)
 
 
 def test_an_early_close_ends_the_day_and_a_halt_of_the_whole_market_is_no_hole() -> None:

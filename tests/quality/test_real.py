@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pipelines.core.market import indicators
-from pipelines.core.quality import agreement, coverage, prices, splits
+from pipelines.core.quality import agreement, coverage, models, prices, splits
 from pipelines.core.quality.parity import parity
 from pipelines.core.quality.screen import screen
 from pipelines.vendors import calendar
@@ -180,6 +180,17 @@ def test_an_index_is_no_series_of_bars(real: Read) -> None:
         "open or close lies outside [low, high]": 47,
         "not on a session that was asked for": 17,
     }
+
+
+def test_the_storm_of_march_2020_is_no_drift(real: Read) -> None:
+    """ATRs doubled within weeks and volumes as well; from one day to the next everybody moved alike."""
+    bars = real(MIDDLE).filter(pl.col("volume") > 0, pl.col("session").is_between(date(2019, 10, 1), date(2020, 4, 30)))
+    bars = bars.with_columns(pl.col("close").alias("vwap"))
+    days = bars["session"].unique().sort()
+    for day in days.filter(days >= date(2020, 2, 20)).gather_every(4):
+        found = models.steady(models.averages(bars.filter(pl.col("session") <= day), day))
+        assert found.passed, f"{day}: {found.detail}"
+        assert found.numbers["atr_compared"] > 100
 
 
 def test_real_minutes_step_to_the_batch_bit_for_bit(real: Read) -> None:

@@ -87,7 +87,7 @@ def differences(ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
     )
     found = both.with_columns(apart).with_columns(what.alias("what")).drop_nulls("what")
     return found.select(*key, "what", pl.col("close").alias("ours"), pl.col("close_theirs").alias("theirs"), *(f"{name}_bp" for name in PRICES)).sort(
-        pl.col("close_bp").abs(), descending=True, nulls_last=True
+        pl.col("close_bp").abs(), "symbol", descending=[True, False], nulls_last=True
     )
 
 

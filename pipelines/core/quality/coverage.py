@@ -28,7 +28,7 @@ TOGETHER = 0.5
 """Share of the symbols with the same stretch from which it is everybody's."""
 
 TORN = 0.02
-"""Share of the symbols that may have a stretch; trading halts are among them."""
+"""Share of the symbols that may have a stretch, and always one: trading halts are among them."""
 
 HOURS = (4, 20)
 """New York hours between which there is trading at all, extended hours included."""
@@ -155,17 +155,17 @@ def stretches(minutes: pl.DataFrame, hours: pl.DataFrame, halts: pl.DataFrame = 
     share = pl.col("_bars") / due
     found = torn.with_columns((pl.col("minutes") - _halted(torn, halts)).alias("minutes"), share.clip(0, 0.999).alias("share"))
     unlikely = pl.col("minutes") * (1 - pl.col("share")).log() < UNLIKELY
-    return found.filter((pl.col("minutes") >= LEAST) & unlikely).select("symbol", "session", "start", "minutes", "share")
+    return found.filter((pl.col("minutes") >= LEAST) & unlikely).select("symbol", "session", "start", "minutes", "share").sort("symbol", "start")
 
 
 def covered(minutes: pl.DataFrame, daily: pl.DataFrame, hours: pl.DataFrame, halts: pl.DataFrame = MARKET_HALTS) -> Verdict:
-    """The gate: at most 2 % of the symbols have a stretch without minutes, or a session with trades and no minutes at all.
+    """The gate: at most 2 % of the symbols (or one) have a stretch without minutes, or a session with trades and no minutes at all.
 
     `minutes` as `stretches` takes them; `daily`: symbol, session, volume of the same sessions.
     """
     found = stretches(minutes, hours, halts)
     traded = daily.filter(pl.col("volume") > 0).join(hours, on="session", how="semi")
-    absent = traded.join(minutes, on=["symbol", "session"], how="anti").select("symbol", "session")
+    absent = traded.join(minutes, on=["symbol", "session"], how="anti").select("symbol", "session").sort("symbol", "session")
     symbols = max(minutes["symbol"].n_unique(), 1)
     torn = pl.concat([found.select("symbol"), absent.select("symbol")])["symbol"].n_unique()
     common = (
@@ -180,7 +180,9 @@ def covered(minutes: pl.DataFrame, daily: pl.DataFrame, hours: pl.DataFrame, hal
     )
     detail += f"; everybody at {', '.join(f'{start:%Y-%m-%d %H:%M} UTC' for start in common['start'])}" if common.height else ""
     detail += f": {named(worst.select('symbol', 'session', 'what'))}" if torn else ""
-    return Verdict(torn <= TORN * symbols, detail, {"symbols": symbols, "torn": torn, "stretches": found.height, "absent": absent.height}, worst)
+    return Verdict(
+        torn <= max(TORN * symbols, 1), detail, {"symbols": symbols, "torn": torn, "stretches": found.height, "absent": absent.height}, worst
+    )
 
 
 def _halted(torn: pl.DataFrame, halts: pl.DataFrame) -> pl.Series:

@@ -18,7 +18,7 @@ Z = 8.0
 """Robust standard deviations from what everybody else did since yesterday."""
 
 DRIFTED = 0.02
-"""Share of the names that may drift."""
+"""Share of the names that may drift on their own, and always one: news does that."""
 
 MATERIAL: dict[str, tuple[float, float]] = {"atr": (log(1.5), log(1.5)), "adv": (log(2.7), log(1.5)), "beta": (0.5, 0.3), "rho": (0.4, 0.25)}
 """By feature the change in a day from which one name has drifted, and from which everybody has: of logarithms for ATR and ADV.
@@ -115,7 +115,7 @@ def drift(feature: str, before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame
 
 
 def steady(features: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]) -> Verdict:
-    """The gate: of each feature (before, now) at most 2 % of the names drifted on their own, and not everybody at once."""
+    """The gate: of each feature (before, now) at most 2 % of the names (or one) drifted on their own, and not everybody at once."""
     parts, wrong, worst = [], False, [DRIFTS.to_frame()]
     numbers: dict[str, float] = {}
     for feature, (before, now) in features.items():
@@ -123,10 +123,10 @@ def steady(features: Mapping[str, tuple[pl.DataFrame, pl.DataFrame]]) -> Verdict
         moved = drift(feature, before, now)
         out = moved.filter((pl.col("z").abs() > Z) & (pl.col("change").abs() > alone))
         middle = float(np.median(moved["change"].to_numpy())) if moved.height else 0.0
-        wrong |= out.height > DRIFTED * moved.height or abs(middle) > together
+        wrong |= out.height > max(DRIFTED * moved.height, 1) or abs(middle) > together
         parts.append(f"{feature}: {out.height} of {moved.height} drifted, all by {middle:+.3f}")
         numbers |= {f"{feature}_compared": moved.height, f"{feature}_drifted": out.height, f"{feature}_median": middle}
         worst.append(out)
-    found = pl.concat(worst).sort(pl.col("z").abs(), descending=True)
+    found = pl.concat(worst).sort(pl.col("z").abs(), "name", descending=[True, False])
     detail = "; ".join(parts) + (f": {named(found.select('feature', 'name', 'before', 'now'))}" if found.height else "")
     return Verdict(not wrong, detail, numbers, found)

@@ -48,7 +48,7 @@ def bad_ticks(bars: pl.DataFrame, at: str = "session", factor: float = DAY_FACTO
 def digits(bars: pl.DataFrame, at: str = "session", factor: float = DAY_FACTOR) -> Verdict:
     """The gate: no bad tick at all."""
     found = bad_ticks(bars, at, factor)
-    worst = found.sort((pl.col("found") / pl.col("expected")).log().abs(), descending=True)
+    worst = found.sort((pl.col("found") / pl.col("expected")).log().abs(), "symbol", at, descending=[True, False, False])
     detail = f"{found.height} of {bars.height} bars have a price that their neighbours contradict"
     return Verdict(found.is_empty(), detail + (f": {named(worst)}" if found.height else ""), {"bars": bars.height, "bad": found.height}, worst)
 
@@ -62,7 +62,7 @@ def jumps(bars: pl.DataFrame) -> pl.DataFrame:
 
 def plausible(bars: pl.DataFrame) -> Verdict:
     """The gate for what may well be real: nobody jumped. `bars` on one share scale."""
-    found = jumps(bars).sort("session", descending=True)
+    found = jumps(bars).sort("session", "symbol", descending=[True, False])
     detail = f"{found.height} closes more than {JUMP:.0%} from the last" + (f": {named(found)}" if found.height else "")
     return Verdict(found.is_empty(), detail, {"bars": bars.height, "found": found.height}, found)
 

@@ -72,7 +72,7 @@ def unexplained(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.DataFrame:
 
 def splits(bars: pl.DataFrame, actions: pl.DataFrame) -> Verdict:
     """The gate: prices and table tell the same story."""
-    found, known = unexplained(bars, actions).sort("session", descending=True), actions.filter(pl.col("kind") == "split").height
+    found, known = unexplained(bars, actions).sort("session", "symbol", descending=[True, False]), actions.filter(pl.col("kind") == "split").height
     detail = f"{known} splits in the table, {found.height} that prices and table do not agree on"
     return Verdict(
         found.is_empty(), detail + (f": {named(found)}" if found.height else ""), {"bars": bars.height, "known": known, "found": found.height}, found
