@@ -53,7 +53,7 @@ def tables(records: Iterable[Record]) -> dict[str, pl.DataFrame]:
     first = next(rows, None)
     if first is None:
         return empty()
-    book = _Ledger(manifest(first))
+    book = Ledger(manifest(first))
     for record in rows:
         if record.kind == "event":
             book.on_event(event_of(record))
@@ -67,7 +67,7 @@ def empty() -> dict[str, pl.DataFrame]:
     return {name: pl.DataFrame(schema=schema) for name, schema in SCHEMAS.items()}
 
 
-class _Ledger:
+class Ledger:
     """Walks a journal once. All of it follows from records: requests, the broker's words and prices; no engine is asked."""
 
     def __init__(self, head: Manifest) -> None:
@@ -83,6 +83,7 @@ class _Ledger:
         self.minute = -1
 
     def on_event(self, event: Event) -> None:
+        """The next event."""
         if isinstance(event, OrderUpdate) and event.id in self.orders:
             self._fill(self.orders[event.id], event)
         elif isinstance(event, AccountState):
@@ -91,6 +92,7 @@ class _Ledger:
             self._mark(event, self.portfolio)
 
     def on_decision(self, seq: int, decision: Decision) -> None:
+        """The next decision, with its place in the journal."""
         code, value, limit, symbol, detail = _read(decision)
         self.decisions.append(
             {"seq": seq, "at": moment(decision.at), "kind": decision.kind, "symbol": symbol, "code": code, "value": value, "limit": limit,
@@ -104,6 +106,7 @@ class _Ledger:
             self._trade(decision)
 
     def frames(self) -> dict[str, pl.DataFrame]:
+        """All that was read so far, as the tables of `SCHEMAS`."""
         rows = {
             "runs": [self._run()],
             "orders": list(self.orders.values()),
