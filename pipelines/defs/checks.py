@@ -13,13 +13,13 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish
+from pipelines.core import night
 from pipelines.core.briefing import Severity
 from pipelines.core.errors import MissingData
-from pipelines.core.market.adjustment import Dividends
 from pipelines.core.quality import agreement, coverage, models, prices, splits
 from pipelines.core.quality.parity import parity as stepped
 from pipelines.core.quality.verdict import Verdict
-from pipelines.core.risk.correlation import aligned
+from pipelines.core.risk.exposure import benchmark
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import table
@@ -226,13 +226,12 @@ def proper(daybot: DayBot, session: date) -> Verdict:
     return models.proper(square.drop("a").to_numpy(), square["a"].to_list())
 
 
-@check("correlation", Severity.REDUCING, ["betas", "regime"])
+@check("correlation", Severity.REDUCING, ["betas"])
 def settled(daybot: DayBot, session: date) -> Verdict:
     """Correlations and betas are near yesterday's, computed anew: at most 2 % drifted away from what all did, and not all at once."""
     rho, slopes = daybot.warehouse.read("correlation", session), daybot.warehouse.read("betas", session)
-    window = calendar.trailing(session, daybot.settings.history_sessions)
-    returns = aligned(daybot.daily(session, dividends=Dividends.REINVESTED), window)
-    before = models.yesterday(returns, rho["a"].unique().to_list(), daybot.warehouse.read("regime", session)["benchmark"].item())
+    returns = night.returns(daybot.past(session))
+    before = models.yesterday(returns, rho["a"].unique().to_list(), benchmark(returns, daybot.settings.benchmark).returns)
     now = {"beta": slopes.select(pl.col("symbol").alias("name"), pl.col("beta").alias("value")), "rho": models.pairs(rho)}
     return models.steady({feature: (before[feature], now[feature]) for feature in now})
 

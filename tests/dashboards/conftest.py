@@ -197,7 +197,7 @@ def journal(bars: Iterable[Bar]) -> Tables:
 
 
 def briefing(session: date, version: str, origin: Origin) -> Briefing:
-    """Six names of which AAPL, MSFT and NVDA move as one; a check that failed without blocking."""
+    """Six names of which AAPL, MSFT and NVDA move as one; a check that advises failed, and one that starts the session in REDUCING."""
     rng = np.random.default_rng(7)
     common = rng.normal(0, 0.01, 60)
     returns = {symbol: rng.normal(0, 0.01, 60) for symbol in SECTORS} | {s: common + rng.normal(0, 0.0005, 60) for s in ("AAPL", "MSFT", "NVDA")}
@@ -223,6 +223,7 @@ def briefing(session: date, version: str, origin: Origin) -> Briefing:
         watchlist=tuple(Candidate(rank=i, symbol=s, score=1 / i, reasons=(f"moves {i}.0% a day", "calm")) for i, s in enumerate(SECTORS, start=1)),
         checks=(
             CheckResult(name="complete", asset="daily_bars", passed=True, severity=Severity.BLOCKING, detail="0 bars missing"),
+            CheckResult(name="split", asset="daily_bars", passed=False, severity=Severity.REDUCING, detail="AAPL unknown split"),
             CheckResult(name="agreeing", asset="features", passed=False, severity=Severity.ADVICE, detail="XOM 100.00 against 50.00 a day"),
         ),
         inputs={},

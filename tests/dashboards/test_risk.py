@@ -50,10 +50,12 @@ def test_the_watchlist_says_why(traded: Any, opened: Open) -> None:
     assert shown["atr"].to_list() == pytest.approx([2.0] * 6)
 
 
-def test_a_failed_check_stands_out(traded: Any, opened: Open) -> None:
+def test_a_failed_check_stands_out_and_says_what_it_does(traded: Any, opened: Open) -> None:
     page = opened(traded.path, "risk")
+    stopped = "The session starts in REDUCING: no entries until a person resumes. daily_bars split: AAPL unknown split"
+    assert [e.value for e in page.app.error] == [stopped]
     assert [w.value for w in page.app.warning] == ["features agreeing: XOM 100.00 against 50.00 a day"]
-    assert page.table("asset", "check")["passed"].to_list() == ["✓", "✗"]
+    assert page.table("asset", "check")["passed"].to_list() == ["✓", "✗", "✗"]
 
 
 def test_before_the_session_nothing_was_used(night: Any, opened: Open) -> None:

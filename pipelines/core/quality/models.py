@@ -77,19 +77,12 @@ def averages(daily: pl.DataFrame, session: date) -> dict[str, tuple[pl.DataFrame
     }
 
 
-def yesterday(returns: Returns, names: Collection[str], benchmark: str) -> dict[str, pl.DataFrame]:
-    """Betas of all symbols and correlations of `names` as they were one session before the last of `returns`: rows name, value of each.
-
-    A benchmark that is no symbol is the mean of all, as in `defs.risk`.
-    """
-    values = returns.values[:-1]
-    known = np.isfinite(values)
-    mean = np.where(known, values, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    market = values[:, returns.symbols.index(benchmark)] if benchmark in returns.symbols else mean
+def yesterday(returns: Returns, names: Collection[str], market: Matrix) -> dict[str, pl.DataFrame]:
+    """Betas of all symbols to `market` and correlations of `names`, one session before the last of `returns`: rows name, value of each."""
     chosen = [i for i, symbol in enumerate(returns.symbols) if symbol in set(names)]
-    narrow = Returns(tuple(returns.symbols[i] for i in chosen), values[:, chosen])
-    slopes = betas(Returns(returns.symbols, values), market).select(pl.col("symbol").alias("name"), pl.col("beta").alias("value"))
-    return {"beta": slopes, "rho": pairs(long(shrunk(narrow)))}
+    narrow = Returns(tuple(returns.symbols[i] for i in chosen), returns.values[:-1, chosen])
+    slopes = betas(Returns(returns.symbols, returns.values[:-1]), market[:-1])
+    return {"beta": slopes.select(pl.col("symbol").alias("name"), pl.col("beta").alias("value")), "rho": pairs(long(shrunk(narrow)))}
 
 
 def pairs(rows: pl.DataFrame) -> pl.DataFrame:
