@@ -10,7 +10,7 @@ from walks import LAST, walks
 from pipelines.core.market import indicators
 from pipelines.core.quality import models
 from pipelines.core.quality.parity import parity
-from pipelines.core.risk.correlation import Matrix, Returns, shrunk
+from pipelines.core.risk.correlation import Returns, shrunk
 from pipelines.core.risk.exposure import betas
 
 
@@ -30,10 +30,10 @@ def test_atr_has_to_be_there_where_there_is_history() -> None:
 @pytest.mark.parametrize("spoil", ["asymmetric", "diagonal", "not positive", "hole", "beyond one"])
 def test_an_improper_matrix_is_refused(spoil: str) -> None:
     rng = np.random.default_rng(1)
-    matrix: Matrix = np.corrcoef(rng.normal(0, 1, (8, 60)))
+    matrix = np.asarray(np.corrcoef(rng.normal(0, 1, (8, 60))), dtype=np.float64)
     names = [f"S{i}" for i in range(8)]
     assert models.proper(matrix, names).passed
-    wrong: Matrix = matrix.copy()
+    wrong = matrix.copy()
     if spoil == "asymmetric":
         wrong[0, 1] += 0.1
     elif spoil == "diagonal":

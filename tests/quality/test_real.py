@@ -45,7 +45,7 @@ NO_AUCTION = {(symbol, date(2023, 1, 24)) for symbol in ("MCD", "MPC", "MS", "SO
 def sessions(bars: pl.DataFrame) -> list[date]:
     """The exchange's own sessions over the span of the bars, older than our calendar where it must be."""
     known = exchange_calendars.get_calendar("XNYS", start="1990-01-01").sessions
-    return [day.date() for day in known if bars["session"].min() <= day.date() <= bars["session"].max()]  # type: ignore[operator]
+    return [day.date() for day in known if bars["session"].min() <= day.date() <= bars["session"].max()]
 
 
 def pairs(frame: pl.DataFrame, *names: str) -> set[tuple[object, ...]]:
