@@ -75,5 +75,9 @@ def charged(fills: pl.DataFrame, costs: Costs) -> pl.DataFrame:
 
 def due(charges: pl.DataFrame) -> float:
     """What the broker takes for one day's rows of `charged`: each kind's sum rounded up to the cent, dollars."""
-    sums = [float(charges[kind].sum()) for kind in FEES]
+    return rounded_up(*(float(charges[kind].sum()) for kind in FEES))
+
+
+def rounded_up(*sums: float) -> float:
+    """A day's fees, each kind to the next cent, dollars."""
     return sum(math.ceil(round(total * 100, 6)) for total in sums) / 100

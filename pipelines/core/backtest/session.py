@@ -55,7 +55,7 @@ def play(
 ) -> Played:
     """Run a session. `frame`: the minute bars of its briefing's symbols, as `bars` takes them; `watch` is shown every step."""
     ordered = frame.sort("timestamp", "symbol")
-    engine = Engine(head.briefing, head.limits, strategies, run=head.run, ready=ready(head.briefing, ordered))
+    engine = Engine(head.briefing, head.limits, strategies, run=head.run, ready=ready(valued(head.briefing, ordered)))
     venue, ledger, number = Venue(costs, head.briefing), Ledger(head), 0
     for step in run(engine, bars(ordered), equity=equity, venue=venue, feed=head.briefing.feed, inside=inside):
         ledger.on_event(step.event)
@@ -77,15 +77,19 @@ def bars(ordered: pl.DataFrame) -> list[Bar]:
     return list(map(Bar, ordered["symbol"].to_list(), starts.to_list(), *(ordered[name].to_list() for name in FIELDS)))
 
 
-def ready(briefing: Briefing, ordered: pl.DataFrame) -> dict[str, Iterator[Indicators]]:
-    """The indicators of all bars by symbol, computed at once from the briefing's seeds by the function that steps them live."""
+def valued(briefing: Briefing, frame: pl.DataFrame) -> pl.DataFrame:
+    """The bars with their indicators, computed at once from the briefing's seeds by the function that steps them live; by symbol and time."""
     opens = pl.DataFrame({"session": [briefing.session], "open": [briefing.open]})
     seeds = {symbol: brief.seed for symbol, brief in briefing.symbols.items() if brief.seed is not None}
     states = np.array(list(seeds.values()), dtype=np.float64).reshape(len(seeds), indicators.SLOTS)
-    made = indicators.minutes(ordered, opens, Batch(ordered.clear(), tuple(seeds), states)).frame
+    return indicators.minutes(frame, opens, Batch(frame.clear(), tuple(seeds), states)).frame
+
+
+def ready(valued: pl.DataFrame) -> dict[str, Iterator[Indicators]]:
+    """The indicators of each symbol's bars in order of time, as an engine takes them; used up by one."""
     return {
         str(symbol): map(Indicators, *(own[name].to_list() for name in Indicators._fields))
-        for (symbol,), own in made.partition_by("symbol", as_dict=True).items()
+        for (symbol,), own in valued.partition_by("symbol", as_dict=True).items()
     }
 
 
