@@ -68,10 +68,10 @@ class Conductor:
         asked = -1
         while asked != runner.asked:
             asked = runner.asked
-            await runner.settle(market=sent["market"], trading=sent["trading"])
+            await runner.settle(market=sent["market"] + sent["polygon"], trading=sent["trading"])
             if asked != runner.asked or asked != self._asked:
                 sent = (await self._http.get("/sim/clock")).raise_for_status().json()["sent"]
-                await runner.settle(market=sent["market"], trading=sent["trading"])
+                await runner.settle(market=sent["market"] + sent["polygon"], trading=sent["trading"])
         self._asked = asked
 
     def _next(self, *, pending: bool) -> int:

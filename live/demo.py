@@ -87,6 +87,7 @@ def sim_settings(url: str, home: Path, **more: object) -> Settings:
             "alpaca_api_key": "SIM",
             "alpaca_secret_key": "SIM",
             "alpaca_feed": "sip",
+            "polygon_api_key": "SIM",
             "universe": "all",
             **more,
         }

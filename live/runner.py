@@ -6,7 +6,7 @@ from typing import Any
 
 from live.brokers.alpaca import AlpacaBroker
 from live.clock import Clock
-from live.feeds.alpaca import AlpacaFeed
+from live.feeds import choice
 from live.journal import Journal
 from live.tasks import end
 from pipelines.core.errors import BrokerError, DaybotError, FeedError
@@ -15,7 +15,7 @@ from pipelines.core.market.bars import MINUTE, SECOND, Bar
 from pipelines.core.trading.commands import Instruction, Resume
 from pipelines.core.trading.decisions import Decision, Replace, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Command, Event, MarketBar, Tick
+from pipelines.core.trading.events import Command, Event, Tick
 from pipelines.settings import Settings
 
 POLL = 15 * SECOND
@@ -36,7 +36,18 @@ class Runner:
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self._moved = asyncio.Event()
         self.broker = AlpacaBroker(settings, emit=self.emit, heard=self._moved.set, clock=clock)
-        self.feed = AlpacaFeed(settings, symbols, emit=self.emit, refuse=self._refuse, clock=clock)
+        self.feed = choice.follow(
+            settings,
+            symbols,
+            hours=engine.hours,
+            clock=clock,
+            seed=journal.path.name,
+            emit=self.emit,
+            refuse=self._refuse,
+            note=self._note,
+            heard=self._moved.set,
+            trades=any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values()),
+        )
         self.error: DaybotError | None = None
         self.armed = asyncio.Event()
         """Set once the account is known, the streams are up and trading is allowed."""
@@ -101,7 +112,7 @@ class Runner:
     @property
     def idle(self) -> bool:
         """Nothing queued, nothing on its way."""
-        return self.queue.empty() and self._requests.empty() and not self.broker.busy and not self._poll_due.is_set()
+        return self.queue.empty() and self._requests.empty() and not (self.broker.busy or self.feed.busy or self._poll_due.is_set())
 
     # --- the life of a session
 
@@ -114,8 +125,7 @@ class Runner:
         except TimeoutError:
             missing = "market data" if self.broker.updates.listening.is_set() else "order update"
             raise FeedError(f"expected the {missing} stream within {PATIENCE:.0f} s, found none; check the address and the keys") from None
-        for bar in history:
-            self.emit(MarketBar(bar, self.feed.feed, self.clock.now(), late=True))
+        self.feed.begin(history)
         _, account = await self.broker.account()
         self.emit(account)
         if not self.engine.briefing.doubts:  # else the session stays in REDUCING, as it began, until a person has looked and resumes
@@ -162,6 +172,7 @@ class Runner:
             self.emit(Tick(self.clock.now()))
 
     def _on_tick(self, at: int) -> None:
+        self.feed.tick(at)
         if at - self._polled >= POLL and self.engine.trades:
             self._polled = at
             self._poll_due.set()
@@ -213,7 +224,10 @@ class Runner:
 
         return asyncio.create_task(watched())
 
-    def _refuse(self, reason: str, message: dict[str, Any]) -> None:
+    def _note(self, kind: str, data: dict[str, Any]) -> None:
+        self.journal.append(kind, self.clock.now(), data)
+
+    def _refuse(self, reason: str, message: object) -> None:
         self.journal.append("refused", self.clock.now(), {"reason": reason, "message": repr(message)})
 
 

@@ -1,4 +1,4 @@
-"""The market data feed against a server that sends what vendors really send."""
+"""Alpaca's stream by itself, against a server that sends what vendors really send, message by message."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,15 +12,18 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from live.clock import SteppedClock
 from live.feeds.alpaca import AlpacaFeed
+from live.feeds.vendor import Cause, Channels, Ending
 from live.tasks import end
-from pipelines.core.trading.events import Event, FeedStatus, MarketBar
+from pipelines.core.trading.events import Band, Halt, Market, MarketBar, MarketTrade
 from pipelines.settings import load
 
 NOW = 1_795_185_060_000_000_000
 START = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 
-Script = Callable[[Callable[[list[dict[str, Any]]], Awaitable[None]], int], Awaitable[None]]
-"""What the server does once a client has subscribed: given a way to send a frame, and how many clients came before."""
+QUIET = Channels()
+
+Script = Callable[[Callable[[list[dict[str, Any]]], Awaitable[None]], ServerConnection], Awaitable[None]]
+"""What the server does once a client has subscribed: given a way to send a frame, and the connection."""
 
 
 def bar(symbol: str, **changes: object) -> dict[str, Any]:
@@ -32,25 +35,41 @@ class Heard:
     """What the feed said, and a way to wait for it."""
 
     def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.refused: list[str] = []
+        self.events: list[Market] = []
+        self.refused: list[tuple[str, str]] = []
+        self.granted: list[frozenset[str]] = []
+        self.details: list[str] = []
+        self.troubles: list[str] = []
+        self.canaries = 0
+        self.ending: Ending | None = None
         self.moved = asyncio.Event()
 
-    def emit(self, event: Event) -> None:
+    def heard(self, vendor: str, event: Market) -> None:
+        assert vendor == "alpaca-iex"
         self.events.append(event)
+
+    def pulse(self, vendor: str) -> None:
         self.moved.set()
 
-    def refuse(self, reason: str, _: dict[str, Any]) -> None:
-        self.refused.append(reason)
+    def canary(self, vendor: str) -> None:
+        self.canaries += 1
+
+    def subscribed(self, vendor: str, symbols: frozenset[str], detail: str) -> None:
+        self.granted.append(symbols)
+        self.details.append(detail)
+        self.moved.set()
+
+    def troubled(self, vendor: str, detail: str) -> None:
+        self.troubles.append(detail)
+        self.moved.set()
+
+    def refuse(self, vendor: str, symbol: str, reason: str, message: Any) -> None:
+        self.refused.append((symbol, reason))
         self.moved.set()
 
     @property
     def bars(self) -> list[str]:
         return [e.bar.symbol for e in self.events if isinstance(e, MarketBar)]
-
-    @property
-    def health(self) -> list[bool]:
-        return [e.healthy for e in self.events if isinstance(e, FeedStatus)]
 
     async def until(self, true: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -59,23 +78,23 @@ class Heard:
                 await self.moved.wait()
 
 
-def follow(home: Path, script: Script, done: Callable[[Heard], bool], *, granted: list[str] | None = None) -> Heard:
-    """Follow a scripted server until `done`."""
+def follow(home: Path, script: Script, done: Callable[[Heard], bool], *, granted: list[str] | None = None, channels: Channels = QUIET) -> Heard:
+    """One connection to a scripted server, until `done`."""
 
     async def play() -> Heard:
-        heard, clients = Heard(), [0]
+        heard = Heard()
 
         async def handle(connection: ServerConnection) -> None:
             async def send(messages: list[dict[str, Any]]) -> None:
                 await connection.send(msgpack.packb(messages))
 
-            number, clients[0] = clients[0], clients[0] + 1
             await send([{"T": "success", "msg": "connected"}])
             await connection.recv()
             await send([{"T": "success", "msg": "authenticated"}])
-            asked = msgpack.unpackb(await connection.recv())["bars"]
-            await send([{"T": "subscription", "bars": asked if granted is None else granted}])
-            await script(send, number)
+            asked = msgpack.unpackb(await connection.recv())
+            asked.pop("action")
+            await send([{"T": "subscription", **asked, **({} if granted is None else {"bars": granted})}])
+            await script(send, connection)
             await connection.wait_closed()
 
         async with serve(handle, "127.0.0.1", 0) as server:
@@ -87,21 +106,21 @@ def follow(home: Path, script: Script, done: Callable[[Heard], bool], *, granted
                 alpaca_api_key="SIM",
                 alpaca_secret_key="SIM",
             )
-            feed = AlpacaFeed(settings, ["AAPL", "MSFT"], emit=heard.emit, refuse=heard.refuse, clock=SteppedClock(NOW))
-            feed._reconnect_min_backoff = feed._reconnect_max_backoff = 0.01
-            task = asyncio.create_task(feed.follow())
+            feed = AlpacaFeed(settings, ["AAPL", "MSFT"], sink=heard, clock=SteppedClock(NOW), channels=channels)
+            task = asyncio.create_task(feed.once())
+            task.add_done_callback(lambda _: heard.moved.set())
             try:
-                await heard.until(lambda: done(heard))
+                await heard.until(lambda: done(heard) or task.done())
+                heard.ending = task.result() if task.done() else None
             finally:
                 await end([task])
-                await feed.close()
         return heard
 
     return asyncio.run(play())
 
 
 def test_a_bar_keeps_the_vendors_time_and_gets_ours(tmp_path: Path) -> None:
-    async def script(send: Any, _: int) -> None:
+    async def script(send: Any, _: Any) -> None:
         await send([bar("AAPL")])
 
     heard = follow(tmp_path, script, lambda h: len(h.bars) == 1)
@@ -123,7 +142,7 @@ BAD = {
 
 @pytest.mark.parametrize("fault", BAD)
 def test_a_bad_bar_is_refused_and_the_rest_of_its_frame_goes_on(tmp_path: Path, fault: str) -> None:
-    async def script(send: Any, _: int) -> None:
+    async def script(send: Any, _: Any) -> None:
         await send([bar("AAPL"), bar("AAPL", **BAD[fault]), bar("MSFT")])
 
     heard = follow(tmp_path, script, lambda h: len(h.bars) == 2)
@@ -131,31 +150,51 @@ def test_a_bad_bar_is_refused_and_the_rest_of_its_frame_goes_on(tmp_path: Path, 
     assert len(heard.refused) == 1
 
 
-def test_a_feed_that_grants_less_than_was_asked_is_not_healthy(tmp_path: Path) -> None:
-    async def script(send: Any, _: int) -> None:
-        await send([bar("AAPL")])
-
-    heard = follow(tmp_path, script, lambda h: len(h.bars) == 1, granted=["AAPL"])
-    (status,) = [e for e in heard.events if isinstance(e, FeedStatus)]
-    assert not status.healthy
-    assert "MSFT" in status.detail
+async def nothing(send: Any, _: Any) -> None:
+    """Says nothing more."""
 
 
-def test_an_error_that_the_client_would_only_log_makes_the_feed_unhealthy(tmp_path: Path) -> None:
-    async def script(send: Any, _: int) -> None:
-        await send([{"T": "error", "code": 405, "msg": "symbol limit exceeded"}])
-
-    heard = follow(tmp_path, script, lambda h: h.health == [True, False])
-    last = heard.events[-1]
-    assert isinstance(last, FeedStatus)
-    assert "405: more symbols than the plan allows" in last.detail
+def test_what_was_granted_is_compared_with_what_was_asked(tmp_path: Path) -> None:
+    heard = follow(tmp_path, nothing, lambda h: bool(h.granted), granted=["AAPL"])
+    assert heard.granted == [frozenset({"AAPL"})]
+    assert heard.details == ["1 of 2 symbols"]
 
 
-def test_a_lost_connection_is_said_and_its_return_too(tmp_path: Path) -> None:
-    async def script(send: Any, number: int) -> None:
-        if number == 0:
-            raise ConnectionResetError("the server's process died")
-        await send([bar("AAPL")])
+def test_bands_halts_and_revisions_are_asked_for_though_the_client_has_no_method_for_bands(tmp_path: Path) -> None:
+    async def script(send: Any, _: Any) -> None:
+        status = {"T": "s", "S": "AAPL", "sc": "H", "sm": "Trading Halt", "rc": "T1", "rm": "Halt - News Pending"}
+        band = {"T": "l", "S": "AAPL", "u": 110.0, "d": 90.0, "i": "B"}
+        await send([message | {"t": msgpack.Timestamp.from_datetime(START)} for message in (status, band)])
 
-    heard = follow(tmp_path, script, lambda h: len(h.bars) == 1)
-    assert heard.health[:3] == [True, False, True]
+    heard = follow(tmp_path, script, lambda h: len(h.events) == 2)
+    halt, band = heard.events
+    assert isinstance(halt, Halt) and (halt.symbol, halt.halted) == ("AAPL", True)
+    assert halt.reason == "Trading Halt (T1 Halt - News Pending)"
+    assert isinstance(band, Band) and (band.low, band.high) == (90.0, 110.0)
+    assert heard.details == ["2 of 2 symbols"], "nothing of it was left out"
+
+
+def test_a_trade_whose_conditions_forbid_it_makes_no_last_price(tmp_path: Path) -> None:
+    async def script(send: Any, _: Any) -> None:
+        plain = {"T": "t", "S": "AAPL", "i": 1, "x": "V", "p": 100.0, "s": 5, "t": msgpack.Timestamp.from_datetime(START), "z": "C"}
+        await send([plain | {"c": conditions} for conditions in (["@"], ["@", "I"], ["@", "F", "T"], [], ["B"])])
+
+    heard = follow(tmp_path, script, lambda h: len(h.events) == 5, channels=Channels(trades=True, canary="AAPL"))
+    assert [e.trade.counts for e in heard.events if isinstance(e, MarketTrade)] == [True, False, False, True, True]
+    assert heard.canaries == 5
+
+
+def test_an_error_that_the_client_would_only_log_is_said(tmp_path: Path) -> None:
+    async def script(send: Any, _: Any) -> None:
+        await send([{"T": "error", "code": 407, "msg": "slow client"}])
+
+    heard = follow(tmp_path, script, lambda h: bool(h.troubles))
+    assert heard.troubles == ["slow client (407)"]
+
+
+def test_a_lost_connection_is_an_ending_with_its_reason(tmp_path: Path) -> None:
+    async def script(send: Any, connection: Any) -> None:
+        await connection.close(1001, "going away")
+
+    heard = follow(tmp_path, script, lambda h: False)
+    assert heard.ending == Ending(Cause.LOST, "closed by the server (1001 going away)")
