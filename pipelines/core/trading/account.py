@@ -12,7 +12,7 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.commands import MANUAL
 from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import AccountState, Action, Answer, Holding, OrderUpdate, Outcome
-from pipelines.core.trading.orders import Role, Status
+from pipelines.core.trading.orders import Role, Side, Status
 from pipelines.core.trading.portfolio import Portfolio
 from pipelines.core.trading.seats import Allocation, Seat, Streak, rest
 from pipelines.core.trading.strategy import Fill
@@ -38,6 +38,8 @@ class Account:
         self._owner: dict[str, Trade] = {}
         self._losing: dict[str, Streak] = {}
         self._asked: deque[int] = deque()
+        self._strange: dict[str, tuple[int, float]] = {}
+        """Orders that are not ours, by the broker's id: shares filled so far and their average price."""
         self._buying_power = 0.0
 
     @property
@@ -125,20 +127,46 @@ class Account:
         """What became of an order. Applying the same word twice changes nothing."""
         trade = self._owner.get(event.id)
         if trade is None:
-            return [Noticed("FOREIGN_ORDER", f"{event.symbol}: order {event.broker_id} ({event.id}) {event.event} is not ours", event.at)]
+            return self._foreign(event)
         self.restless[trade.id] = trade
         role = trade.orders[event.id].role
         shares, price = trade.update(event)
         if not shares:
             return []
-        self.book_open.fill(trade.symbol, event.side.sign * shares, price)
-        seat = self.seats[trade.strategy]
-        if seat.allocation is not None:
-            held = trade.held * trade.side.sign
-            seat.allocation.strategy.on_fill(Fill(trade.symbol, event.side, shares, price, event.at, held))
+        self._book(trade, event.side, shares, price, event.at)
         if trade.stage is Stage.CLOSED and trade.held:
-            return [self._reopen(trade, seat, shares, role, event.at)]
+            return [self._reopen(trade, self.seats[trade.strategy], shares, role, event.at)]
         return []
+
+    def _book(self, trade: Trade, side: Side, shares: int, price: float, at: int) -> None:
+        """Shares of a trade moved: the portfolio and its strategy hear of it."""
+        self.book_open.fill(trade.symbol, side.sign * shares, price)
+        allocation = self.seats[trade.strategy].allocation
+        if allocation is not None:
+            allocation.strategy.on_fill(Fill(trade.symbol, side, shares, price, at, trade.held * trade.side.sign))
+
+    def _foreign(self, event: OrderUpdate) -> list[Decision]:
+        """An order that is not ours: somebody works in the broker's own window, or a guard beside the engine. It may close what we hold."""
+        filled, average = self._strange.get(event.broker_id, (-1, 0.0))
+        shares, price = event.since(max(filled, 0), average)
+        self._strange[event.broker_id] = (max(event.filled, filled, 0), event.average or average)
+        made: list[Decision] = []
+        if filled < 0:
+            made.append(Noticed("FOREIGN_ORDER", f"{event.symbol}: order {event.broker_id} ({event.id}) {event.event} is not ours", event.at))
+        others = self.external.get(event.symbol)
+        if others is not None and others.quantity * event.side.sign < 0:
+            shares -= abs(others.quantity)  # it closes what is not ours, first
+        for trade in self.of(event.symbol):
+            going = min(shares, trade.held) if trade.side is not event.side else 0
+            if going > 0:
+                shares -= going
+                trade.taken(going, price, f"closed by order {event.id}, which is not ours", event.at)
+                self.restless[trade.id] = trade
+                self._book(trade, event.side, going, price, event.at)
+                made.append(
+                    Noticed("CLOSED_OUTSIDE", f"{event.symbol}: {going} shares of ours left by order {event.id}, which is not ours", event.at)
+                )
+        return made
 
     def answer(self, event: Answer) -> list[Decision]:
         """How a request ended. What is unknown stays as it is, and counts as live."""

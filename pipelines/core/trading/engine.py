@@ -67,6 +67,7 @@ class Engine:
             events.Halt: self._on_halt,
             events.Band: self._on_band,
             events.Taint: self._on_taint,
+            events.Alarm: lambda event: [Noticed(event.code, event.detail, event.at)],
             events.Tick: self._on_tick,
             events.OrderUpdate: self.account.update,
             events.Answer: self.account.answer,
@@ -188,7 +189,7 @@ class Engine:
         instrument = self.instruments.get(event.symbol)
         if instrument is None:
             return []
-        instrument.tainted = (event.until, event.detail)
+        instrument.tainted = max(instrument.tainted, (event.until, event.detail))  # the longest holds
         return [Noticed("TAINTED", f"{event.symbol}: {event.detail}", event.at)]
 
     def _on_tick(self, event: events.Tick) -> list[Decision]:
@@ -285,15 +286,18 @@ class Engine:
         return [] if found else [Noticed("NOTHING_HELD", f"{symbol} is flat", at)]
 
     def _open_by_hand(self, wish: Open, who: str, at: int) -> list[Decision]:
-        seat = self.account.seats.get(wish.strategy, self.account.seats[MANUAL])
-        instrument = self.instruments.get(wish.symbol)
+        seat, instrument = self._seat(wish), self.instruments.get(wish.symbol)
         if instrument is None:
             check = Check(Code.BRIEFING, 0, 1, False, f"{wish.symbol} is not in the briefing", f"briefing {self.briefing.version}")
             return [Refused(wish.symbol, wish.side, wish.quantity or 0, wish.limit or 0.0, seat.name, wish.reason, check, at)]
         return self._enter(seat, instrument, self._by_hand(wish, who), who, at)
 
     def _by_hand(self, wish: Open, who: str) -> Wish:
-        return Wish(wish.strategy, who, wish.symbol, wish.side, wish.reason, wish.quantity, wish.limit, wish.stop, wish.target)
+        return Wish(self._seat(wish).name, who, wish.symbol, wish.side, wish.reason, wish.quantity, wish.limit, wish.stop, wish.target)
+
+    def _seat(self, wish: Open) -> Seat:
+        """Whose the trade will be: a person may trade for a strategy; a name that nobody has is a person's."""
+        return self.account.seats.get(wish.strategy, self.account.seats[MANUAL])
 
     def _release(self, strategy: str, who: str, at: int) -> Noticed:
         seat = self.account.seats.get(strategy)

@@ -81,6 +81,14 @@ class Taint(Happening, frozen=True, tag="taint"):
     at: int
 
 
+class Alarm(Happening, frozen=True, tag="alarm"):
+    """Something that a watcher beside the engine found at the broker or in the machine. It changes nothing by itself; people hear of it."""
+
+    code: str
+    detail: str
+    at: int
+
+
 class Tick(Happening, frozen=True, tag="tick"):
     """Time passed. Deadlines are kept on these, so that they hold when the market says nothing."""
 
@@ -178,4 +186,4 @@ class AccountState(Happening, frozen=True, tag="account"):
 Market = MarketBar | RevisedBar | MarketTrade | MarketQuote | Halt | Band | Taint
 """What the market says."""
 
-Event = Market | Tick | OrderUpdate | Answer | Command | FeedStatus | AccountState
+Event = Market | Alarm | Tick | OrderUpdate | Answer | Command | FeedStatus | AccountState

@@ -48,6 +48,7 @@ class Working:
 
     id: str
     role: Role
+    side: Side
     quantity: int
     since: int
     group: str
@@ -189,6 +190,15 @@ class Trade:
             self._bury(order.group)
         return shares, price
 
+    def taken(self, shares: int, price: float, why: str, at: int) -> None:
+        """Somebody else closed so many shares of it. Our exits for them have to go; what is left goes on."""
+        self.left += shares
+        self.received += shares * price
+        self.touched = at
+        if self.held == 0 or self.stage is Stage.ENTERING:
+            self.close(why)
+        self.wanted = min(self.wanted, max(self.held, 0))
+
     def refuse(self, order_id: str, at: int) -> None:
         """The broker refused this order for good."""
         order = self.orders[order_id]
@@ -220,7 +230,10 @@ class Trade:
             return self._flat(at)
         if self.held < 0:
             return self._overshot(at)
-        leaving = sum(o.left for o in self.orders.values() if o.live and o.role is Role.EXIT)
+        exits = [o for o in self.orders.values() if o.live and o.role is Role.EXIT]
+        leaving = sum(o.left for o in exits)
+        if leaving > self.held:
+            return self._cancel(exits, f"{leaving} shares on their way out, {self.held} held", at)
         if self.held - leaving > self.wanted:
             return self._reduce(self.held - leaving - self.wanted, at)
         return self._guard(self.held - leaving, at)
@@ -252,8 +265,8 @@ class Trade:
         if self.stage is not Stage.CLOSING:
             self.close("both exits filled")
             noticed = [Noticed("BOTH_EXITS_FILLED", f"{self.symbol}: {-self.held} shares on the wrong side", at)]
-        if any(o.role is Role.EXIT for o in live):
-            return noticed
+        if any(o.side is self.side for o in live):
+            return noticed  # on its way back
         if live:
             return [*noticed, *self._cancel(live, self.exit_reason, at)]
         return noticed if self._resting(at) else [*noticed, self._exit(-self.held, self.side, at)]
@@ -330,8 +343,8 @@ class Trade:
 
     def _track(self, order: Order, role: Role, at: int) -> None:
         prices = {Role.STOP: order.stop, Role.TARGET: order.target, Role.ENTRY: order.limit}
-        for name, what, _ in order.members(role):
-            self.orders[name] = Working(name, what, order.quantity, at, order.id, prices.get(what))
+        for name, what, side in order.members(role):
+            self.orders[name] = Working(name, what, side, order.quantity, at, order.id, prices.get(what))
         self.asked = None
 
     # --- accounts
@@ -361,8 +374,9 @@ class Trade:
             if self.stage is Stage.OPEN:
                 self.wanted += shares
             return
-        self.left += shares
-        self.received += shares * price
+        out = shares if order.side is not self.side else -shares  # an exit on the trade's own side brings back what was sold too much
+        self.left += out
+        self.received += out * price
         self.wanted = min(self.wanted, max(self.held, 0)) if order.role is not Role.EXIT else self.wanted
         if order.role is Role.TARGET:
             # The broker takes from the stop what its target has sold.
