@@ -9,11 +9,12 @@ import dagster as dg
 import polars as pl
 
 from pipelines import publish, settings
-from pipelines.core.market.adjustment import Dividends, adjusted
+from pipelines.core.market.adjustment import Dividends
 from pipelines.core.night import Choices
 from pipelines.lake.actions import Register
 from pipelines.lake.bars import Lake
 from pipelines.lake.layout import Resolution
+from pipelines.research.past import Known, choices
 from pipelines.settings import Settings
 from pipelines.store import Warehouse
 from pipelines.vendors import calendar
@@ -57,20 +58,20 @@ class DayBot:
         Prices and volumes are on the share scale of the session after it, which the briefing is for: a split of that morning is in them.
         With `dividends` the closes' returns are total returns.
         """
-        return self._traded("day", session, self.settings.history_sessions, dividends)
+        return self.past(session).days(dividends)
 
     def minutes(self, session: date) -> pl.DataFrame:
         """Minute bars with trades of the session's universe; `vwap` never null; on the share scale of the session after it."""
-        return self._traded("minute", session, self.settings.minute_sessions)
+        return self.past(session).minutes
 
-    def past(self, session: date) -> "Known":
+    def past(self, session: date) -> Known:
         """What is known after the session, as the pure functions of the night take it."""
-        return Known(self, session)
+        return Known(self.settings, session, self.universe(session))
 
+    @property
     def choices(self) -> Choices:
         """The settings that a briefing hangs on."""
-        known = self.settings
-        return Choices(known.benchmark, known.min_history, known.watchlist_size, known.max_participation)
+        return choices(self.settings)
 
     def bars(self, resolution: Resolution, window: Sequence[date], universe: pl.DataFrame | None = None) -> pl.DataFrame:
         """The lake's bars of these sessions, as sent, for the universe (and from the feed) of the last one."""
@@ -82,48 +83,6 @@ class DayBot:
         known, following = self.universe(session) if universe is None else universe, calendar.next_session(session)
         found = self.register.known(known["feed"][0], known["symbol"].to_list(), through=following)
         return found.filter(pl.col("ex_date") <= following)
-
-    def _traded(self, resolution: Resolution, session: date, sessions: int, dividends: Dividends | None = None) -> pl.DataFrame:
-        universe = self.universe(session)
-        raw = self.bars(resolution, calendar.trailing(session, sessions), universe).filter(pl.col("volume") > 0)
-        # Where a vendor gives no vwap the typical price stands in, here only: the lake keeps what was sent.
-        typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
-        whole = raw.with_columns(pl.coalesce("vwap", typical).alias("vwap"))
-        return adjusted(whole, self.actions(session, universe), calendar.next_session(session), dividends=dividends)
-
-
-@dataclass(frozen=True)
-class Known:
-    """What is known after a session; read when it is asked for, once."""
-
-    daybot: DayBot
-    session: date
-
-    @cached_property
-    def calendar(self) -> pl.DataFrame:
-        """The sessions of the history and the one after it."""
-        window = [*calendar.trailing(self.session, self.daybot.settings.history_sessions), calendar.next_session(self.session)]
-        return calendar.calendar().filter(pl.col("session").is_in(window)).select("session", "open", "close")
-
-    @cached_property
-    def universe(self) -> pl.DataFrame:
-        """The session's universe."""
-        return self.daybot.universe(self.session)
-
-    @cached_property
-    def daily(self) -> pl.DataFrame:
-        """Daily bars, adjusted for splits."""
-        return self.daybot.daily(self.session)
-
-    @cached_property
-    def total(self) -> pl.DataFrame:
-        """Daily bars, adjusted for dividends as well."""
-        return self.daybot.daily(self.session, dividends=Dividends.REINVESTED)
-
-    @cached_property
-    def minutes(self) -> pl.DataFrame:
-        """Minute bars, adjusted for splits."""
-        return self.daybot.minutes(self.session)
 
 
 @dg.definitions

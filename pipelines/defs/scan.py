@@ -18,6 +18,6 @@ def watchlist(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot
     """
     session = data_session(context)
     known, liquid = (daybot.warehouse.read(name, session) for name in ("features", "liquidity"))
-    rows, candidates = night.watchlist(daybot.past(session), known, liquid, daybot.choices())
+    rows, candidates = night.watchlist(daybot.past(session), known, liquid, daybot.choices)
     daybot.warehouse.replace({"watchlist": rows}, [session])
     return result(rows, candidates=candidates, cut=candidates - rows.height)

@@ -28,7 +28,7 @@ SESSIONS = pl.Schema(
         ("return", pl.Float64),
     ]
 )
-BENCHMARK = {"session": pl.Date, "at": STAMP, "growth": pl.Float64}
+BENCHMARK = pl.Schema([("session", pl.Date), ("at", STAMP), ("growth", pl.Float64)])
 
 
 class Report(NamedTuple):

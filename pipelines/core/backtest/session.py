@@ -72,7 +72,7 @@ def play(
 
 
 def bars(ordered: pl.DataFrame) -> list[Bar]:
-    """Bars with trades as values. Rows: symbol, timestamp (UTC, bar start), open, high, low, close, volume; vwap and trades may be null."""
+    """Bars with trades as values. Rows: symbol, timestamp (UTC, bar start), open, high, low, close, volume; as `features.traded` gives them."""
     starts = ordered["timestamp"].dt.epoch("us").cast(pl.Int64) * 1_000
     return list(map(Bar, ordered["symbol"].to_list(), starts.to_list(), *(ordered[name].to_list() for name in FIELDS)))
 

@@ -29,3 +29,9 @@ def late(minutes: pl.DataFrame, session: date, close: datetime) -> pl.DataFrame:
     """Rows symbol, late: the last price after this session's close, of those that traded then."""
     after = minutes.filter((pl.col("session") == session) & (pl.col("timestamp") >= close))
     return after.group_by("symbol").agg(pl.col("close").sort_by("timestamp").last().alias("late"))
+
+
+def traded(bars: pl.DataFrame) -> pl.DataFrame:
+    """The bars with trades; where a vendor gives no vwap the typical price stands in, where it gives no count of trades 0."""
+    typical = (pl.col("high") + pl.col("low") + pl.col("close")) / 3
+    return bars.filter(pl.col("volume") > 0).with_columns(pl.coalesce("vwap", typical).alias("vwap"), pl.col("trades").fill_null(0))
