@@ -110,6 +110,16 @@ class Failover:
         """Let go of what `follow` does not end."""
         self._backfill.close()
 
+    def hold(self, reason: str) -> None:
+        """Read no more: what was read is not worked off. Nothing is dropped: what is missed meanwhile is fetched after `release`."""
+        for connection in self._connections.values():
+            connection.hold(reason)
+
+    def release(self) -> None:
+        """Read again."""
+        for connection in self._connections.values():
+            connection.release()
+
     def begin(self, history: Iterable[Bar]) -> None:
         """The day so far, before which no live bar is handed on: all of it is marked late, and what came after it is fetched."""
         now, last = self._clock.now(), self._hours.open - MINUTE

@@ -49,10 +49,13 @@ class Supervisor:
         self._crowded_since: int | None = None
         self._connection: asyncio.Task[Ending] | None = None
         self._cut = ""
+        self._open = asyncio.Event()
+        self._open.set()
 
     async def follow(self) -> None:
         """Until cancelled."""
         while True:
+            await self._open.wait()
             self.opening, self.spoke, self._cut = True, False, ""
             began = self._clock.now()
             ending = await self._once()
@@ -74,6 +77,15 @@ class Supervisor:
         if self._connection is not None and not self._connection.done() and not self._cut:
             self._cut = reason
             self._connection.cancel()
+
+    def hold(self, reason: str) -> None:
+        """Read no more until `release`."""
+        self._open.clear()
+        self.cut(reason)
+
+    def release(self) -> None:
+        """Connect again."""
+        self._open.set()
 
     async def _once(self) -> Ending:
         self._connection = asyncio.create_task(self.vendor.once(), name=f"{self.vendor.name} connection")

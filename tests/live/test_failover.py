@@ -391,11 +391,11 @@ def test_a_whole_day_of_both_vendors_is_the_same_every_time(tmp_path: Path) -> N
         stage.inject("stream.slow", stream="polygon", seconds=4, from_="14:00", for_=300)
         await stage.until(16, 1)
 
-    one, two = (staged(tmp_path, play, symbols=tuple(world().assets)[:15], feed_canary="") for _ in range(2))
+    one, two = (staged(tmp_path, play, symbols=tuple(world().assets)[:10], feed_canary="") for _ in range(2))
     assert one.events == two.events
     assert one.notes == two.notes
     assert len(one.bars) == len({(event.bar.symbol, event.bar.start) for event in one.bars})
     assert all(isinstance(event, MarketBar) and not event.late for event in one.bars)
-    counted = {symbol: sum(0 <= n < 390 for n in one.starts(symbol)) for symbol in tuple(world().assets)[:15]}
+    counted = {symbol: sum(0 <= n < 390 for n in one.starts(symbol)) for symbol in tuple(world().assets)[:10]}
     assert set(counted.values()) <= {390 - n for n in range(60)}
     assert isinstance(one.taints, list) and not [taint for taint in one.taints if isinstance(taint, Taint)]
