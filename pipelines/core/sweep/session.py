@@ -16,19 +16,21 @@ import numpy as np
 
 from pipelines.core.backtest import fills
 from pipelines.core.compiled import shared
+from pipelines.core.market import bars
+from pipelines.core.market import indicators as market_indicators
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk import rooms, sizing
+from pipelines.core.risk import gate, rooms, sizing
 from pipelines.core.risk.limits import Limits
-from pipelines.core.sweep import account, entry
+from pipelines.core.sweep import account, entry, records, shapes
 from pipelines.core.sweep.account import ENTRY, NONE, SIGNAL, close, inside, mark, opening, settle, wait, watch
 from pipelines.core.sweep.entry import CLOSING, ENTERING, Sized, permitted, sized
 from pipelines.core.sweep.records import Book, Ended, Trades
 from pipelines.core.sweep.shapes import Flags, Floats, Ints, Market, Names, Setups, Terms
-from pipelines.core.trading import orders, portfolio
+from pipelines.core.trading import orders, portfolio, strategy
 from pipelines.core.trading.strategy import Signals
 
-SOURCES = (fills, rooms, sizing, account, entry, orders, portfolio)
+SOURCES = (bars, market_indicators, fills, gate, rooms, sizing, account, entry, records, shapes, orders, portfolio, strategy)
 
 
 class Candle(NamedTuple):
@@ -223,5 +225,10 @@ def kernel(signals: Signals) -> Compiled:
             if book.gone or book.open != before:
                 settle(book, trades, slots, line)
 
-    compiled = numba.njit(cache=True, error_model="numpy", nogil=True)
-    return Compiled(cast(Any, compiled(find)), cast(Any, compiled(trade)))
+    return Compiled(_cached(find, version), _cached(trade, version))
+
+
+def _cached(function: Callable[..., Any], version: str) -> Callable[..., Any]:
+    """Machine code, kept on disk under a name of its own: two pieces of one name, compiled by two processes, cannot live together in a third."""
+    function.__qualname__ = f"{function.__name__}_{version[:16]}"
+    return cast(Callable[..., Any], numba.njit(cache=True, error_model="numpy", nogil=True)(function))
