@@ -48,6 +48,7 @@ INPUTS = (
         "watchlist",
         "journal",
         "performance",
+        "backtest",
     ],
 )
 def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:

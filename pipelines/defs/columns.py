@@ -83,6 +83,8 @@ _RANKED = (
 _RANGE = "daily_bars.high daily_bars.low daily_bars.close"
 _PRICES = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close daily_bars.open daily_bars.high daily_bars.low daily_bars.close"
 
+_MINUTE = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close"
+
 _WATCHLIST = {
     "session": DAY,
     "rank": _key("1 is the best", rules=">= 1"),
@@ -235,6 +237,26 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "metric": _key("Which measure"),
         "value": Column("Its value; null where there is nothing to measure", "journal.detail"),
     },
+    "backtest": {
+        "session": DAY,
+        "setup": _key("live as the settings name it, or a shipped strategy alone"),
+        "trade": _key("Round trip, unique in its session and setup"),
+        "symbol": SYMBOL,
+        "strategy": _key("Whose trade it is"),
+        "side": _key("buy for long, sell for short"),
+        "quantity": _key("Shares", "minute_bars.volume", "> 0"),
+        "opened_at": _key("First fill, UTC", "minute_bars.timestamp"),
+        "closed_at": _key("Last fill, UTC", "minute_bars.timestamp"),
+        "entry": _key("Mean price in, dollars, spread and footprint included", _MINUTE, "> 0"),
+        "exit": _key("Mean price out", _MINUTE, "> 0"),
+        "profit": _key("Dollars before fees", _MINUTE),
+        "spread": _key("Of that paid in spread, dollars", _MINUTE, ">= 0"),
+        "impact": _key("Of that paid for our footprint, dollars", _MINUTE, ">= 0"),
+        "fees": _key("SEC, TAF and CAT, dollars, not rounded", _MINUTE, ">= 0"),
+        "r": Column("Profit over what was risked at the entry", _MINUTE),
+        "reason": _key("Why it ended"),
+        "briefing": _key("Version of the briefing that it stands on"),
+    },
 }
 
 KEYS = {
@@ -255,4 +277,5 @@ KEYS = {
     "briefing": "one row for each symbol",
     "journal": "one row for each session, run and seq",
     "performance": "one row for each session and metric",
+    "backtest": "one row for each session, setup and trade",
 }

@@ -8,8 +8,8 @@ from pipelines.core.market.session import NEW_YORK
 from pipelines.defs.partitions import SESSIONS
 from pipelines.vendors import calendar
 
-EVERYTHING = dg.AssetSelection.groups("reference", "bars", "features", "risk", "scan", "briefing", "journal", "analytics")
-DAY_ONLY = dg.AssetSelection.groups("journal", "analytics")
+EVERYTHING = dg.AssetSelection.groups("reference", "bars", "features", "risk", "scan", "briefing", "journal", "analytics", "research")
+DAY_ONLY = dg.AssetSelection.groups("journal", "analytics", "research")
 
 pre_open = dg.define_asset_job(
     "pre_open",

@@ -1,17 +1,19 @@
 """Where a backtest's market comes from: the lake of a home, or files of your own. Both give each session what was known on its morning."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 import polars as pl
 
 from pipelines import publish
 from pipelines.core import night
 from pipelines.core.briefing import Briefing
-from pipelines.core.errors import DataError, MissingData, StaleBriefing
+from pipelines.core.errors import MissingData
+from pipelines.core.fingerprint import fingerprint
 from pipelines.core.journal import event_of, records
 from pipelines.core.market import slippage
 from pipelines.core.market.features import traded
@@ -22,7 +24,6 @@ from pipelines.core.trading.events import Band, Halt
 from pipelines.durable import opened
 from pipelines.lake import layout
 from pipelines.lake.storage import storage
-from pipelines.publish import Snapshot
 from pipelines.research.past import Known, choices
 from pipelines.settings import Settings
 from pipelines.vendors import calendar
@@ -63,10 +64,13 @@ class Market(Protocol):
 
 
 class Home:
-    """The lake of a home, with its published briefings and the halts that its live sessions saw. `anew`: every briefing is made again."""
+    """The lake of a home, with the briefings of its warehouse and the halts that its live sessions saw. `anew`: every briefing is made again.
 
-    def __init__(self, settings: Settings, *, anew: bool = False) -> None:
-        self._settings, self._anew = settings, anew
+    `read` gives a table of the warehouse, of the published snapshot unless something else is given, or raises `MissingData`.
+    """
+
+    def __init__(self, settings: Settings, read: Callable[[str], pl.DataFrame] | None = None, *, anew: bool = False) -> None:
+        self._settings, self._read, self._anew = settings, read, anew
         self._borrowed: set[date] = set()
 
     @property
@@ -86,15 +90,12 @@ class Home:
 
     def briefing(self, session: date) -> Briefing:
         """As published for that morning; else of the lake's bars until the session before, and of the universe known then or next to it."""
-        if not self._anew and self._snapshot is not None:
-            try:
-                return self._snapshot.briefing(session)
-            except StaleBriefing:
-                pass  # never published for this session: made below
+        published = self._briefings.filter(pl.col("session") == session)
+        if published.height and not self._anew:
+            return Briefing.model_validate_json(published["json"].item())
         before = calendar.previous_session(session)
         known = Known(self._settings, before, self._universe(before), strict=False)
-        made = calendar.session_of(session).open
-        return night.briefing(known, choices(self._settings), self._slippage(before), moment(made))
+        return night.briefing(known, choices(self._settings), self._slippage(before), moment(calendar.session_of(session).open))
 
     def bars(self, session: date, symbols: Sequence[str]) -> pl.DataFrame:
         """As the vendor has them last."""
@@ -104,44 +105,55 @@ class Home:
     def inside(self, session: date) -> list[events.Market]:
         """Halts and bands out of the session's journals."""
         found: list[events.Market] = []
-        for path in sorted(self._settings.journals.glob(f"{session.isoformat()}*.jsonl*")):
-            if not path.name.endswith((".jsonl", ".jsonl.gz")):
-                continue
+        for path in self._journals(session):
             with opened(path) as lines:
                 told = (event_of(r) for r in records(lines) if r.kind == "event" and r.data["kind"] in {"halt", "band"})
                 found += [event for event in told if isinstance(event, Halt | Band)]
         return sorted(found, key=lambda event: event.at)
 
     def version(self, sessions: Sequence[date]) -> str:
-        """The lake's files never change, so their names are enough; a snapshot's name is unique."""
+        """The lake's files and published briefings never change, so their names are enough."""
         first = calendar.trailing(calendar.previous_session(sessions[0]), self._settings.history_sessions)[0]
         where, kinds = storage(self._settings), layout.FETCHED
-        names = [file.path for kind in ("day", "minute") for file in layout.files(where, kind, first, sessions[-1], None, kinds)]
-        names += where.files("actions", "", "~")
-        names += [path.name for session in sessions for path in sorted(self._settings.journals.glob(f"{session.isoformat()}*.jsonl*"))]
-        names.append(self._snapshot.version if self._snapshot is not None and not self._anew else "")
+        names = [file.path for file in layout.files(where, "day", first, sessions[-1], None, kinds)]
+        names += [file.path for file in layout.files(where, "minute", first, sessions[-1], None, kinds)]
+        names += [str(path) for session in sessions for path in self._journals(session)]
+        names += self._briefings.filter(pl.col("session").is_in(sessions))["version"].to_list() if not self._anew else ["anew"]
+        names += [fingerprint(self._universes), fingerprint(self._fitted)]
         return sha256("\n".join(names).encode()).hexdigest()
 
+    def _journals(self, session: date) -> list[Path]:
+        found = self._settings.journals.glob(f"{session.isoformat()}*.jsonl*")
+        return sorted(path for path in found if path.name.endswith((".jsonl", ".jsonl.gz")))
+
     @cached_property
-    def _snapshot(self) -> Snapshot | None:
+    def _table(self) -> Callable[[str], pl.DataFrame]:
+        return self._read or publish.current(self._settings).table
+
+    @cached_property
+    def _briefings(self) -> pl.DataFrame:
+        return self._known("briefings", {"session": pl.Date, "version": pl.String, "json": pl.String})
+
+    @cached_property
+    def _fitted(self) -> pl.DataFrame:
+        return self._known("slippage", {"session": pl.Date, **night.SLIPPAGE})
+
+    def _known(self, name: str, schema: Mapping[str, Any]) -> pl.DataFrame:
+        """A table that the first night does not have yet: then it is empty."""
         try:
-            return publish.current(self._settings)
+            return self._table(name)
         except MissingData:
-            return None
+            return pl.DataFrame(schema=schema)
 
     @cached_property
     def _universes(self) -> pl.DataFrame:
-        if self._snapshot is None:
-            raise MissingData(
-                f"expected a published snapshot in {self._settings.snapshots}, which says what there is to trade; {publish.HOW_TO_MAKE}"
-            )
-        return self._snapshot.table("universe").sort("symbol")
+        return self._table("universe").sort("session", "symbol")
 
     def _universe(self, session: date) -> pl.DataFrame:
         """That of the session; else of the one nearest to it, an earlier one first: then it is as of that day, and not point in time."""
         days = self._universes["session"].unique().sort().to_list()
         if not days:
-            raise DataError("expected a universe in the published snapshot, found none; run the pre_open job")
+            raise MissingData("expected a universe in the warehouse, which says what there is to trade, found none; run the pre_open job")
         nearest = max((day for day in days if day <= session), default=days[0])
         found = self._universes.filter(pl.col("session") == nearest)
         if nearest == session:
@@ -151,7 +163,7 @@ class Home:
 
     def _slippage(self, session: date) -> Slippage:
         """As it was fitted after this session; the prior where it was not."""
-        rows = self._snapshot.table("slippage").filter(pl.col("session") == session) if self._snapshot is not None else pl.DataFrame()
+        rows = self._fitted.filter(pl.col("session") == session)
         if rows.is_empty():
             return slippage.fit(slippage.EXECUTIONS.to_frame())
         return Slippage.model_validate(rows.drop("session").row(0, named=True))

@@ -65,4 +65,4 @@ def rows(daybot: DayBot, name: str) -> pl.DataFrame:
         return publish.bars(daybot.settings, resolution, days.min(), days.max())  # type: ignore[arg-type]
     if name == "second_bars":
         return pl.DataFrame(schema=dict.fromkeys(COLUMNS[name], pl.Float64))  # there is no second source here
-    return snapshot.table({"briefing": "watchlist", "journal": "decisions"}.get(name, name))
+    return snapshot.table({"briefing": "watchlist", "journal": "decisions", "backtest": "backtests"}.get(name, name))
