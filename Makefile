@@ -40,8 +40,9 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports
 
-test: setup  ## the tests alone
-	$(BIN)/python -m pytest
+JOBS ?= 2
+test: setup  ## the tests alone, in two processes (JOBS=4 for more); without those that measure or take minutes
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 bench: setup  ## the benchmarks, each a ratio to a stated floor
 	$(BIN)/python -m pytest -m benchmark -s

@@ -8,24 +8,25 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from live.backtests import backtest
+from live.journals import app as journals
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
-from pipelines.core.errors import BrokerError, DaybotError, SettingsError
+from live.snapshots import app as snapshots
+from live.terminal import Home, console, errors, other_limits, settings_of, told
+from pipelines.core.errors import BrokerError, SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
-from pipelines.settings import Mode, Settings, load
+from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
     from live.assemble import Session
@@ -39,15 +40,12 @@ app = typer.Typer(
     help="US-equity day trading from research to live on one set of definitions.\n\nStart with [bold]daybot demo[/]: "
     "no account and no keys needed. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check said no.",
 )
-journals = typer.Typer(no_args_is_help=True, help="The session journals: append-only, hash-chained, one file a session.")
 app.add_typer(journals, name="journal")
 app.add_typer(faults, name="fault")
+app.add_typer(snapshots, name="snapshots")
 app.command("exchange")(exchange)
+app.command("backtest")(backtest)
 
-console = Console()
-errors = Console(stderr=True)
-
-Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
 REFUSED = 3
 HOUR = 60 * MINUTE
 
@@ -82,7 +80,7 @@ def live(
     from live.runner import summary
 
     with told():
-        settings = _settings(home)
+        settings = settings_of(home)
         if settings.daybot_mode is Mode.LIVE:
             _ask_for_real_money(settings)
         tally = Tally()
@@ -99,7 +97,7 @@ def live(
 def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:
     """Where the running session stands."""
     with told():
-        answer = _call(_settings(home), "GET", "/status")
+        answer = _call(settings_of(home), "GET", "/status")
         if as_json:
             console.print_json(data=answer)
         else:
@@ -116,7 +114,7 @@ def flat(
     from live import direct
 
     with told():
-        settings = _settings(home)
+        settings = settings_of(home)
         if break_glass:
             left = direct.flatten(settings, console)
             if left:
@@ -130,22 +128,32 @@ def flat(
 def resume(home: Home = None) -> None:
     """Let a session trade that stands in REDUCING or HALTED: a person's word, given after a look at why. Refused after the daily loss."""
     with told():
-        answer = _call(_settings(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
+        answer = _call(settings_of(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
         console.print(f"accepted as {answer['id']}; `daybot status` shows what became of it")
 
 
 @app.command()
-def replay(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
+def replay(
+    path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None,
+    limits: Annotated[Path | None, typer.Option(help="TOML of other limits (max_sector_exposure = 0.03): what would they have done?")] = None,
+    home: Home = None,
+) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
-    from live import journal
+    from live import journal, report
     from pipelines import roster
     from pipelines.core.backtest.replay import replay as replayed
+    from pipelines.core.backtest.whatif import whatif
     from pipelines.core.journal import manifest
 
     with told():
-        found = path or journal.latest(_settings(home).journals)
+        found = path or journal.latest(settings_of(home).journals)
         records = list(journal.read(found))
-        result = replayed(records, roster.restored(manifest(records[0])))
+        head = manifest(records[0])
+        strategies = roster.restored(head)
+        if limits is not None:
+            console.print(report.compared(*whatif(records, strategies, other_limits(head.limits, limits))))
+            return
+        result = replayed(records, strategies)
         console.print(f"{found.name}: {result.events:,} events, {result.decisions:,} decisions compared")
         if result.difference:
             errors.print(f"[red]differs[/] after record {result.difference.seq}:")
@@ -174,7 +182,7 @@ def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on
     with told():
         page = Path(__file__).parent.parent / "dashboards" / "app.py"
         command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
-        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(_settings(home).daybot_home.absolute())}).returncode)
+        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
 
 
 @app.command()
@@ -188,7 +196,7 @@ def dagster(
 
     with told():
         command = [sys.executable, "-m", *dagster_ui(port, read_only=read_only)]
-        raise typer.Exit(subprocess.run(command, env=environment(_settings(home))).returncode)
+        raise typer.Exit(subprocess.run(command, env=environment(settings_of(home))).returncode)
 
 
 @app.command()
@@ -197,7 +205,7 @@ def notebook(home: Home = None) -> None:
     with told():
         folder = Path(__file__).parent.parent / "notebooks"
         command = [sys.executable, "-m", "jupyterlab", str(folder), "--ip", "127.0.0.1"]
-        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(_settings(home).daybot_home.absolute())}).returncode)
+        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
 
 
 @app.command()
@@ -212,46 +220,6 @@ def up(
 
     with told():
         together.run(World(date(2026, 11, 20), seed=seed), home or Path(".daybot") / "up", speed, console)
-
-
-@journals.command("verify")
-def verify(path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None, home: Home = None) -> None:
-    """Check every hash of a journal: altered, removed or moved records are found."""
-    from live import journal
-
-    with told():
-        found = path or journal.latest(_settings(home).journals)
-        count = sum(1 for _ in journal.read(found))
-        console.print(f"[green]intact[/] {found}: {count:,} records")
-
-
-@journals.command("show")
-def show(
-    path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None,
-    kind: Annotated[str, typer.Option(help="session, event, decision, refused, response or end.")] = "decision",
-    home: Home = None,
-) -> None:
-    """Print the records of one kind, a line each."""
-    from live import journal
-
-    with told():
-        found = path or journal.latest(_settings(home).journals)
-        for record in journal.read(found):
-            if record.kind == kind:
-                console.print(f"{record.seq:>7} {new_york(record.at):%H:%M:%S}", record.data, soft_wrap=True)
-
-
-@contextmanager
-def told() -> Iterator[None]:
-    """Turn our errors into a message and exit code 1."""
-    try:
-        yield
-    except DaybotError as error:
-        errors.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        errors.print("interrupted")
-        raise typer.Exit(130) from None
 
 
 async def _run(session: "Session", settings: Settings, tally: "Tally") -> None:
@@ -270,10 +238,6 @@ async def _run(session: "Session", settings: Settings, tally: "Tally") -> None:
             except asyncio.CancelledError:
                 runner.stop()
             await running
-
-
-def _settings(home: Path | None) -> Settings:
-    return load(daybot_home=home) if home else load()
 
 
 def _call(settings: Settings, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:

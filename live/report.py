@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines import publish
+from pipelines.core.backtest.whatif import Outcome
 from pipelines.core.market.session import NEW_YORK
 from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
@@ -61,6 +62,27 @@ def summarise(console: Console, settings: Settings, day: date, tally: Tally, *, 
     for row in decisions.filter(pl.col("kind").is_in(["state", "noticed"])).iter_rows(named=True):
         console.print(f"[dim]{_clock(row['at'])}[/] {row['kind']} [bold]{row['code']}[/] {row['detail']}")
     console.print(_where(settings, snapshot.version, seconds), highlight=False)
+
+
+def compared(was: Outcome, other: Outcome) -> Table:
+    """A session under its own limits beside the same one under others; both are backtests over what it saw."""
+    table = Table(title="The session under its own limits and under the others (both backtests, dollars before fees)", **STYLE)
+    table.add_column("")
+    for name in ("as it was limited", "under the others"):
+        table.add_column(name, justify="right")
+    rows = [
+        ("entries", *(str(len(o.entries)) for o in (was, other))),
+        ("round trips", *(str(len(o.closed)) for o in (was, other))),
+        ("profit", *(f"{o.profit:+,.2f}" for o in (was, other))),
+        ("worst round trip", *(f"{min((t.profit for t in o.closed), default=0.0):+,.2f}" for o in (was, other))),
+    ]
+    for code in sorted(was.refused.keys() | other.refused.keys()):
+        rows.append((f"refused by {code}", *(str(o.refused.get(code, 0)) for o in (was, other))))
+    for row in rows:
+        table.add_row(*row)
+    gone, came = set(was.entries) - set(other.entries), set(other.entries) - set(was.entries)
+    table.caption = f"{len(gone)} entries would not have been made as they were, {len(came)} would have been made instead or besides"
+    return table
 
 
 def _trades(trades: pl.DataFrame) -> Table:

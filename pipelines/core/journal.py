@@ -124,4 +124,8 @@ def manifest(record: Record) -> Manifest:
     try:
         return Manifest.model_validate(record.data)
     except ValidationError as error:
-        raise JournalError(f"the session's manifest cannot be read: {error}") from None
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise JournalError(
+            f"expected a manifest in the form that this version writes, found {where}: {first['msg']}; read it with the code that wrote it"
+        ) from None
