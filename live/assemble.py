@@ -9,9 +9,12 @@ from typing import Any
 import httpx
 from filelock import FileLock, Timeout
 
-from live.brokers.alpaca import connect
+from live import recovery
+from live.brokers.configuration import secure
+from live.brokers.route import connect
 from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
 from live.journal import Journal
+from live.recovery import Recovered
 from live.runner import Runner, Watch
 from pipelines import publish, roster
 from pipelines.core.briefing import Briefing, Severity
@@ -63,38 +66,51 @@ def venue_clock(settings: Settings) -> dict[str, Any]:
 
 
 def assemble(settings: Settings, *, watch: Watch) -> Session:
-    """A session for today, by the exchange's or our clock, ready to run.
+    """A session for today, by the exchange's or our clock, ready to run: a new one, or the one that a run of today left.
 
     Raises `StaleBriefing` without a briefing for today, `SettingsError` when another runner works in this home or the account is not the one named.
     """
     time = clock(settings)
     today = new_york(time.now()).date()
-    briefing = _briefing(settings, today)
     lock = _only_runner(settings)
     try:
         account = _account(settings)
-        strategies = roster.employ(settings.strategies)
-        number = len(list(settings.journals.glob(f"{today}-*.jsonl"))) + 1
-        run = sha256(f"{account} {today} {number} {time.now()}".encode()).hexdigest()[:4]
-        manifest = Manifest(
-            session=today,
-            run=run,
-            mode=settings.daybot_mode.value,
-            account=account,
-            code=code_hash(),
-            strategies=tuple(roster.employed(a) for a in strategies),
-            limits=settings.limits,
-            briefing=briefing,
-        )
-        symbols = [candidate.symbol for candidate in briefing.watchlist]
-        engine = Engine(briefing, settings.limits, strategies, run=run)
+        before = recovery.find(settings.journals, today, account)
+        recovered = recovery.recover(before) if before is not None else None
+        manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, today, time.now())
+        symbols = [candidate.symbol for candidate in manifest.briefing.watchlist]
         history = _today_so_far(settings, symbols, today, time.now())
-        journal = Journal(settings.journals / f"{today}-{number:02d}-{run}.jsonl")
-        runner = Runner(settings, engine, journal, time, symbols=symbols, watch=watch)
+        if recovered:
+            history = recovered.missed(history)
+        runner = Runner(settings, engine, journal, time, symbols=symbols, watch=watch, recovered=recovered)
     except DaybotError:
         lock.release()
         raise
     return Session(runner, manifest, history, time, lock)
+
+
+def _begun(settings: Settings, account: str, today: date, now: int) -> tuple[Manifest, Engine, Journal]:
+    """A new session."""
+    briefing = _briefing(settings, today)
+    strategies = roster.employ(settings.strategies)
+    number = len(list(settings.journals.glob(f"{today}-*.jsonl*"))) + 1
+    run = sha256(f"{account} {today} {number} {now}".encode()).hexdigest()[:4]
+    manifest = Manifest(
+        session=today,
+        run=run,
+        mode=settings.daybot_mode.value,
+        account=account,
+        code=code_hash(),
+        strategies=tuple(roster.employed(a) for a in strategies),
+        limits=settings.limits,
+        briefing=briefing,
+    )
+    return manifest, Engine(briefing, settings.limits, strategies, run=run), Journal(settings.journals / f"{today}-{number:02d}-{run}.jsonl")
+
+
+def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:
+    """The session that an earlier run of today began, with its briefing, its limits and its strategies."""
+    return found.manifest, found.engine, found.journal
 
 
 def code_hash() -> str:
@@ -131,12 +147,14 @@ def _only_runner(settings: Settings) -> FileLock:
 
 
 def _account(settings: Settings) -> str:
-    account = connect(settings).get_account()
+    route = connect(settings)
+    account = route.get_account()
     if not isinstance(account, dict):
         raise BrokerError(f"expected the account as an object, found {type(account).__name__}")
     number = str(account["account_number"])
     if settings.daybot_mode is Mode.LIVE and number != settings.alpaca_account:
         raise SettingsError(f"live mode expects account {settings.alpaca_account or '(ALPACA_ACCOUNT is empty)'}, found {number}; check the keys")
+    secure(route, settings)
     return number
 
 

@@ -4,7 +4,7 @@ import time
 
 from rich.console import Console
 
-from live.brokers.alpaca import connect
+from live.brokers.route import connect
 from pipelines.core.errors import OrderRejected, Unreachable
 from pipelines.settings import Settings
 

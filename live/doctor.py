@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from live.assemble import clock
-from live.brokers.alpaca import connect
+from live.brokers.route import connect
 from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing

@@ -8,18 +8,17 @@ from live.brokers.alpaca import AlpacaBroker
 from live.clock import Clock
 from live.feeds import choice
 from live.journal import Journal
+from live.oversight import Oversight
+from live.recovery import Recovered
 from live.tasks import end
-from pipelines.core.errors import BrokerError, DaybotError, FeedError
+from pipelines.core.errors import DaybotError, FeedError
 from pipelines.core.journal import Manifest, encode
-from pipelines.core.market.bars import MINUTE, SECOND, Bar
+from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.commands import Instruction, Resume
-from pipelines.core.trading.decisions import Decision, Replace, Request, Submit, TradingState
+from pipelines.core.trading.decisions import Decision, Request, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Command, Event, Tick
 from pipelines.settings import Settings
-
-POLL = 15 * SECOND
-"""How often the broker is asked for every order, whatever its stream says."""
 
 PATIENCE = 15.0
 """Wall seconds that streams may take to come up."""
@@ -31,11 +30,36 @@ Watch = Callable[[Event, list[Decision]], None]
 class Runner:
     """One session. Built by `cli.py` from its parts, then `run` until the session is over or `stop` is called."""
 
-    def __init__(self, settings: Settings, engine: Engine, journal: Journal, clock: Clock, *, symbols: list[str], watch: Watch) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        journal: Journal,
+        clock: Clock,
+        *,
+        symbols: list[str],
+        watch: Watch,
+        recovered: Recovered | None = None,
+    ) -> None:
+        """`recovered` is what an earlier run of this session left behind, with this engine and this journal."""
+        self._recovered = recovered
         self.engine, self.journal, self.clock = engine, journal, clock
         self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self._moved = asyncio.Event()
-        self.broker = AlpacaBroker(settings, emit=self.emit, heard=self._moved.set, clock=clock)
+        self.broker = AlpacaBroker(
+            settings, emit=self.emit, heard=self._moved.set, clock=clock, note=self._note, missed=lambda: self.oversight.hurry()
+        )
+        self.oversight = Oversight(
+            settings,
+            engine,
+            self.broker,
+            clock,
+            run=engine.run,
+            emit=self.emit,
+            note=self._note,
+            moved=self._moved.set,
+            processed=self._processed,
+        )
         self.feed = choice.follow(
             settings,
             symbols,
@@ -54,13 +78,13 @@ class Runner:
         self.asked = 0
         """Requests made of the broker."""
         self._watch = watch
-        self._requests: asyncio.Queue[Request] = asyncio.Queue()
         self._over = asyncio.Event()
-        self._polled = 0
-        self._poll_due = asyncio.Event()
+        self._taken = self._done = 0
+        """Events that came in, and events that were processed."""
 
     def emit(self, event: Event) -> None:
         """The one door in."""
+        self._taken += 1
         self.queue.put_nowait(event)
 
     def command(self, instruction: Instruction, origin: str, command_id: str) -> None:
@@ -68,10 +92,18 @@ class Runner:
         self.emit(Command(command_id, instruction, origin, self.clock.now()))
 
     async def run(self, manifest: Manifest, history: list[Bar], *, conducted: bool = False) -> None:
-        """The whole session. `history` are the bars of today that were missed; `conducted` means that somebody else moves the clock."""
-        self.journal.append("session", self.clock.now(), manifest)
-        self.journal.barrier()
-        work = [self._consume(), self._send(), self._poll(), self.feed.follow(), self.broker.updates.follow()]
+        """The whole session, or the rest of one that a run of today left. `history` are the bars of today that were missed.
+
+        `conducted` means that somebody else moves the clock.
+        """
+        if self._recovered is None:
+            self.journal.append("session", self.clock.now(), manifest)
+            self.journal.barrier()
+        else:
+            for event in self._recovered.begin(self.clock.now()):
+                self.emit(event)
+            self.broker.resume(self._recovered.orders, self._recovered.asked)
+        work = [self._consume(), self.oversight.run(), self.feed.follow(), self.broker.run()]
         if not conducted:
             work.append(self._keep_time())
         tasks = [self._guard(part) for part in work]
@@ -112,7 +144,7 @@ class Runner:
     @property
     def idle(self) -> bool:
         """Nothing queued, nothing on its way."""
-        return self.queue.empty() and self._requests.empty() and not (self.broker.busy or self.feed.busy or self._poll_due.is_set())
+        return self.queue.empty() and not (self.broker.busy or self.feed.busy or self.oversight.busy)
 
     # --- the life of a session
 
@@ -126,8 +158,7 @@ class Runner:
             missing = "market data" if self.broker.updates.listening.is_set() else "order update"
             raise FeedError(f"expected the {missing} stream within {PATIENCE:.0f} s, found none; check the address and the keys") from None
         self.feed.begin(history)
-        _, account = await self.broker.account()
-        self.emit(account)
+        await self.oversight.begin()
         if not self.engine.briefing.doubts:  # else the session stays in REDUCING, as it began, until a person has looked and resumes
             self.command(Resume(), "start", "arm")
 
@@ -145,24 +176,20 @@ class Runner:
             elif self.queue.empty():
                 self.journal.flush()
             for request in requests:
-                self._requests.put_nowait(request)
+                self.asked += 1
+                self.broker.send(request)
+            self._done += 1
             self._watch(event, decisions)
             self._moved.set()
             if isinstance(event, Tick):
                 self._on_tick(event.at)
 
-    async def _send(self) -> None:
-        """Requests in the order in which they were decided."""
-        while True:
-            request = await self._requests.get()
-            self.asked += 1
-            if isinstance(request, Submit):
-                await self.broker.submit(request.order)
-            elif isinstance(request, Replace):
-                await self.broker.replace(request)
-            else:
-                await self.broker.cancel(request.id)
-            self._moved.set()
+    async def _processed(self) -> None:
+        """Return when all events that have come in until now were processed."""
+        target = self._taken
+        while self._done < target:
+            self._moved.clear()
+            await self._moved.wait()
 
     async def _keep_time(self) -> None:
         """A tick every market second, but no more than twenty a wall second."""
@@ -173,22 +200,9 @@ class Runner:
 
     def _on_tick(self, at: int) -> None:
         self.feed.tick(at)
-        if at - self._polled >= POLL and self.engine.trades:
-            self._polled = at
-            self._poll_due.set()
+        self.oversight.tick(at)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
             self._over.set()
-
-    async def _poll(self) -> None:
-        """Ask the broker whenever it is due; silence is not an answer and changes nothing."""
-        while True:
-            await self._poll_due.wait()
-            try:
-                await self.broker.poll(self.engine.hours.open - 6 * 60 * MINUTE)
-            except BrokerError as silence:
-                self.journal.append("response", self.clock.now(), {"poll": str(silence)})
-            self._poll_due.clear()
-            self._moved.set()
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
         await end(tasks)

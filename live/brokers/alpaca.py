@@ -1,357 +1,434 @@
-"""Orders at Alpaca, by alpaca-py: requests in, the broker's words out as events. An answer that did not come is UNKNOWN, never "failed"."""
+"""Orders at Alpaca: requests out, the broker's words in as events. An answer that did not come is UNKNOWN, never "failed"."""
 
 import asyncio
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import requests
-from alpaca.trading.client import TradingClient
-from alpaca.trading.enums import OrderClass, OrderSide, OrderType, QueryOrderStatus, TimeInForce
-from alpaca.trading.requests import (
-    GetOrderByIdRequest,
-    GetOrdersRequest,
-    LimitOrderRequest,
-    MarketOrderRequest,
-    OrderRequest,
-    ReplaceOrderRequest,
-    StopLossRequest,
-    StopOrderRequest,
-    TakeProfitRequest,
-)
-from alpaca.trading.stream import TradingStream
+from alpaca.trading.requests import GetOrderByIdRequest, ReplaceOrderRequest
 
-from live.clock import Clock
+from live.brokers import reading
+from live.brokers.forms import differences, form
+from live.brokers.lanes import Lane, Lanes
+from live.brokers.reading import Standing
+from live.brokers.refusals import Patience
+from live.brokers.route import Route
+from live.brokers.unknown import Question, Sent, is_duplicate
+from live.brokers.updates import Updates
+from live.brokers.words import Body, Words
+from live.clock import SECOND, Clock
+from live.tasks import end
 from pipelines.core.errors import BrokerError, OrderRejected, Unreachable
-from pipelines.core.market.session import moment
-from pipelines.core.trading.decisions import Replace
-from pipelines.core.trading.events import AccountState, Action, Answer, Event, Holding, OrderUpdate, Outcome
-from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg
-from pipelines.settings import Mode, Settings
+from pipelines.core.trading.decisions import Cancel, Replace, Request, Submit
+from pipelines.core.trading.events import AccountState, Action, Answer, Event, Holding, Outcome, Taint
+from pipelines.core.trading.orders import Order, Role
+from pipelines.settings import Settings
 
-TIMEOUT = (3.05, 10.0)
-"""Seconds to connect and to read; alpaca-py has none of its own."""
+STALE = 5 * SECOND
+"""How long an entry may wait for its turn: after that it is another trade than the one that was decided."""
 
-STATUSES = {
-    "filled": Status.FILLED,
-    "canceled": Status.CANCELED,
-    "replaced": Status.CANCELED,
-    "expired": Status.EXPIRED,
-    "done_for_day": Status.EXPIRED,
-    "rejected": Status.REJECTED,
-}
-"""Alpaca's final statuses; every other, also one that we have never heard of, means that the order lives."""
+FOR_THE_DAY = 24 * 3600 * SECOND
 
 T = TypeVar("T")
 
-
-class Route(TradingClient):
-    """TradingClient with a time-out, our errors, and no retry of its own: alpaca-py repeats even a POST, and only the runner may do that."""
-
-    def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
-        try:
-            response = self._session.request(method, url, timeout=TIMEOUT, **opts)
-        except requests.RequestException as error:
-            raise Unreachable(f"{method} {url.partition('?')[0]}: no answer ({type(error).__name__})") from None
-        if response.status_code >= 500:
-            raise Unreachable(f"{method} {url.partition('?')[0]}: HTTP {response.status_code}; what became of it is unknown")
-        if response.status_code >= 400:
-            raise _refusal(response)
-        return response.json() if response.text else None
-
-
-def connect(settings: Settings) -> Route:
-    """The REST client for the settings' account."""
-    key, secret = settings.keys
-    return Route(key, secret, paper=settings.daybot_mode is not Mode.LIVE, raw_data=True, url_override=settings.alpaca_base_url)
-
-
-class Updates(TradingStream):
-    """The order update stream. Messages are taken at `_dispatch`: alpaca-py's own handling drops an order status that it does not know."""
-
-    def __init__(self, settings: Settings, hear: Callable[[dict[str, Any]], None]) -> None:
-        key, secret = settings.keys
-        super().__init__(key, secret, paper=settings.daybot_mode is not Mode.LIVE, raw_data=True, url_override=settings.trading_stream_url or "")
-        self.received = 0
-        self.listening = asyncio.Event()
-        self._hear = hear
-        self.subscribe_trade_updates(self._ignore)
-
-    async def _dispatch(self, msg: dict[str, Any]) -> None:
-        if msg.get("stream") == "listening":
-            self.listening.set()
-        elif msg.get("stream") == "trade_updates":
-            self.received += 1
-            self._hear(msg["data"])
-
-    async def follow(self) -> None:
-        """Keep the stream up until cancelled; reconnecting is alpaca-py's part."""
-        await self._run_forever()  # type: ignore[no-untyped-call]
-
-    async def _ignore(self, _: object) -> None:
-        """alpaca-py wants a handler for what is taken before it gets that far."""
+Emit = Callable[[Event], None]
+Note = Callable[[str, dict[str, Any]], None]
+"""Told of what is no event and belongs into the journal: its kind, and the data."""
 
 
 class AlpacaBroker:
-    """One account. `emit` takes every event; requests run one after the other in a thread of their own, in the order they were made."""
+    """One account. `send` takes requests and never waits; every answer comes as an event. Cancel what `run` runs in, then `close`."""
 
-    def __init__(self, settings: Settings, *, emit: Callable[[Event], None], heard: Callable[[], None], clock: Clock) -> None:
-        """`heard` is told of every message of the stream, also of one that says nothing new."""
-        self.client = connect(settings)
-        self.updates = Updates(settings, self._hear)
-        self._emit, self._heard, self._clock = emit, heard, clock
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="broker")
-        self._names: dict[str, str] = {}  # broker's id -> ours
-        self._orders: dict[str, str] = {}  # ours -> broker's id
-        self._superseded: dict[str, str] = {}
-        """Broker's id of an order that was replaced -> our name, which its successor carries now."""
-        self._last: dict[str, OrderUpdate] = {}
-        self._early: list[dict[str, Any]] = []
-        self._asking = self._submitting = 0
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        emit: Emit,
+        heard: Callable[[], None],
+        clock: Clock,
+        note: Note | None = None,
+        missed: Callable[[], None] | None = None,
+    ) -> None:
+        """`heard` is told of all that moves here; `missed`, that the stream has or may have lost something: `catch_up` finds it."""
+        self.lanes = Lanes(settings, clock, heard)
+        self.words = Words(clock)
+        self._missed = missed or _nothing
+        self.updates = Updates(settings, self._hear, self._missed)
+        self._emit, self._heard, self._clock, self._note = emit, heard, clock, note or _unnoted
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, Order] = {}
+        """Entries that have not been sent yet: they can still be taken back."""
+        self._open: Counter[str] = Counter()
+        """Requests by symbol of which the broker's id is not known yet."""
+        self._early: dict[str, list[Body]] = {}
+        """Updates by symbol that name an order nobody has heard of, while there are such requests."""
+        self._inherited: set[str] = set()
+        """Symbols of a run that died, until its orders were looked up."""
+        self._given_up: set[str] = set()
+        self._failed = asyncio.Event()
+        self._fault: BaseException | None = None
+
+    async def run(self) -> None:
+        """Follow the update stream until cancelled; raises what broke in here."""
+        following, failed = asyncio.ensure_future(self.updates.follow()), asyncio.ensure_future(self._failed.wait())
+        try:
+            await asyncio.wait({following, failed}, return_when=asyncio.FIRST_COMPLETED)
+            if self._fault is not None:
+                raise self._fault
+            await following
+        finally:
+            await end([following, failed])
 
     # --- requests
 
     @property
     def busy(self) -> bool:
-        """A request is on its way."""
-        return self._asking > 0
+        """Something is on its way. What waits for time to pass, such as the next look for a lost order, is not."""
+        return self.lanes.busy
 
-    async def submit(self, order: Order) -> None:
-        """Send an order; emits its `Answer`, and what the broker says of each member of its group."""
-        self._submitting += 1
-        try:
-            await self._submit(order)
-        finally:
-            self._submitting -= 1
-            early, self._early = self._early, []
-            for data in early:
-                self._hear(data)
+    def send(self, request: Request) -> None:
+        """Send an order, move or cancel one. Its `Answer` comes as an event."""
+        if isinstance(request, Submit):
+            self.words.expect(request.order)
+            self._waiting[request.order.id] = request.order
+            self._begin(self._submit(request))
+        elif isinstance(request, Replace):
+            self._begin(self._replace(request))
+        else:
+            self._begin(self._cancel(request))
 
-    async def _submit(self, order: Order) -> None:
-        try:
-            body = await self._ask(lambda: self.client.submit_order(request(order)))
-        except OrderRejected as refusal:
-            if refusal.status == 422 and "client_order_id must be unique" in refusal.message:
-                await self._adopt(order)
+    def resume(self, sent: Iterable[Order], unanswered: Iterable[Submit]) -> None:
+        """Take over from a run that died: its orders are ours, and those without an answer are UNKNOWN. Of these an entry is not sent again."""
+        for order in sent:
+            self.words.expect(order)
+            if order.symbol not in self._inherited:
+                self._inherited.add(order.symbol)
+                self._open[order.symbol] += 1
+        for wish in unanswered:
+            self._begin(self._prove(wish, resend=wish.role is not Role.ENTRY))
+
+    async def _submit(self, wish: Submit) -> None:
+        with self._unnamed(wish.order.symbol):
+            await self._try(wish)
+
+    async def _try(self, wish: Submit) -> None:
+        order, lane = wish.order, Lane.ENTRY if wish.role is Role.ENTRY else Lane.URGENT
+        patience, since = Patience(self._clock), self._clock.now()
+        while True:
+            try:
+                async with self.lanes.turn(lane) as route:
+                    late = self._late(wish, since)
+                    if not late:
+                        self._accepted(order, await self.lanes.run(lane, route, lambda route: route.submit_order(form(wish))))
+                if late:
+                    self._answer(order.id, Action.SUBMIT, Outcome.REJECTED, message=late)
                 return
-            self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
-            return
-        except Unreachable as silence:
-            self._emit(Answer(order.id, Action.SUBMIT, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
-            await self._resolve(order)
-            return
-        self._accepted(order, body)
+            except OrderRejected as refusal:
+                if is_duplicate(refusal):
+                    await self._prove(wish, resend=False, known=True)
+                    return
+                pause = patience.again(refusal) if lane is Lane.URGENT else None
+                if pause is None:
+                    self._answer(order.id, Action.SUBMIT, Outcome.REJECTED, refusal)
+                    return
+                self._waiting[order.id] = order
+                await self._make_way(refusal, order)
+                await self.lanes.sleep(pause)
+            except Unreachable as silence:
+                self._answer(order.id, Action.SUBMIT, Outcome.UNKNOWN, message=str(silence))
+                await self._prove(wish, resend=True)
+                return
 
-    async def cancel(self, order_id: str) -> None:
-        """Cancel an order and so its group; emits an `Answer`. The final word comes as an update."""
-        broker_id = self._orders.get(order_id)
-        if broker_id is None:
-            self._emit(Answer(order_id, Action.CANCEL, Outcome.REJECTED, self._clock.now(), message="the broker has not acknowledged it yet"))
+    def _late(self, wish: Submit, since: int) -> str:
+        """Its turn has come: why it is not sent after all; empty where it is."""
+        taken_back = self._waiting.pop(wish.order.id, None) is None
+        if taken_back:
+            return "taken back before it was sent"
+        if wish.role is Role.ENTRY and self._clock.now() - since > STALE:
+            return "no room in the rate limit within five seconds"
+        return ""
+
+    async def _make_way(self, refusal: OrderRejected, order: Order) -> None:
+        """Cancel what holds the shares of an exit, as far as it belongs to the same trade or protects in its place."""
+        named = refusal.extra.get("related_orders") or [refusal.extra.get("existing_order_id")]
+        for broker_id in named if isinstance(named, list) else []:
+            name = self.words.holder(str(broker_id))
+            if name is not None and (name.startswith("guard-") or _trade(name) == _trade(order.id)):
+                await self._drop(str(broker_id))
+
+    async def _cancel(self, wish: Cancel) -> None:
+        """The final word comes as an update."""
+        if self._waiting.pop(wish.id, None) is not None:
+            self._answer(wish.id, Action.CANCEL, Outcome.ACCEPTED, message="it was not sent")
             return
         try:
-            await self._ask(lambda: self.client.cancel_order_by_id(broker_id))
+            broker_id = self.words.id_of(wish.id) or await self._find(wish.id)
+            await self.lanes.ask(Lane.URGENT, lambda route: route.cancel_order_by_id(broker_id))
         except OrderRejected as refusal:
-            self._emit(Answer(order_id, Action.CANCEL, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
-            await self.look(order_id)
+            self._answer(wish.id, Action.CANCEL, Outcome.REJECTED, refusal)
+            await self._look(wish.id)
         except Unreachable as silence:
-            self._emit(Answer(order_id, Action.CANCEL, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
+            self._answer(wish.id, Action.CANCEL, Outcome.UNKNOWN, message=str(silence))
         else:
-            self._emit(Answer(order_id, Action.CANCEL, Outcome.ACCEPTED, self._clock.now()))
+            self._answer(wish.id, Action.CANCEL, Outcome.ACCEPTED)
 
-    async def replace(self, wish: Replace) -> None:
-        """Move a resting exit. The broker answers with a new order under a new id, which takes over our name; it may still take that back."""
-        broker_id = self._orders.get(wish.id)
-        if broker_id is None:
-            self._emit(Answer(wish.id, Action.REPLACE, Outcome.REJECTED, self._clock.now(), message="the broker has not acknowledged it yet"))
-            return
+    async def _replace(self, wish: Replace) -> None:
+        """The broker answers with a new order under a new id, which takes over our name; it may still take that back."""
         change = ReplaceOrderRequest(stop_price=wish.price) if wish.role is Role.STOP else ReplaceOrderRequest(limit_price=wish.price)
+        broker_id = self.words.id_of(wish.id)
         try:
-            successor = await self._ask(lambda: self.client.replace_order_by_id(broker_id, change))
+            broker_id = broker_id or await self._find(wish.id)
+            successor = await self.lanes.ask(Lane.URGENT, lambda route: route.replace_order_by_id(broker_id, change))
         except OrderRejected as refusal:
-            self._emit(Answer(wish.id, Action.REPLACE, Outcome.REJECTED, self._clock.now(), refusal.code, refusal.message))
-            await self.look(wish.id)
+            self._answer(wish.id, Action.REPLACE, Outcome.REJECTED, refusal)
+            await self._look(wish.id)
         except Unreachable as silence:
-            self._emit(Answer(wish.id, Action.REPLACE, Outcome.UNKNOWN, self._clock.now(), message=str(silence)))
+            self._answer(wish.id, Action.REPLACE, Outcome.UNKNOWN, message=str(silence))
+            await self._prove_replaced(wish, broker_id)
         else:
-            self._superseded[broker_id] = wish.id
-            self._bind(wish.id, successor["id"])
-            self._emit(Answer(wish.id, Action.REPLACE, Outcome.ACCEPTED, self._clock.now()))
+            self.words.successor(wish.id, successor)
+            self._answer(wish.id, Action.REPLACE, Outcome.ACCEPTED)
 
-    async def look(self, order_id: str) -> None:
-        """Ask for one order's present state and emit it; silence if the broker does not answer (the next poll asks again)."""
-        broker_id = self._orders.get(order_id)
-        if broker_id is None:
-            return
-        try:
-            self._say(await self._ask(lambda: self.client.get_order_by_id(broker_id)), "asked")
-        except BrokerError:
-            return
+    # --- asking
 
-    async def poll(self, since: int) -> None:
-        """Ask for every order since a moment and emit what is known of ours: any update that the stream lost arrives here."""
-        query = GetOrdersRequest(status=QueryOrderStatus.ALL, after=moment(since), limit=500, nested=True)
-        for order in await self._ask(lambda: self.client.get_orders(query)):
-            for member in (order, *(order.get("legs") or [])):
-                if member["id"] in self._names:
-                    self._say(member, "polled")
+    async def catch_up(self, since: int) -> None:
+        """Ask for every order since a moment and tell what is news: any update that the stream lost arrives here. Raises BrokerError."""
+        for body in await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.orders(route, status="all", since=since))):
+            self._say(body, "polled")
+        inherited, self._inherited = self._inherited, set()
+        for symbol in inherited:
+            self._named(symbol)
 
-    async def account(self) -> tuple[str, AccountState]:
-        """Account number, and the account as an event. Raises `Unreachable`: a query that failed is never "flat"."""
-        body, positions = await self._ask(self.client.get_account), await self._ask(self.client.get_all_positions)
-        holdings = tuple(Holding(p["symbol"], int(float(p["qty"])), float(p["avg_entry_price"])) for p in positions)
-        state = AccountState(float(body["equity"]), float(body["cash"]), float(body["buying_power"]), holdings, self._clock.now())
-        return str(body["account_number"]), state
+    async def audit(self, since: int) -> None:
+        """Ask for every execution since a moment; of an order that nobody has told us of, ask for the order. Raises BrokerError."""
+        rows = await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.executions(route, since)))
+        for broker_id in dict.fromkeys(str(row["order_id"]) for row in rows):
+            if not self.words.knows(broker_id):
+                self._say(await self._working(self._by_id(broker_id)), "executed")
+
+    async def standing(self) -> Standing:
+        """Account, positions and open orders at this moment. Raises BrokerError: a query that failed is never "flat"."""
+        return await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.standing(route, self._clock.now())))
+
+    async def urgently(self, call: Callable[[Route], Any]) -> Any:
+        """One request of the caller's own, past all that is not urgent. Raises BrokerError."""
+        return await self._working(self.lanes.ask(Lane.URGENT, call))
 
     def close(self) -> None:
-        """Let go of the request thread; what is on its way is not waited for."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End what is under way and let go of the threads."""
+        for task in self._tasks:
+            task.cancel()
+        self.lanes.close()
 
-    # --- joining the stream and the answers
+    # --- the broker's words
 
     def _hear(self, data: dict[str, Any]) -> None:
-        """An update may come before the answer to the request that caused it: then it waits until its order has a name."""
-        order = data["order"]
-        if order["id"] not in self._names and self._submitting:
-            self._early.append(data)
-        else:
-            self._say(order, str(data["event"]))
+        """An update of the stream. One that cannot be read is asked for by REST."""
+        try:
+            body = data["order"]
+            if self._open[body["symbol"]] and self.words.ours(body) is None:
+                self._early.setdefault(body["symbol"], []).append(data)
+            else:
+                self._tell(body, str(data["event"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._note("garbled", {"error": f"{type(error).__name__}: {error}", "update": repr(data)[:2000]})
+            self._missed()
         self._heard()
 
-    def _accepted(self, order: Order, body: dict[str, Any]) -> None:
-        self._name(order, body)
-        self._emit(Answer(order.id, Action.SUBMIT, Outcome.ACCEPTED, self._clock.now()))
-        for member in (body, *(body.get("legs") or [])):
-            self._say(member, "answered")
+    def _tell(self, body: Body, event: str) -> None:
+        for said in self.words.tell(body, event):
+            self._emit(said)
+        name = self.words.ours(body)
+        if name in self._given_up and reading.is_open(body):
+            self._given_up.discard(str(name))
+            self._note("late", {"id": name, "order": body["id"]})
+            self._begin(self._drop(body["id"]))
 
-    def _name(self, order: Order, body: dict[str, Any]) -> None:
-        """Give the broker's ids our names."""
-        self._bind(order.id, body["id"])
-        for member in body.get("legs") or []:
-            is_stop = member["type"] in {"stop", "stop_limit"}
-            self._bind(leg(order.id, Role.STOP if is_stop else Role.TARGET), member["id"])
+    def _say(self, body: Body, event: str) -> None:
+        """The same of an order that was asked for."""
+        try:
+            self.words.name(body)
+            if self._open[body["symbol"]] and self.words.ours(body) is None:
+                return
+            self._tell(body, event)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            self._note("garbled", {"error": f"{type(error).__name__}: {error}", "order": repr(body)[:2000]})
 
-    def _bind(self, ours: str, theirs: str) -> None:
-        self._names[theirs], self._orders[ours] = ours, theirs
-
-    def _say(self, order: dict[str, Any], event: str) -> None:
-        """Emit what is known of an order, unless it is what was last said of it."""
-        if order["id"] in self._superseded:
-            self._of_superseded(order, event)
-            return
-        average = order.get("filled_avg_price")
-        update = OrderUpdate(
-            id=self._names.get(order["id"], order["client_order_id"]),
-            symbol=order["symbol"],
-            side=Side(order["side"]),
-            status=STATUSES.get(order["status"], Status.WORKING),
-            filled=int(float(order["filled_qty"] or 0)),
-            average=float(average) if average is not None else None,
-            at=self._clock.now(),
-            broker_id=order["id"],
-            event=event,
-            price=_resting(order),
-        )
-        last = self._last.get(update.id)
-        if last is None or _news(last) != _news(update):
-            self._last[update.id] = update
-            self._emit(update)
-
-    def _of_superseded(self, order: dict[str, Any], event: str) -> None:
-        """The last words of an order that was replaced: that it is gone, or that it lives on because the replacement failed after all."""
-        if order["status"] == "replaced":
-            return
-        name = self._superseded.pop(order["id"])
-        self._bind(name, order["id"])
-        self._emit(Answer(name, Action.REPLACE, Outcome.REJECTED, self._clock.now(), message=f"{event}: the old order lives on"))
-        self._say(order, event)
+    def _accepted(self, order: Order, body: Body) -> None:
+        """The broker has the order: if it is what we asked for it is ours, else somebody is very wrong and it has to go."""
+        wrong = differences(order, body)
+        if wrong:
+            self._doubt(order, f"the broker's order is not what was asked for: {'; '.join(wrong)}")
+        self.words.name(body)
+        self._answer(order.id, Action.SUBMIT, Outcome.ACCEPTED)
+        self._tell(body, "answered")
+        if wrong:
+            self._begin(self._drop(body["id"]))
 
     # --- when no answer came
 
-    async def _resolve(self, order: Order) -> None:
-        """Find out what became of a request: ask, wait, ask again; send the same id once more; keep asking while nobody answers."""
-        resent = False
-        for attempt in range(60):
-            await asyncio.sleep(min(0.5 * 2**attempt, 10.0))
+    async def _prove(self, wish: Submit, *, resend: bool, known: bool = False) -> None:
+        """Find out what became of an order; `known`: the broker has said that it has one of this id."""
+        order = wish.order
+        question = Question(order, self._clock, urgent=wish.role is not Role.ENTRY, resend=resend)
+        lane = Lane.URGENT if question.urgent else Lane.QUERY
+
+        async def look() -> Body:
+            return await self._by_name(order.id, lane)
+
+        with self._unnamed(order.symbol):
             try:
-                await self._adopt(order)
-                return
-            except OrderRejected as refusal:
-                if refusal.status != 404 or attempt < 3:
-                    continue
-                if resent:
-                    self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), 404, "it never reached the broker"))
-                    return
-                resent = True
-                await self._send_again(order)
-            except Unreachable:
+                found = await look() if known else None
+            except BrokerError as error:
+                found = None
+                self._answer(order.id, Action.SUBMIT, Outcome.UNKNOWN, message=str(error))
+            if found is None:
+                found = await question.settle(
+                    look=look,
+                    again=lambda: self._again(wish, lane),
+                    doubt=lambda: self._doubt(order, f"what became of {order.id} is unknown"),
+                    sleep=self.lanes.sleep,
+                )
+            if found is not None:
+                self._accepted(order, found)
+            elif question.absent:
+                self._given_up.add(order.id)
+                self._answer(order.id, Action.SUBMIT, Outcome.REJECTED, message="the broker has said for minutes that it has no such order")
+
+    async def _again(self, wish: Submit, lane: Lane) -> Sent:
+        """The same id once more."""
+        try:
+            self._accepted(wish.order, await self.lanes.ask(lane, lambda route: route.submit_order(form(wish))))
+        except OrderRejected as refusal:
+            if is_duplicate(refusal) or refusal.status == 429:
+                return Sent.OPEN
+            self._answer(wish.order.id, Action.SUBMIT, Outcome.REJECTED, refusal)
+            return Sent.REFUSED
+        except Unreachable:
+            return Sent.OPEN
+        return Sent.TAKEN
+
+    async def _prove_replaced(self, wish: Replace, broker_id: str | None) -> None:
+        """Find out whether an order was replaced: it says so itself, and by whom."""
+        for pause in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0) if broker_id is not None else ():
+            await self.lanes.sleep(pause)
+            try:
+                body = await self._by_id(str(broker_id), Lane.URGENT)
+            except BrokerError:
                 continue
-
-    async def _send_again(self, order: Order) -> None:
-        try:
-            await self._ask(lambda: self.client.submit_order(request(order)))
-        except BrokerError:
-            return  # whatever it was, the next look tells
-
-    async def _adopt(self, order: Order) -> None:
-        """The broker has an order under our id: take it as ours if it is what we asked for, else refuse it as a stranger's."""
-        body = await self._ask(lambda: self.client.get_order_by_client_id(order.id))
-        found = (body["symbol"], body["side"], int(float(body["qty"] or 0)))
-        if found != (order.symbol, order.side.value, order.quantity):
-            message = f"the id is taken by another order: {found}"
-            self._emit(Answer(order.id, Action.SUBMIT, Outcome.REJECTED, self._clock.now(), 422, message))
+            if body["status"] == "pending_replace":
+                continue
+            self._say(body, "asked")
+            taken = body["status"] == "replaced"
+            self._answer(wish.id, Action.REPLACE, Outcome.ACCEPTED if taken else Outcome.REJECTED, message="" if taken else "it never arrived")
+            await self._look(wish.id)
             return
-        whole = await self._ask(lambda: self.client.get_order_by_id(body["id"], GetOrderByIdRequest(nested=True)))
-        self._accepted(order, whole)
 
-    async def _ask(self, call: Callable[[], T]) -> Any:
-        self._asking += 1
+    def _doubt(self, order: Order, why: str) -> None:
+        """Nothing more is opened in this symbol today."""
+        now = self._clock.now()
+        self._emit(Taint(order.symbol, f"quarantined: {why}", now + FOR_THE_DAY, now))
+
+    # --- small parts
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        async def watched() -> None:
+            try:
+                await work
+            finally:
+                self.lanes.ended()
+
+        self.lanes.began()
+        task = asyncio.create_task(watched())
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """A fault of ours in here must not pass unseen: it ends `run`."""
+        self._tasks.discard(task)
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            self._fault = fault
+            self._failed.set()
+
+    @contextmanager
+    def _unnamed(self, symbol: str) -> Iterator[None]:
+        """Inside, updates of orders in this symbol that nobody has heard of wait: they may be legs of one that is being sent."""
+        self._open[symbol] += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+            yield
         finally:
-            self._asking -= 1
+            self._named(symbol)
+
+    def _named(self, symbol: str) -> None:
+        """A request less in this symbol whose orders have no names yet."""
+        self._open[symbol] -= 1
+        for data in self._early.pop(symbol, []) if not self._open[symbol] else []:
+            self._hear(data)
+
+    async def _find(self, name: str) -> str:
+        """The broker's id of an order that it has not acknowledged yet, by the id that we gave it. Raises OrderRejected where it has none."""
+        parent = name.partition("/")[0]
+        body = await self._by_name(parent, Lane.URGENT)
+        self.words.name(body)
+        found = self.words.id_of(name)
+        if found is None:
+            raise OrderRejected(404, None, f"{name} is not at the broker")
+        return found
+
+    async def _by_name(self, name: str, lane: Lane) -> Body:
+        """With its legs, for which Alpaca has to be asked by its own id."""
+        body = await self.lanes.ask(lane, lambda route: route.get_order_by_client_id(name))
+        return await self._by_id(str(body["id"]), lane)
+
+    async def _by_id(self, broker_id: str, lane: Lane = Lane.QUERY) -> Body:
+        nested = GetOrderByIdRequest(nested=True)
+        found: Body = await self.lanes.ask(lane, lambda route: route.get_order_by_id(broker_id, nested))
+        return found
+
+    async def _look(self, name: str) -> None:
+        """Ask for one order's present state; silence where the broker does not answer (the next `catch_up` asks again)."""
+        broker_id = self.words.id_of(name)
+        if broker_id is None:
+            return
+        try:
+            self._say(await self._by_id(broker_id, Lane.URGENT), "asked")
+        except BrokerError as error:
+            self._note("unanswered", {"id": name, "error": str(error)})
+
+    async def _drop(self, broker_id: str) -> None:
+        """Cancel what should not be there; the next look tells whether it helped."""
+        try:
+            await self.lanes.ask(Lane.URGENT, lambda route: route.cancel_order_by_id(broker_id))
+        except BrokerError as error:
+            self._note("unanswered", {"error": str(error)})
+
+    async def _working(self, work: Awaitable[T]) -> T:
+        self.lanes.began()
+        try:
+            return await work
+        finally:
+            self.lanes.ended()
+
+    def _answer(self, name: str, request: Action, outcome: Outcome, refusal: OrderRejected | None = None, message: str = "") -> None:
+        code = refusal.code if refusal is not None else None
+        self._emit(Answer(name, request, outcome, self._clock.now(), code, refusal.message if refusal is not None else message))
 
 
-def request(order: Order) -> OrderRequest:
-    """Our order in alpaca-py's words. Whole shares, day orders, our id; the exits' prices are on the tick already."""
-    common: dict[str, Any] = {
-        "symbol": order.symbol,
-        "qty": order.quantity,
-        "side": OrderSide(order.side.value),
-        "time_in_force": TimeInForce.DAY,
-        "client_order_id": order.id,
-    }
-    if order.target is not None and order.shape in {Shape.BRACKET, Shape.OCO}:
-        common["take_profit"] = TakeProfitRequest(limit_price=order.target)
-    if order.stop is not None and order.shape in {Shape.BRACKET, Shape.OTO, Shape.OCO}:
-        common["stop_loss"] = StopLossRequest(stop_price=order.stop)
-    if order.shape is Shape.STOP:
-        return StopOrderRequest(**common, stop_price=order.stop)
-    if order.shape is Shape.OCO:
-        return LimitOrderRequest(**common, order_class=OrderClass.OCO, type=OrderType.LIMIT, limit_price=order.target)
-    if order.shape is not Shape.SIMPLE:
-        common["order_class"] = OrderClass(order.shape.value)
-    return MarketOrderRequest(**common) if order.limit is None else LimitOrderRequest(**common, limit_price=order.limit)
+def account_state(found: Standing) -> AccountState:
+    """The account as the engine takes it."""
+    holdings = tuple(Holding(h.symbol, h.quantity, h.average) for h in found.held.values())
+    return AccountState(found.equity, found.cash, found.power, holdings, found.at)
 
 
-def _resting(order: dict[str, Any]) -> float | None:
-    """The price that an order rests at: a stop's trigger, a limit order's limit."""
-    price = order.get("stop_price") or order.get("limit_price")
-    return float(price) if price is not None else None
+def _trade(name: str) -> str:
+    """The trade that an order of ours belongs to."""
+    return name.partition("/")[0].rpartition("-")[0]
 
 
-def _news(update: OrderUpdate) -> tuple[object, ...]:
-    """What makes one word about an order differ from the last."""
-    return (update.status, update.filled, update.average, update.price, update.broker_id)
+def _nothing() -> None:
+    """For those whom nobody has to be told."""
 
 
-def _refusal(response: requests.Response) -> OrderRejected:
-    """The broker's refusal, whatever its body is: JSON with a code, JSON without, or a proxy's HTML page."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = {}
-    if not isinstance(body, dict):
-        body = {}
-    code = body.get("code")
-    extra = {k: v for k, v in body.items() if k not in {"code", "message"}}
-    return OrderRejected(response.status_code, code if isinstance(code, int) else None, str(body.get("message", response.text[:200])), extra)
+def _unnoted(_: str, __: dict[str, Any]) -> None:
+    """The same."""

@@ -50,6 +50,7 @@ class Engine:
         self.feeds: dict[str, bool] = {}
         self._strategies = [(seat, seat.allocation.strategy) for seat in self.account.seats.values() if seat.allocation is not None]
         self._traders = [(seat, strategy) for seat, strategy in self._strategies if strategy.needs.trades]
+        self.run = run
         self._prefix = f"{briefing.session:%Y%m%d}-{run}"
         self._day = (briefing.session - date(1970, 1, 1)).days
         self._open, self._close = self.hours.open, self.hours.close

@@ -1,0 +1,62 @@
+"""Flat before the close, by the broker's word: if the engine's own exits have not done it in time, somebody else does, and people hear of it.
+
+The engine closes everything `market_close_buffer` minutes before the close. At two thirds of that time whatever is left is cancelled and sold
+directly, at one third the whole account is told to liquidate; what is there after the close is an alarm.
+"""
+
+from collections.abc import Callable
+
+from live.brokers.alpaca import Emit
+from live.brokers.reading import Standing
+from live.clock import SECOND
+from live.protection import Guard, Policy
+from pipelines.core.errors import BrokerError
+from pipelines.core.market.session import Session
+from pipelines.core.trading.events import Alarm
+
+MINUTE = 60 * SECOND
+
+PAUSE = 15 * SECOND
+"""Between two attempts: cancelled exits free their shares within ten seconds."""
+
+
+class Closing:
+    """Of one session. `ours` tells the symbols that this session has sent orders in; with the policy `leave` all others are left alone."""
+
+    def __init__(self, guard: Guard, *, hours: Session, buffer: int, policy: Policy, emit: Emit, ours: Callable[[str], bool]) -> None:
+        """`buffer` in minutes before the close."""
+        self._guard, self._hours, self._policy, self._emit, self._ours = guard, hours, policy, emit, ours
+        self._sell, self._liquidate = (hours.close - buffer * MINUTE * part // 3 for part in (2, 1))
+        self._stage = ""
+        self._acted = 0
+
+    async def check(self, found: Standing) -> None:
+        """Look at one reading of the account."""
+        left = self.left(found)
+        stage = self._due(found.at)
+        if not left or not stage:
+            return
+        if stage != self._stage:
+            self._stage = stage
+            self._emit(Alarm("NOT_FLAT", f"{stage}: still there are {', '.join(left)}", found.at))
+        if stage == "after the close" or found.at - self._acted < PAUSE:
+            return
+        self._acted = found.at
+        if stage == "liquidate" and set(left) == found.held.keys() | {r.symbol for r in found.resting}:
+            try:
+                await self._guard.liquidate()
+            except BrokerError as error:
+                self._emit(Alarm("NOT_FLAT", f"liquidation was not answered: {error}", found.at))
+            return
+        for symbol in left:
+            await self._guard.close_out(found, symbol)
+
+    def left(self, found: Standing) -> list[str]:
+        """Symbols that have to go and are still held or have an open order."""
+        there = found.held.keys() | {r.symbol for r in found.resting}
+        return sorted(symbol for symbol in there if self._policy == "close" or self._ours(symbol))
+
+    def _due(self, at: int) -> str:
+        if at >= self._hours.close:
+            return "after the close"
+        return "liquidate" if at >= self._liquidate else "close out" if at >= self._sell else ""

@@ -1,0 +1,151 @@
+"""Looks at the broker's own account every few seconds, and lets everybody who judges it judge one reading: reconciliation, protection, the close.
+
+It finds what the update stream has lost, and what nobody would ever tell: positions without a stop, trades made by hand, a session that is not flat.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from live.brokers.alpaca import AlpacaBroker, Emit, Note, account_state
+from live.brokers.reading import Standing
+from live.clock import SECOND, Clock
+from live.closing import Closing
+from live.protection import PREFIX, Guard
+from live.reconcile import Reconciler
+from pipelines.core.errors import BrokerError
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import Alarm
+from pipelines.settings import Settings
+
+RISK, REST, SOON = 5 * SECOND, 15 * SECOND, 2 * SECOND
+"""Between two looks while something is held or on its way, while nothing is, and after one that is not believed yet."""
+
+SILENCE = 30 * SECOND
+"""How long the broker may give no answer until people are told; and again after each such time."""
+
+AUDIT = 4
+"""Every so many looks the executions are read as well."""
+
+BEFORE = 6 * 3600 * SECOND
+"""The day's orders are those since so long before the open."""
+
+
+class Oversight:
+    """Of one session. `tick` it; `run` does the looking."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        engine: Engine,
+        broker: AlpacaBroker,
+        clock: Clock,
+        *,
+        run: str,
+        emit: Emit,
+        note: Note,
+        moved: Callable[[], None],
+        processed: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`processed` returns when all events so far have been; `moved` is told when a look is over."""
+        self._engine, self._broker, self._clock = engine, broker, clock
+        self._emit, self._moved, self._processed = emit, moved, processed
+        self._since = engine.hours.open - BEFORE
+        self.reconciler = Reconciler(engine, emit=emit, note=note, ours=self._is_ours)
+        known: dict[str, Any] = {"policy": settings.external, "emit": emit, "ours": self._traded}
+        self.guard = Guard(
+            broker,
+            session=engine.briefing.session,
+            run=run,
+            distance=settings.default_stop_loss,
+            note=note,
+            external=lambda: {s: h.quantity for s, h in engine.account.external.items()},
+            **known,
+        )
+        self.closing = Closing(self.guard, hours=engine.hours, buffer=settings.market_close_buffer, **known)
+        self._due = asyncio.Event()
+        self._next = self._looks = 0
+        self._answered: int | None = None
+        self._told = 0
+        self.last: Standing | None = None
+        """The newest reading."""
+
+    @property
+    def busy(self) -> bool:
+        """A look is due or going on."""
+        return self._due.is_set()
+
+    @property
+    def flat(self) -> bool:
+        """The broker itself says that nothing of ours is held and nothing works."""
+        return self.last is not None and not self.closing.left(self.last)
+
+    def tick(self, at: int) -> None:
+        """Time passed."""
+        if at >= self._next:
+            self._due.set()
+
+    def hurry(self) -> None:
+        """Something may have been missed: look now."""
+        self._next = 0
+        self._due.set()
+
+    async def begin(self) -> Standing:
+        """The first reading, which is believed when two agree. Raises BrokerError where the broker does not answer."""
+        await self._broker.catch_up(self._since)
+        await self._broker.audit(self._since)
+        await self._processed()
+        before, found = None, await self._broker.standing()
+        while before is None or before.held != found.held:
+            before, found = found, await self._broker.standing()
+        self._took(found)
+        self._emit(account_state(found))
+        return found
+
+    async def run(self) -> None:
+        """Look whenever it is due, until cancelled."""
+        while True:
+            await self._due.wait()
+            try:
+                await self._look()
+            except BrokerError as silence:
+                self._silent(silence)
+            finally:
+                self._due.clear()
+                self._moved()
+
+    async def _look(self) -> None:
+        self._looks += 1
+        await self._broker.catch_up(self._since)
+        if self._looks % AUDIT == 0:
+            await self._broker.audit(self._since)
+        found = await self._broker.standing()
+        await self._processed()
+        self._took(found)
+        believed = self.reconciler.compare(found)
+        await self.guard.check(found)
+        await self.closing.check(found)
+        at_risk = bool(found.held or found.resting or self._engine.trades)
+        self._next = found.at + (SOON if not believed else RISK if at_risk else REST)
+
+    def _took(self, found: Standing) -> None:
+        if self._told:
+            self._emit(Alarm("BROKER_ANSWERS", "the broker answers again", found.at))
+        self.last, self._answered, self._told = found, found.at, 0
+
+    def _silent(self, silence: BrokerError) -> None:
+        """No answer is no news: nothing is concluded from it, but people hear of it, and again."""
+        now = self._clock.now()
+        self._next = now + SOON
+        self._answered = now if self._answered is None else self._answered
+        since = max(self._answered, self._told)
+        if now - since >= SILENCE:
+            self._told = now
+            self._emit(Alarm("BROKER_SILENT", f"no answer for {(now - self._answered) // SECOND} s; protection rests at the broker: {silence}", now))
+
+    def _is_ours(self, client_id: str) -> bool:
+        """An order of this session: sent by the engine or by the guard. Legs and successors have ids of the broker's, but names of ours."""
+        return client_id.startswith(PREFIX) or self._broker.words.is_ours(client_id)
+
+    def _traded(self, symbol: str) -> bool:
+        return symbol in self._broker.words.symbols

@@ -1,0 +1,65 @@
+"""The broker's account against ours, at the start and all day long. The broker is the truth about positions; one look is not.
+
+What both agree on goes to the engine as an `AccountState`. What differs is looked at once more before anybody acts on it: orders lag positions by
+up to ten seconds, and an endpoint that answers with nothing once is not "flat".
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from live.brokers.alpaca import Emit, Note, account_state
+from live.brokers.reading import Resting, Standing
+from pipelines.core.trading.commands import Stand
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import Alarm, Command
+
+Difference = Mapping[str, tuple[int, int]]
+"""Symbol -> shares that the broker has, and that we have."""
+
+
+class Reconciler:
+    """Compares each reading of the account with the engine's book. `ours` tells an order of this session by its client order id."""
+
+    def __init__(self, engine: Engine, *, emit: Emit, note: Note, ours: Callable[[str], bool]) -> None:
+        self._engine, self._emit, self._note, self._ours = engine, emit, note, ours
+        self._last: Difference = {}
+        self._restricted: tuple[str, ...] = ()
+        self.external: tuple[Resting, ...] = ()
+        """Open orders that somebody else has sent."""
+
+    def compare(self, found: Standing) -> bool:
+        """Take in a reading; False where it should be repeated soon because it is not believed yet."""
+        self._judge(found)
+        self.external = tuple(r for r in found.resting if not self._ours(r.client_id))
+        differs = self._differences(found)
+        doubted, self._last = differs != self._last and bool(differs), differs
+        if doubted:
+            self._note("mismatch", {"found": {symbol: {"broker": theirs, "ours": ours} for symbol, (theirs, ours) in differs.items()}})
+            return False
+        self._emit(account_state(found))
+        return True
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Other people's open orders, for people."""
+        return [{"symbol": r.symbol, "side": r.side.value, "type": r.type, "shares": r.left, "id": r.client_id} for r in self.external]
+
+    def _differences(self, found: Standing) -> Difference:
+        """While an entry or an exit is on its way the two may differ for a moment: the engine does not look either."""
+        portfolio = self._engine.portfolio
+        if portfolio is None or self._engine.account.pending:
+            return {}
+        symbols = sorted(found.held.keys() | portfolio.positions.keys())
+        both = {symbol: (found.quantity(symbol), portfolio.quantity(symbol)) for symbol in symbols}
+        return {symbol: (theirs, ours) for symbol, (theirs, ours) in both.items() if theirs != ours}
+
+    def _judge(self, found: Standing) -> None:
+        """The broker takes no entries: nor do we try, until a person resumes."""
+        if found.restrictions == self._restricted:
+            return
+        self._restricted = found.restrictions
+        if not found.restrictions:
+            self._emit(Alarm("ACCOUNT_FREE", "the broker takes entries again; `daybot resume` lets the session go on", found.at))
+            return
+        why = ", ".join(found.restrictions)
+        self._emit(Alarm("ACCOUNT_RESTRICTED", f"the broker takes no entries: {why}", found.at))
+        self._emit(Command(f"restricted-{found.at}", Stand(), f"reconciliation: {why}", found.at))
