@@ -5,7 +5,7 @@ A failed check of severity `blocking` stops everything that follows: the last go
 published, and the runner starts in REDUCING with its reason until a person resumes. `advice` is told, no more. All are waited for.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -46,37 +46,63 @@ class Check(NamedTuple):
     severity: Severity
 
 
-CHECKS: list[Check] = []
-"""Every check there is."""
+CHECKS: dict[Check, Judge] = {}
+"""Every check there is; the judge's docstring is what the UI says of it."""
+
+ALSO: dict[Check, Sequence[str]] = {}
+"""Assets that a check looks at besides its own."""
 
 
-def check(asset: str, severity: Severity, also: Sequence[str] = ()) -> Callable[[Judge], dg.AssetChecksDefinition]:
-    """An asset check named after its function, whose docstring the UI shows; run after the asset and `also` these others."""
+def check(asset: str, severity: Severity, also: Sequence[str] = ()) -> Callable[[Judge], Judge]:
+    """A check named after its function, run after the asset and `also` these others."""
 
-    def decorate(judge: Judge) -> dg.AssetChecksDefinition:
-        name = judge.__name__
-        CHECKS.append(Check(asset, name, severity))
-        text = f"{judge.__doc__}\n\nSeverity: {severity.value}."
+    def register(judge: Judge) -> Judge:
+        made = Check(asset, judge.__name__, severity)
+        CHECKS[made], ALSO[made] = judge, also
+        return judge
 
-        # Blocking in Dagster's sense means that others wait for it, so that every verdict is on the table when the briefing is made; only an
-        # error stops them.
-        @dg.asset_check(asset=asset, name=name, description=text, blocking=True, additional_deps=list(also))
-        def run(context: dg.AssetCheckExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.AssetCheckResult:
-            session = data_session(context)
-            verdict = judge(daybot, session)
-            row = {"session": session, "asset": asset, "name": name, "passed": verdict.passed, "severity": severity.value, "detail": verdict.detail}
-            daybot.warehouse.replace({"checks": pl.DataFrame([row])}, [session], asset=asset, name=name)
-            worst = {"worst": table(verdict.worst)} if verdict.worst is not None and verdict.worst.height else {}
-            return dg.AssetCheckResult(
-                passed=verdict.passed,
-                severity=dg.AssetCheckSeverity.ERROR if severity is Severity.BLOCKING else dg.AssetCheckSeverity.WARN,
-                description=verdict.detail,
-                metadata={**verdict.numbers, **worst},
-            )
+    return register
 
-        return run
 
-    return decorate
+@dg.definitions
+def checks() -> dg.Definitions:
+    """One step for all checks of an asset: on other machines a step costs more than any check."""
+    return dg.Definitions(asset_checks=[_step(asset) for asset in dict.fromkeys(made.asset for made in CHECKS)])
+
+
+def _step(asset: str) -> dg.AssetChecksDefinition:
+    mine = {dg.AssetCheckKey(dg.AssetKey(asset), made.name): made for made in CHECKS if made.asset == asset}
+
+    @dg.multi_asset_check(name=f"{asset}_checks", specs=[_spec(made) for made in mine.values()], can_subset=True)
+    def run(context: dg.AssetCheckExecutionContext, daybot: dg.ResourceParam[DayBot]) -> Iterator[dg.AssetCheckResult]:
+        session = data_session(context)
+        for key, made in mine.items():
+            if key in context.selected_asset_check_keys:
+                yield _result(made, CHECKS[made](daybot, session), daybot, session)
+
+    return run
+
+
+def _spec(made: Check) -> dg.AssetCheckSpec:
+    # Blocking in Dagster's sense means that others wait for it, so that every verdict is on the table when the briefing is made; only an error
+    # stops them.
+    text = f"{CHECKS[made].__doc__}\n\nSeverity: {made.severity.value}."
+    return dg.AssetCheckSpec(made.name, asset=made.asset, description=text, blocking=True, additional_deps=list(ALSO[made]))
+
+
+def _result(made: Check, verdict: Verdict, daybot: DayBot, session: date) -> dg.AssetCheckResult:
+    """The verdict for the UI; as a row of the table `checks` it goes on to the briefing."""
+    row = {**made._asdict(), "severity": made.severity.value, "session": session, "passed": verdict.passed, "detail": verdict.detail}
+    daybot.warehouse.replace({"checks": pl.DataFrame([row])}, [session], asset=made.asset, name=made.name)
+    worst = {"worst": table(verdict.worst)} if verdict.worst is not None and verdict.worst.height else {}
+    return dg.AssetCheckResult(
+        asset_key=made.asset,
+        check_name=made.name,
+        passed=verdict.passed,
+        severity=dg.AssetCheckSeverity.ERROR if made.severity is Severity.BLOCKING else dg.AssetCheckSeverity.WARN,
+        description=verdict.detail,
+        metadata={**verdict.numbers, **worst},
+    )
 
 
 # --- daily bars
