@@ -86,8 +86,8 @@ def backtest(
             settings = settings.model_copy(update={"watchlist_size": watchlist})
         setup = _setup(settings, strategies, change or [], limits, equity)
         files = (world or [], history or [], actions, ticks or [], halts)
-        market = _market(settings, *files, anew=anew or watchlist is not None)
-        sessions = research.chosen(market, _day(first), _day(last))
+        market = market_of(settings, *files, anew=anew or watchlist is not None)
+        sessions = research.chosen(market, day_of(first), day_of(last))
         if journal is not None and journal.suffix == ".jsonl" and len(sessions) > 1:
             raise SettingsError(f"expected a folder for the journals of {len(sessions)} sessions, found {journal}; a file holds one session")
         name = research.key(market, sessions, setup, settings)
@@ -149,7 +149,7 @@ def _recorded(head: "Manifest", target: Path) -> Iterator["Watch"]:
         journal.append("end", latest[0].event.at if latest else head.briefing.hours.close, {"backtest": True, "error": None})
 
 
-def _market(
+def market_of(
     settings: "Settings",
     world: list[Path],
     history: list[Path],
@@ -174,7 +174,7 @@ def _setup(settings: "Settings", strategies: str | None, changes: list[str], lim
     from pipelines.research.backtest import Setup
 
     given = _changes(changes)
-    costs, wanted = _costs(given.pop("costs", {})), strategies or settings.strategies
+    costs, wanted = costs_of(given.pop("costs", {})), strategies or settings.strategies
     employed = roster.employ(wanted, given)
     strangers = given.keys() - {allocation.strategy.name for allocation in employed}
     if strangers:
@@ -197,7 +197,7 @@ def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _costs(changes: Mapping[str, Any]) -> "Costs":
+def costs_of(changes: Mapping[str, Any]) -> "Costs":
     from pipelines.core.backtest.costs import Costs
 
     try:
@@ -207,7 +207,7 @@ def _costs(changes: Mapping[str, Any]) -> "Costs":
         raise SettingsError(f"expected costs among {', '.join(Costs.model_fields)}, found {lines}") from None
 
 
-def _day(moment: datetime | None) -> date | None:
+def day_of(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
 
 

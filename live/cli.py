@@ -22,6 +22,7 @@ from live.journals import app as journals
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from live.snapshots import app as snapshots
+from live.sweeps import sweep
 from live.terminal import Home, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
 from pipelines.core.market.bars import MINUTE
@@ -45,6 +46,7 @@ app.add_typer(faults, name="fault")
 app.add_typer(snapshots, name="snapshots")
 app.command("exchange")(exchange)
 app.command("backtest")(backtest)
+app.command("sweep")(sweep)
 
 REFUSED = 3
 HOUR = 60 * MINUTE

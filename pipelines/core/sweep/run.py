@@ -107,7 +107,10 @@ def sweep(
     with ThreadPoolExecutor(workers) as pool:
         for day in days:
             books, closed = _books(start, bounds, day), np.zeros((len(variants), most), CLOSED)
-            _trade(pool, code, day, variants, own, bounds, budget, books, closed)
+            if day.inside:
+                books["beyond"] = 1
+            else:
+                _trade(pool, code, day, variants, own, bounds, budget, books, closed)
             end = books["start"] + books["realised"] + books["open_profit"]
             fees = np.array([rounded_up(*sums) for sums in zip(books["sec"], books["taf"], books["cat"], strict=True)])
             for k in np.flatnonzero(books["beyond"]).tolist():
@@ -209,7 +212,7 @@ def _by_engine(day: Day, variant: Variant, budget: float | None, costs: Costs, e
                 closed[count] = (*numbers, made.entry, made.exit, made.profit)
                 count += 1
 
-    done = play(head, [Allocation(variant.strategy, "sweep", budget)], day.bars, costs, equity=equity, watch=watch)
+    done = play(head, [Allocation(variant.strategy, "sweep", budget)], day.bars, costs, equity=equity, inside=day.inside, watch=watch)
     return closed, count, done.fees, done.end + done.fees
 
 

@@ -19,6 +19,7 @@ from pipelines.core.risk.checks import Ask, Book, Facts, Proposal
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.permissions import briefed, history, regime, restricted, shortable, tradable
+from pipelines.core.trading import events
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -98,6 +99,8 @@ class Day(Struct, frozen=True):
     market: Market
     names: Names
     terms: Terms
+    inside: tuple[events.Market, ...] = ()
+    """What is known of the minutes themselves; where anything is, the engine runs the day."""
 
 
 def market(bars: pl.DataFrame, symbols: Sequence[str], opening: int, close: int) -> Market:
@@ -155,12 +158,13 @@ def terms(briefing: Briefing, costs: Costs) -> Terms:
     return Terms(hours.open, hours.close, *multipliers, share, costs.sec, costs.taf, costs.taf_cap, costs.cat)
 
 
-def day(briefing: Briefing, bars: pl.DataFrame, costs: Costs) -> Day:
+def day(briefing: Briefing, bars: pl.DataFrame, costs: Costs, inside: Sequence[events.Market] = ()) -> Day:
     """A session from its briefing and its minute bars, as `backtest.session.play` takes them; of symbols that the briefing does not know, none."""
     known = valued(briefing, bars.filter(pl.col("symbol").cast(pl.String).is_in(list(briefing.symbols))))
     symbols = tuple(known["symbol"].unique().sort().cast(pl.String).to_list())
     hours = briefing.hours
-    return Day(briefing, known, symbols, market(known, symbols, hours.open, hours.close), names(briefing, symbols, costs), terms(briefing, costs))
+    spread = market(known, symbols, hours.open, hours.close)
+    return Day(briefing, known, symbols, spread, names(briefing, symbols, costs), terms(briefing, costs), tuple(inside))
 
 
 def allowed(briefing: Briefing, symbols: Sequence[str], limits: Limits) -> Flags:
