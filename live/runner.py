@@ -157,7 +157,7 @@ class Runner:
         except TimeoutError:
             missing = "market data" if self.broker.updates.listening.is_set() else "order update"
             raise FeedError(f"expected the {missing} stream within {PATIENCE:.0f} s, found none; check the address and the keys") from None
-        self.feed.begin(history)
+        self.feed.begin(history, {symbol: known.bar.start for symbol, known in self.engine.instruments.items() if known.bar is not None})
         await self.oversight.begin()
         if not self.engine.briefing.doubts:  # else the session stays in REDUCING, as it began, until a person has looked and resumes
             self.command(Resume(), "start", "arm")

@@ -56,20 +56,22 @@ class Failover:
     ) -> None:
         self.ready = asyncio.Event()
         """Set once a vendor has granted something."""
-        self._symbols, self._hours, self._clock = frozenset(symbols), hours, clock
+        self._symbols, self._hours, self._clock, self._made = frozenset(symbols), hours, clock, clock.now()
+        pace = max(clock.speed or 1.0, 1.0)
+        """Of a simulated market that runs faster than ours, seconds of the line and of the machine are as many more of its own."""
         self._emit, self._refuse, self._note, self._heard = emit, refuse, note, heard
         feeds = vendors(self)
         self._feeds = {feed.name: feed for feed in feeds}
         self._mixed = len({feed.thin for feed in feeds}) > 1
-        allowed = Allowed(settings.feed_stale_after, settings.feed_lag)
+        allowed = Allowed(settings.feed_stale_after * pace, settings.feed_lag * pace)
         self._health = {name: Health(name, thin=feed.thin, hours=hours, allowed=allowed) for name, feed in self._feeds.items()}
         self._connections = {name: Supervisor(feed, clock, chance, ended=self._ended, note=note) for name, feed in self._feeds.items()}
         self._lead = Lead(list(self._feeds), settings.failback_after)
         self._comparison = Comparison(self._feeds, symbols)
         self._trust = Trust(self._comparison, settings.feed_disagreement_bp, settings.failback_after, say=self._say)
         self._backfill = Backfill(histories, clock, order=self._order, filled=self._filled, note=note)
-        self._gaps = Gaps(symbols, self._health, self._comparison, hours, round(settings.backfill_wait * SECOND), ask=self._backfill.ask)
-        self._settling = round(settings.feed_stale_after * SECOND)
+        self._gaps = Gaps(symbols, self._health, self._comparison, hours, round(settings.backfill_wait * pace * SECOND), ask=self._backfill.ask)
+        self._settling, self._subscribing = round(allowed.silence * SECOND), round(SUBSCRIBING * pace)
         self._settled = hours.open - MINUTE
         self._told: dict[str, tuple[str, ...]] = {}
         self._halted: dict[str, bool] = {}
@@ -120,14 +122,18 @@ class Failover:
         for connection in self._connections.values():
             connection.release()
 
-    def begin(self, history: Iterable[Bar]) -> None:
-        """The day so far, before which no live bar is handed on: all of it is marked late, and what came after it is fetched."""
-        now, last = self._clock.now(), self._hours.open - MINUTE
+    def begin(self, history: Iterable[Bar], seen: Mapping[str, int] | None = None) -> None:
+        """Hand on the day so far, all of it late, and then live bars; what came in between is fetched.
+
+        `history` is what a vendor had of today when this object was made, without what an earlier run has `seen`: starts by symbol.
+        """
+        now = self._clock.now()
+        last = {symbol: max(self._made - self._made % MINUTE - 2 * MINUTE, (seen or {}).get(symbol, 0)) for symbol in sorted(self._symbols)}
         for bar in history:
             self._emit(MarketBar(bar, self.feed, now, late=True))
-            last = max(last, bar.start)
+            last[bar.symbol] = max(last.get(bar.symbol, 0), bar.start)
         for symbol in sorted(self._symbols):
-            self._hand_on(self._gaps.begin(symbol, last, self._source(symbol), now))
+            self._hand_on(self._gaps.begin(symbol, last[symbol], self._source(symbol), now))
 
     def tick(self, at: int) -> None:
         """Time has come so far: settle minutes, find silence, switch, give up what does not come."""
@@ -346,7 +352,7 @@ class Failover:
     def _look_for_unserved(self, at: int) -> None:
         """Symbols that no vendor has granted may not be entered; said anew before it runs out, until one does."""
         there = [health for health in self._health.values() if health.since is not None]
-        if not there or any(at - (health.since or 0) < SUBSCRIBING for health in there):
+        if not there or any(at - (health.since or 0) < self._subscribing for health in there):
             return
         served = frozenset[str]().union(*(health.granted for health in there))
         self._unserved = {symbol: self._unserved.get(symbol, 0) for symbol in sorted(self._symbols - served)}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from staged import DAY, MINUTE, OPEN, SYMBOLS, Stage, at, staged, world
 
-from pipelines.core.market.bars import SECOND
+from pipelines.core.market.bars import SECOND, Bar
 from pipelines.core.trading.events import Band, FeedStatus, Halt, MarketBar, MarketQuote, MarketTrade, RevisedBar, Taint
 
 
@@ -369,19 +369,23 @@ def test_everything_else_that_the_vendors_tell_becomes_events(tmp_path: Path) ->
     assert stage.noted("backfill") == []
 
 
-def test_a_session_that_starts_in_the_middle_knows_the_day_so_far_and_what_came_since(tmp_path: Path) -> None:
+def test_a_session_that_starts_in_the_middle_knows_the_day_so_far_and_fetches_what_came_since(tmp_path: Path) -> None:
+    def history(symbol: str) -> list[Bar]:
+        bars = world().day(DAY)[symbol]
+        rows = zip(bars.t, bars.o, bars.h, bars.l, bars.c, bars.v, strict=True)
+        return [Bar(symbol, int(t), o, h, l, c, float(v), c, 1) for t, o, h, l, c, v in rows if OPEN <= t < at(9, 59)]  # noqa: E741
+
     async def play(stage: Stage) -> None:
-        await stage.until(10, 0, 30)
-        bars = world().day(DAY)["AAPL"]
+        await stage.until(10, 1, 30)
         assert stage.bars == [], "no live bar is handed on before the day so far is known"
-        stage.feed.begin([])
-        assert len(bars) > 30
+        stage.feed.begin([bar for bar in history("AAPL") if bar.start > at(9, 50)] + history("KO"), {"AAPL": at(9, 50)})
         await stage.until(10, 3, 30)
 
     stage = staged(tmp_path, play, start=(9, 59), begin=False, symbols=("AAPL", "KO"))
-    assert stage.starts("AAPL")[-33:] == list(range(33))
-    assert [event.late for event in stage.of("AAPL")][-3:] == [False, False, False]
-    assert all(event.late for event in stage.of("AAPL")[:29])
+    assert stage.starts("AAPL") == list(range(21, 33)), "an earlier run has seen the others"
+    assert stage.starts("KO") == list(range(33))
+    assert [event.late for event in stage.of("KO")] == [True] * 30 + [False] * 3, "10:00 was the newest still when it began"
+    assert stage.noted("backfill") == []
 
 
 def test_a_whole_day_of_both_vendors_is_the_same_every_time(tmp_path: Path) -> None:
