@@ -1,6 +1,7 @@
 """Conducts a session against a stepped exchange: its clock moves on when the runner has done all that the last moment asked of it.
 
-So an accelerated day is as fast as the machine allows and still the same every time: nothing depends on who was quicker.
+So an accelerated day is as fast as the machine allows and still the same every time: no decision depends on who was quicker. Of two vendors that
+tell the same minute at the same moment either may be the first one, and be named in the journal.
 """
 
 from collections.abc import Callable

@@ -93,6 +93,17 @@ def test_one_session_of_the_whole_market_costs_polygon_one_request_and_says_the_
 
 
 @pytest.mark.parametrize("name", VENDORS)
+def test_recent_minutes_are_those_that_start_in_the_span_and_no_others(make: Callable[[str], Alpaca | Polygon], name: str) -> None:
+    start, end = datetime(2026, 11, 20, 14, 31, tzinfo=UTC), datetime(2026, 11, 20, 14, 34, tzinfo=UTC)
+    found = make(name).recent(["SPY", "AAPL"], start, end)
+    assert set(found.symbols) == {"AAPL", "SPY"}
+    rows = found.rows.sort("symbol", "timestamp")
+    expected = [(symbol, minute) for symbol in ("AAPL", "SPY") for minute in (31, 32, 33)]
+    assert list(zip(rows["symbol"], rows["timestamp"].dt.minute(), strict=True)) == expected
+    assert set(rows["timestamp"].dt.date()) == {TODAY}
+
+
+@pytest.mark.parametrize("name", VENDORS)
 def test_minutes_are_of_their_session(make: Callable[[str], Alpaca | Polygon], name: str) -> None:
     found = whole(make(name).minutes(["SPY", "AAPL"], date(2026, 11, 18), LAST))
     days = found.rows["timestamp"].dt.convert_time_zone("America/New_York").dt.date()
