@@ -1,15 +1,17 @@
-"""The runner's control door: HTTP on a Unix socket that only its owner can open. It knows nothing of the runner but two functions."""
+"""The runner's control door: HTTP on a Unix socket that only its owner can open. It knows nothing of the runner but a few functions."""
 
 import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import uvicorn
 from fastapi import Body, FastAPI
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
@@ -28,22 +30,60 @@ Act = Callable[[Instruction, str, str], None]
 INSTRUCTIONS: dict[str, Instruction] = {"flat_all": Flatten(), "halt": Stand(), "resume": Resume()}
 
 
-def build(status: Status, act: Act) -> FastAPI:
-    """The routes: where the session stands, and the commands that a person may give."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What the door may ask of a session, and nothing else."""
+
+    status: Status
+    act: Act
+    limits: Callable[[], list[dict[str, Any]]]
+    """Each limit with its present use."""
+    metrics: Callable[[], bytes]
+    unready: Callable[[], str]
+    """Why the session does not take entries now; empty where it does."""
+
+
+def build(session: Session) -> FastAPI:
+    """The routes: where the session stands, its limits and numbers, and the commands that a person may give."""
     app = FastAPI(title="DayBot", docs_url=None, redoc_url=None)
+    _commands(app, session)
+
+    @app.get("/limits")
+    def limits() -> list[dict[str, Any]]:
+        """How much of each limit is in use."""
+        return session.limits()
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        """For Prometheus."""
+        return Response(session.metrics(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/healthz")
+    def healthy() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        """The session takes entries; 503 with the reason where it does not."""
+        why = session.unready()
+        return JSONResponse({"status": why or "ready"}, status_code=503 if why else 200)
+
+    return app
+
+
+def _commands(app: FastAPI, session: Session) -> None:
 
     @app.get("/status")
     def read() -> dict[str, Any]:
         """Where the session stands."""
-        return status()
+        return session.status()
 
     @app.post("/tools/{action}")
     async def command(action: Literal["flat_all", "halt", "resume"], request: Annotated[CommandRequest, Body()]) -> dict[str, str]:
         """Put a command on the queue; `GET /status` shows what became of it."""
-        act(INSTRUCTIONS[action], request.origin, request.id)
+        session.act(INSTRUCTIONS[action], request.origin, request.id)
         return {"id": request.id, "accepted": action}
-
-    return app
 
 
 class _Server(uvicorn.Server):

@@ -12,26 +12,26 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from live.backtests import backtest
+from live.bounds import limits
 from live.journals import app as journals
+from live.proofs import check_strategy
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from live.snapshots import app as snapshots
 from live.sweeps import sweep
-from live.terminal import Home, console, errors, other_limits, settings_of, told
+from live.terminal import Home, call, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
 from pipelines.core.market.bars import MINUTE
-from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
+from pipelines.core.market.session import NEW_YORK, nanoseconds
 from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
     from live.assemble import Session
-    from live.report import Tally
 
 app = typer.Typer(
     name="daybot",
@@ -46,6 +46,8 @@ app.add_typer(faults, name="fault")
 app.add_typer(snapshots, name="snapshots")
 app.command("exchange")(exchange)
 app.command("backtest")(backtest)
+app.command("check-strategy")(check_strategy)
+app.command("limits")(limits)
 app.command("sweep")(sweep)
 
 REFUSED = 3
@@ -74,32 +76,29 @@ def demo(
 @app.command()
 def live(
     home: Home = None,
-    until_close: Annotated[bool, typer.Option(help="End with the session; otherwise stay until interrupted.")] = True,
+    strategies: Annotated[str | None, typer.Option(help="Which trade today, such as momentum:0.6,orb:0.4; STRATEGIES otherwise.")] = None,
 ) -> None:
     """Trade today's session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection."""
-    from live.assemble import assemble
-    from live.report import Tally
+    from live.attend import Attended
     from live.runner import summary
 
     with told():
         settings = settings_of(home)
+        if strategies is not None:
+            settings = settings.model_copy(update={"strategies": strategies})
         if settings.daybot_mode is Mode.LIVE:
             _ask_for_real_money(settings)
-        tally = Tally()
-        session = assemble(settings, watch=tally.watch)
-        console.print(_banner(settings, session))
-        try:
-            asyncio.run(_run(session, settings, tally))
-        finally:
-            session.lock.release()
-        console.print(_state(summary(session.runner.engine)))
+        attended = Attended(settings)
+        console.print(_banner(settings, attended.session))
+        asyncio.run(attended.run(console))
+        console.print(_state(summary(attended.session.runner.engine)))
 
 
 @app.command()
 def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:
     """Where the running session stands."""
     with told():
-        answer = _call(settings_of(home), "GET", "/status")
+        answer = call(settings_of(home), "GET", "/status")
         if as_json:
             console.print_json(data=answer)
         else:
@@ -122,7 +121,7 @@ def flat(
             if left:
                 raise BrokerError(f"expected the account to be flat, found {left}; ask again, or close them at the broker")
             return
-        answer = _call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
+        answer = call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
         console.print(f"accepted as {answer['id']}; `daybot status` shows the progress")
 
 
@@ -130,7 +129,7 @@ def flat(
 def resume(home: Home = None) -> None:
     """Let a session trade that stands in REDUCING or HALTED: a person's word, given after a look at why. Refused after the daily loss."""
     with told():
-        answer = _call(settings_of(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
+        answer = call(settings_of(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
         console.print(f"accepted as {answer['id']}; `daybot status` shows what became of it")
 
 
@@ -222,39 +221,6 @@ def up(
 
     with told():
         together.run(World(date(2026, 11, 20), seed=seed), home or Path(".daybot") / "up", speed, console)
-
-
-async def _run(session: "Session", settings: Settings, tally: "Tally") -> None:
-    from live.api import build, served
-    from live.runner import summary
-
-    runner = session.runner
-    api = build(lambda: summary(runner.engine), runner.command)
-    async with served(api, settings.socket):
-        with console.status("arming") as line:
-            running = asyncio.create_task(runner.run(session.manifest, session.history))
-            try:
-                while not running.done():
-                    await asyncio.wait({running}, timeout=1.0)
-                    line.update(f"{new_york(session.clock.now()):%H:%M:%S} New York · {tally.line(runner.engine)}")
-            except asyncio.CancelledError:
-                runner.stop()
-            await running
-
-
-def _call(settings: Settings, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
-    """Ask the running runner through its socket."""
-    transport = httpx.HTTPTransport(uds=str(settings.socket))
-    try:
-        with httpx.Client(transport=transport, base_url="http://daybot", timeout=10.0) as client:
-            answer = client.request(method, path, json=body)
-    except httpx.HTTPError as error:
-        text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"
-        raise SettingsError(text) from None
-    if answer.is_error:
-        raise SettingsError(f"the runner answered HTTP {answer.status_code}: {answer.text[:300]}")
-    found: dict[str, Any] = answer.json()
-    return found
 
 
 def _banner(settings: Settings, session: "Session") -> str:

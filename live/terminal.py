@@ -4,8 +4,9 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import httpx
 import typer
 from pydantic import ValidationError
 from rich.console import Console
@@ -50,3 +51,17 @@ def other_limits(limits: Limits, path: Path) -> Limits:
     except ValidationError as error:
         lines = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}, found {e['input']!r}" for e in error.errors())
         raise SettingsError(f"expected limits in {path}, found {lines}; `daybot limits` lists them") from None
+
+
+def call(settings: Settings, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    """Ask the running runner through its socket."""
+    transport = httpx.HTTPTransport(uds=str(settings.socket))
+    try:
+        with httpx.Client(transport=transport, base_url="http://daybot", timeout=10.0) as client:
+            answer = client.request(method, path, json=body)
+    except httpx.HTTPError as error:
+        text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"
+        raise SettingsError(text) from None
+    if answer.is_error:
+        raise SettingsError(f"the runner answered HTTP {answer.status_code}: {answer.text[:300]}")
+    return answer.json()

@@ -15,7 +15,7 @@ from pipelines.core.compiled import shared
 from pipelines.core.market.bars import Bar
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Leave, Signal, Signals, Strategy, View
+from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Leave, Needs, Signal, Signals, Strategy, View
 
 
 @shared
@@ -56,6 +56,7 @@ class Momentum(Strategy):
     """Keeps no state of its own."""
 
     name: ClassVar[str] = "momentum"
+    needs: ClassVar[Needs] = Needs(warmup=21)
     signals: ClassVar[Signals | None] = Signals(breakout, enter, leave)
 
     rsi_low: float = Field(55.0, ge=50, le=100, description="Least RSI 14 at a long entry; 100 minus it is the greatest at a short one.")

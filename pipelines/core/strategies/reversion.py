@@ -15,7 +15,7 @@ from pipelines.core.compiled import shared
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.trading.orders import Side
-from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Leave, Signal, Signals, Strategy, View
+from pipelines.core.trading.strategy import NOTHING, Enter, Intent, Leave, Needs, Signal, Signals, Strategy, View
 
 
 @shared
@@ -51,6 +51,7 @@ class Reversion(Strategy):
     """Keeps no state of its own."""
 
     name: ClassVar[str] = "reversion"
+    needs: ClassVar[Needs] = Needs(warmup=20)
     signals: ClassVar[Signals | None] = Signals(beyond, enter, leave)
 
     stretch: float = Field(1.0, ge=0, le=20, description="Least distance from VWAP, in half widths of the Bollinger band.")

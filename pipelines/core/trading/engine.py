@@ -14,6 +14,7 @@ from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk.checks import Book, Check, Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
+from pipelines.core.risk.usage import usage
 from pipelines.core.trading import events
 from pipelines.core.trading.account import Account
 from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Open, Release, Resume, Stand
@@ -107,6 +108,10 @@ class Engine:
     def book(self, at: int) -> Book:
         """The account as the gate sees it at this moment."""
         return self.account.book(at, self.state, self.feeds)
+
+    def usage(self, at: int) -> list[Check]:
+        """How much of each limit is in use now."""
+        return usage(self.book(at), self.briefing, self.limits, self._peers.between, at)
 
     def preview(self, wish: Open, at: int) -> Plan | None:
         """What an entry by hand would come to now; nothing changes by asking. None: the symbol is not in the briefing."""

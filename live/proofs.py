@@ -1,0 +1,59 @@
+"""`daybot check-strategy`: does a strategy use what it cannot know yet, remember what it should not, or throw dice?"""
+
+import ast
+import inspect
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from live.terminal import console, told
+
+BANNED = frozenset({"random", "secrets", "time", "datetime", "uuid", "os", "socket", "threading", "asyncio", "requests", "httpx"})
+"""Modules by which a strategy would answer differently the next time, or from outside."""
+
+CUTS = 6
+REFUSED = 3
+
+
+def check_strategy(
+    name: Annotated[str, typer.Argument(help="An installed strategy: momentum, orb, reversion, or one of a package of yours.")],
+    parameters: Annotated[list[str] | None, typer.Option("--set", help="A parameter, such as volume=1.5; repeat for more.")] = None,
+    world: Annotated[Path | None, typer.Option(help="Minute bars (Parquet or CSV) to examine it on; an invented day otherwise.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the invented day and of the moments at which it is cut.")] = 7,
+) -> None:
+    """Cut a day short, change its future, tell it twice, tell it symbol by symbol: the strategy has to wish the same. Exit code 3 if not."""
+    from pipelines import roster
+    from pipelines.core.backtest.lookahead import examine
+    from pipelines.research import invented
+
+    with told():
+        given = invented.parameters(parameters or [])
+        strategy = roster.allocate(name, given).strategy
+        briefing, bars = invented.day(seed) if world is None else invented.recorded(world)
+        cuts = invented.cuts(bars, seed, CUTS)
+        findings = examine(lambda _: roster.allocate(name, given).strategy, briefing, bars, cuts)
+        table = Table("examination", "", "found", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+        for finding in findings:
+            table.add_row(finding.examination, "[green]passed[/]" if finding.passed else "[red]failed[/]", finding.detail)
+        banned = imports(type(strategy))
+        words = f"imports {', '.join(banned)}" if banned else "no clock, no dice, no network"
+        table.add_row("source", "[red]failed[/]" if banned else "[green]passed[/]", words)
+        console.print(table)
+        console.print(f"[dim]{len(bars):,} bars of {len({bar.symbol for bar in bars})} symbols on {briefing.session}[/]")
+    if banned or not all(finding.passed for finding in findings):
+        raise typer.Exit(REFUSED)
+
+
+def imports(kind: type[Any]) -> list[str]:
+    """Modules among `BANNED` that the strategy's own module imports."""
+    source = inspect.getsource(sys.modules[kind.__module__])
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return sorted(found & BANNED)

@@ -1,0 +1,60 @@
+"""How much of each limit is in use: the gate's own answers about what is already held, as if it were asked for now."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from pipelines.core.briefing import Briefing
+from pipelines.core.risk import permissions, rooms
+from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Facts, Proposal
+from pipelines.core.risk.limits import Limits
+
+SINGLE = (rooms.position_size, rooms.sector, rooms.correlation)
+"""Asked for each symbol held."""
+
+WHOLE = (rooms.gross, rooms.net, rooms.beta, rooms.concentration, rooms.heat)
+"""The same whichever symbol is asked about."""
+
+STATES = (permissions.daily_loss, permissions.drawdown, permissions.order_rate)
+
+Correlate = Callable[[str, str], float | None]
+
+
+def usage(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate, at: int) -> list[Check]:
+    """One check a limit and thing limited, each with its present value; `passed` is False where a market that moved has gone over a limit."""
+    found = [*_states(book, briefing, limits, correlate, at), *_positions(book, briefing, limits, correlate, at)]
+    unique = {(check.code, check.detail): check for check in found}
+    return list(unique.values())
+
+
+def _states(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate, at: int) -> Iterator[Check]:
+    """What does not depend on any symbol."""
+    ask = Ask(_nothing(at), book, briefing, limits, correlate)
+    for permission in STATES:
+        yield permission(ask)
+    held = {e.symbol for e in book.exposures}
+    most = limits.max_positions
+    yield ask.check(Code.POSITIONS, len(held), most, len(held) <= most, f"{len(held)} symbols held or being entered", "max_positions")
+    for strategy, count in sorted(book.entries.items()):
+        detail = f"{count} entries of {strategy} today"
+        yield ask.check(Code.ENTRIES, count, limits.max_entries, count <= limits.max_entries, detail, "max_entries")
+
+
+def _positions(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate, at: int) -> Iterator[Check]:
+    """Each held symbol put to the gate against all the others."""
+    known = [e for e in book.exposures if e.symbol in briefing.symbols]
+    for number, held in enumerate(known):
+        others = tuple(e for e in book.exposures if e is not held)
+        ask = Ask(_again(held, at), msgspec.structs.replace(book, exposures=others), briefing, limits, correlate)
+        for room in (*SINGLE, *(WHOLE if number == 0 else ())):
+            yield room(ask)[0]
+
+
+def _again(held: Exposure, at: int) -> Proposal:
+    """What is held as an order of one share at its whole value: the sums come out the same, and no price is needed."""
+    value = abs(held.value) or 1e-9
+    return Proposal(held.strategy, held.symbol, 1 if held.value >= 0 else -1, 1, value, held.heat or 1e-9, Facts(value, at), at)
+
+
+def _nothing(at: int) -> Proposal:
+    return Proposal("", "", 1, 0, 1.0, 1.0, Facts(1.0, at), at)

@@ -1,0 +1,109 @@
+"""`daybot check-strategy` and `daybot limits` as people use them, and the door's routes for limits, numbers and health."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from commands import daybot
+from market import SECTORS, briefing_of, day_bars
+
+from live.api import Session, build, served
+from live.proofs import imports
+from pipelines.core.backtest.run import run
+from pipelines.core.risk.checks import Code
+from pipelines.core.risk.limits import Limits
+from pipelines.core.strategies.momentum import Momentum
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.seats import Allocation
+
+
+class Served:
+    """The door in a loop of its own, in a thread of its own."""
+
+    def __init__(self, app: Any, path: Path) -> None:
+        self._app, self._path, self._ready = app, path, threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        self._ready.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._done.set)
+        self._thread.join()
+
+    async def _serve(self) -> None:
+        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
+        async with served(self._app, self._path):
+            self._ready.set()
+            await self._done.wait()
+
+
+def test_a_shipped_strategy_passes_every_examination() -> None:
+    ran = daybot("check-strategy", "momentum", "--set", "volume=1.0")
+    assert ran.code == 0, ran.output
+    assert "failed" not in ran.output
+    for examination in ("again", "truncated", "perturbed", "alone", "restored", "warm", "source"):
+        assert examination in ran.output
+
+
+def test_a_parameter_that_does_not_exist_is_named() -> None:
+    ran = daybot("check-strategy", "momentum", "--set", "volum=1.0")
+    assert ran.code == 1
+    assert "volum" in ran.output
+
+
+def test_a_strategy_that_reads_the_clock_is_named_by_what_it_imports() -> None:
+    assert imports(Momentum) == []
+    assert "os" in imports(Path)
+
+
+def test_limits_are_listed_with_what_they_answer_to(tmp_path: Path) -> None:
+    ran = daybot("limits", "--json", home=tmp_path)
+    assert ran.code == 0, ran.output
+    assert '"max_sector_exposure"' in ran.output
+    assert "RTS 6 article 15(1)(b)" in ran.output
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Iterator[httpx.Client]:
+    """A door on a real socket."""
+    state: dict[str, Any] = {"why": ""}
+    session = Session(
+        status=lambda: {"state": "active"},
+        act=lambda instruction, origin, name: state.update(why=f"{origin} {name}"),
+        limits=lambda: [{"code": "GROSS", "value": 0.5, "limit": 1.0}],
+        metrics=lambda: b"daybot_positions 3.0\n",
+        unready=lambda: state["why"],
+    )
+    path = tmp_path / "run" / "door.sock"
+    with Served(build(session), path), httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://daybot") as client:
+        yield client
+
+
+def test_the_door_shows_limits_numbers_and_whether_entries_are_taken(door: httpx.Client) -> None:
+    assert door.get("/limits").json()[0]["code"] == "GROSS"
+    assert door.get("/metrics").text == "daybot_positions 3.0\n"
+    assert door.get("/healthz").json() == {"status": "alive"}
+    assert door.get("/readyz").status_code == 200
+    assert door.post("/tools/halt", json={"id": "x", "origin": "test"}).json() == {"id": "x", "accepted": "halt"}
+    refused = door.get("/readyz")
+    assert (refused.status_code, refused.json()["status"]) == (503, "test x")
+
+
+def test_use_of_limits_is_what_the_gate_would_say_of_what_is_held() -> None:
+    engine = Engine(briefing_of(SECTORS), Limits(), [Allocation(Momentum(), "v")], run="t")
+    steps = run(engine, day_bars(), equity=100_000)
+    step = next(step for step in steps if len(engine.trades) > 1)
+    book = engine.book(step.event.at)
+    used = {check.code: check.value for check in engine.usage(step.event.at)}
+    gross = sum(abs(e.value) for e in book.exposures) / book.equity
+    assert used[Code.GROSS] == pytest.approx(gross, abs=1e-9)
+    assert used[Code.HEAT] == pytest.approx(sum(e.heat for e in book.exposures) / book.equity, abs=1e-9)
+    assert used[Code.POSITIONS] == len({e.symbol for e in book.exposures})
+    largest = max(abs(e.value) for e in book.exposures) / book.equity
+    assert max(c.value for c in engine.usage(step.event.at) if c.code is Code.POSITION_SIZE) == pytest.approx(largest, abs=1e-9)
