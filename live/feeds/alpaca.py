@@ -66,6 +66,7 @@ class AlpacaFeed(StockDataStream):
             "c": self._correction,
             "x": self._cancel,
         }
+        self._reduced = False
         self._ask_for(sorted(symbols))
 
     async def once(self) -> Ending:
@@ -156,12 +157,14 @@ class AlpacaFeed(StockDataStream):
             granted = {channel: set(msg.get(channel) or ()) for channel in self._handlers}
             bars = self._wanted if "*" in granted["bars"] else self._wanted & granted["bars"]
             short = [f"{c} of {n}" for c, asked in self._handlers.items() if (n := len(set(asked) - granted[c] - {"*"})) and c != "bars" and asked]
-            detail = f"{len(bars)} of {len(self._wanted)} symbols" + (f", without {', '.join(short)}" if short else "")
+            lost = f", without {', '.join(short)}" if short else ", bars only: no halts, bands or revisions" if self._reduced else ""
+            detail = f"{len(bars)} of {len(self._wanted)} symbols{lost}"
             self._sink.subscribed(self.name, frozenset(bars), detail)
         elif kind == "error":
             code = int(msg.get("code", 0))
             self._sink.troubled(self.name, _explained(code, str(msg.get("msg"))))
-            if code in (405, 410) and any(asked for channel, asked in self._handlers.items() if channel != "bars"):
+            if code in (405, 410) and not self._reduced:
+                self._reduced = True
                 # A refused subscription changes nothing at all, and bars are what cannot be done without.
                 for channel in self._handlers:
                     if channel != "bars":

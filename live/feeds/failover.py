@@ -350,13 +350,15 @@ class Failover:
             self._emit(Taint(symbol, detail, until, at))
 
     def _look_for_unserved(self, at: int) -> None:
-        """Symbols that no vendor has granted may not be entered; said anew before it runs out, until one does."""
-        there = [health for health in self._health.values() if health.since is not None]
-        if not there or any(at - (health.since or 0) < self._subscribing for health in there):
+        """Symbols that no vendor grants, or only one that was caught wrong in them, may not be entered; said anew before it runs out."""
+        there = {name: health for name, health in self._health.items() if health.since is not None}
+        if not there or any(at - (health.since or 0) < self._subscribing for health in there.values()):
             return
-        served = frozenset[str]().union(*(health.granted for health in there))
+        wrong = {symbol: self._trust.suspended(symbol) for symbol in self._trust.doubted}
+        served = {symbol for name, health in there.items() for symbol in health.granted if wrong.get(symbol) != name}
         self._unserved = {symbol: self._unserved.get(symbol, 0) for symbol in sorted(self._symbols - served)}
         for symbol, until in self._unserved.items():
             if until <= at + RENEWED // 2:
                 self._unserved[symbol] = at + RENEWED
-                self._taint(symbol, "no vendor grants it", at + RENEWED, at)
+                why = f"only {wrong[symbol]} grants it, which is not believed" if symbol in wrong else "no vendor grants it"
+                self._taint(symbol, why, at + RENEWED, at)

@@ -38,6 +38,11 @@ class Trust:
         """The vendor that is not followed in this symbol."""
         return self._suspensions.of(symbol)
 
+    @property
+    def doubted(self) -> list[str]:
+        """Symbols in which a vendor is not followed."""
+        return self._suspensions.symbols
+
     def judge(self, symbol: str, minute: int, at: int) -> Doubt | None:
         """With both copies of a minute there: whether they contradict each other."""
         (one, first), (two, second) = list(self._comparison.copies(minute, symbol).items())[:2]

@@ -181,6 +181,7 @@ def test_a_refused_subscription_falls_back_to_bars(tmp_path: Path) -> None:
 
     stage = staged(tmp_path, play, polygon=False)
     assert any("405: more symbols than the plan allows" in event.detail for event in stage.events if isinstance(event, FeedStatus))
+    assert any(event.detail.endswith("bars only: no halts, bands or revisions") for event in stage.events if isinstance(event, FeedStatus))
     assert stage.starts("AAPL")[-3:] == [0, 1, 2]
     assert stage.health("alpaca-sip")[-1] is True
 
@@ -202,6 +203,23 @@ def test_vendors_that_contradict_each_other_keep_entries_away_and_the_wrong_one_
     revised = {(event.bar.start - OPEN) // MINUTE: event.bar.close for event in stage.events if isinstance(event, RevisedBar)}
     assert all((handed | revised)[minute] == closes[minute] for minute in range(11)), "what was wrong was put right at once"
     assert stage.switches == [], "one symbol is no reason to leave the vendor"
+
+
+def test_a_vendor_caught_wrong_in_a_symbol_is_not_believed_there_because_the_other_one_dies(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.until(9, 33, 30)
+        stage.inject("stream.scale", stream="market", symbol="AAPL", type="b", percent=2, times=0)
+        await stage.until(9, 36, 30)
+        stage.inject("stream.refuse", stream="polygon", code=402, times=0)
+        stage.inject("stream.close", stream="polygon", code=1000)
+        await stage.until(9, 45, 30)
+
+    stage = staged(tmp_path, play)
+    assert stage.taints[-1].detail == "only alpaca-sip grants it, which is not believed"
+    assert {taint.symbol for taint in stage.taints} == {"AAPL"}
+    doubts = [taint for taint in stage.taints if taint.at >= at(9, 36)]
+    assert all(later.at < max(taint.until for taint in doubts[: n + 1]) for n, later in enumerate(doubts[1:]))
+    assert stage.taints[-1].until > at(9, 45, 30)
 
 
 def test_a_slow_vendor_stops_leading_and_its_bars_are_not_waited_for(tmp_path: Path) -> None:
