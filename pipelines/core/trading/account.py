@@ -116,7 +116,7 @@ class Account:
             exposures=exposures,
             budgets={n: s.allocation.budget for n, s in self.seats.items() if s.allocation is not None and s.allocation.budget is not None},
             stopped={name: seat.stopped for name, seat in self.seats.items() if seat.stopped},
-            resting={who: (streak.losses, streak.until) for who, streak in streaks.items()},
+            resting={who: (streak.reached, streak.until) for who, streak in streaks.items()},
             entries={name: seat.count for name, seat in self.seats.items()},
             requests=len(self._asked),
         )

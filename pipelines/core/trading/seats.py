@@ -24,13 +24,15 @@ class Streak:
 
     losses: int = 0
     until: int = 0
+    reached: int = 0
+    """Losses that sent it to rest."""
 
     def closed(self, profit: float, most: int, rest: int, at: int) -> bool:
         """A trade ended; whether that sends it to rest. A gain, or a rest, ends the streak."""
         self.losses = self.losses + 1 if profit < 0 else 0
         if self.losses < most:
             return False
-        self.until = at + rest
+        self.until, self.reached, self.losses = at + rest, self.losses, 0
         return True
 
 
