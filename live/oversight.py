@@ -64,7 +64,9 @@ class Oversight:
         )
         self.closing = Closing(self.guard, hours=engine.hours, buffer=settings.market_close_buffer, **known)
         self._due = asyncio.Event()
-        self._next = self._looks = 0
+        self._looked = self._looks = 0
+        self._doubtful = False
+        """The last look has to be repeated soon."""
         self._answered: int | None = None
         self._told = 0
         self.last: Standing | None = None
@@ -82,12 +84,12 @@ class Oversight:
 
     def tick(self, at: int) -> None:
         """Time passed."""
-        if at >= self._next:
+        risk = self._engine.trades or (self.last is not None and (self.last.held or self.last.resting))
+        if at - self._looked >= (SOON if self._doubtful else RISK if risk else REST):
             self._due.set()
 
     def hurry(self) -> None:
         """Something may have been missed: look now."""
-        self._next = 0
         self._due.set()
 
     async def begin(self) -> Standing:
@@ -116,17 +118,16 @@ class Oversight:
 
     async def _look(self) -> None:
         self._looks += 1
+        self._looked = self._clock.now()
         await self._broker.catch_up(self._since)
         if self._looks % AUDIT == 0:
             await self._broker.audit(self._since)
         found = await self._broker.standing()
         await self._processed()
         self._took(found)
-        believed = self.reconciler.compare(found)
+        self._doubtful = not self.reconciler.compare(found)
         await self.guard.check(found)
         await self.closing.check(found)
-        at_risk = bool(found.held or found.resting or self._engine.trades)
-        self._next = found.at + (SOON if not believed else RISK if at_risk else REST)
 
     def _took(self, found: Standing) -> None:
         if self._told:
@@ -136,7 +137,7 @@ class Oversight:
     def _silent(self, silence: BrokerError) -> None:
         """No answer is no news: nothing is concluded from it, but people hear of it, and again."""
         now = self._clock.now()
-        self._next = now + SOON
+        self._doubtful = True
         self._answered = now if self._answered is None else self._answered
         since = max(self._answered, self._told)
         if now - since >= SILENCE:
