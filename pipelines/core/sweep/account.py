@@ -137,9 +137,9 @@ def end(book: Book, trades: Trades, closed: Ended, i: int, limits: Limits, until
     losses[trade.symbol] = losses[trade.symbol] + 1 if profit < 0 else 0
     book.losses = book.losses + 1 if profit < 0 else 0
     if losses[trade.symbol] >= limits.symbol_losses:
-        until[trade.symbol], losses[trade.symbol] = at + limits.cooldown * MINUTE, 0
+        until[trade.symbol], losses[trade.symbol] = at - at % MINUTE + limits.cooldown * MINUTE, 0
     if book.losses >= limits.strategy_losses:
-        book.until, book.losses = at + limits.cooldown * MINUTE, 0
+        book.until, book.losses = at - at % MINUTE + limits.cooldown * MINUTE, 0
 
 
 @shared

@@ -28,11 +28,11 @@ class Streak:
     """Losses that sent it to rest."""
 
     def closed(self, profit: float, most: int, rest: int, at: int) -> bool:
-        """A trade ended; whether that sends it to rest. A gain, or a rest, ends the streak."""
+        """A trade ended; whether that sends it to rest, counted from the minute in which it ended. A gain, or a rest, ends the streak."""
         self.losses = self.losses + 1 if profit < 0 else 0
         if self.losses < most:
             return False
-        self.until, self.reached, self.losses = at + rest, self.losses, 0
+        self.until, self.reached, self.losses = at - at % MINUTE + rest, self.losses, 0
         return True
 
 
