@@ -163,7 +163,7 @@ class Venue:
                 updates += self._enter(ticket, ticket.price, at, takes=False)
         for exits in list(self.exits.get(symbol, ())):
             exits.fresh = False
-            updates += self._leave(exits, price, price, price, at)
+            updates += self._leave(exits, price, price, price, at, printed=True)
         return updates
 
     def trade(self, bar: Bar, at: int) -> list[OrderUpdate]:
@@ -181,7 +181,7 @@ class Venue:
             elif beyond(sign, limit, bar.low if sign > 0 else bar.high):
                 updates += self._enter(ticket, limit, at, takes=False)
         for exits in list(self.exits.get(symbol, ())):
-            updates += self._leave(exits, bar.open, bar.low, bar.high, at)
+            updates += self._leave(exits, bar.open, bar.low, bar.high, at, printed=False)
             exits.fresh = False
         return updates
 
@@ -215,15 +215,17 @@ class Venue:
         if ticket.brings is not None:
             yield from self._rest(ticket.brings, at)
 
-    def _leave(self, exits: Exits, first: float, low: float, high: float, at: int) -> Iterator[OrderUpdate]:
-        """Whether a stretch of the market from `first` between `low` and `high` reaches the stop, or else the target."""
+    def _leave(self, exits: Exits, first: float, low: float, high: float, at: int, *, printed: bool) -> Iterator[OrderUpdate]:
+        """Whether a stretch of the market from `first` between `low` and `high` reaches the stop, or else the target. One trade is no better
+        for a target than its price; the beginning of a minute may be.
+        """
         stop, target = exits.stop, exits.target
         sign, price = stop.side.sign, stop.price or 0.0
         limit = 0.0 if target is None else target.price or 0.0
         if touched(sign, price, low, high):
             yield from self._trigger(exits, no_better(sign, price, first), at)
         elif target is not None and not exits.fresh and beyond(sign, limit, low if sign > 0 else high):
-            update = self._fill(target, no_worse(sign, limit, first), at, takes=False)
+            update = self._fill(target, limit if printed else no_worse(sign, limit, first), at, takes=False)
             if update is not None:
                 yield update
                 stop.left = target.left  # the broker takes from the stop what its target has sold

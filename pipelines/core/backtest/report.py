@@ -51,7 +51,7 @@ class Report(NamedTuple):
     def plain(self) -> dict[str, Any]:
         """As JSON values; times in ISO format."""
         dated = {
-            name: frame.with_columns(pl.col(pl.Date).dt.to_string("iso"), pl.col(pl.Datetime).dt.to_string("iso"))
+            name: frame.with_columns(pl.col(pl.Date).dt.to_string("iso"), pl.col(pl.Datetime).dt.to_string("iso:strict"))
             for name, frame in self.tables.items()
         }
         return {"words": self.words, "numbers": self.numbers, **{name: frame.to_dicts() for name, frame in dated.items()}}
