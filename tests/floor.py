@@ -170,9 +170,8 @@ class Floor:
             os.close(runner.journal._file)
 
         runner._leave = leave  # type: ignore[method-assign]
-        runner.stop()
         if self.task is not None:
-            await asyncio.wait({self.task})
+            await end([self.task])
 
 
 def play(exchange: Exchange, known: Settings, act: Callable[[Floor], Awaitable[None]]) -> Floor:
