@@ -7,6 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from pipelines import publish
+from pipelines.core.errors import MissingData
 from pipelines.core.market.adjustment import Dividends, adjusted
 from pipelines.core.market.features import traded
 from pipelines.core.night import Choices
@@ -14,13 +15,17 @@ from pipelines.lake.actions import Register
 from pipelines.lake.layout import Resolution
 from pipelines.settings import Settings
 from pipelines.vendors import calendar
+from pipelines.vendors.source import BARS, UTC_TIME
+
+NOTHING = pl.Schema([*BARS.items(), ("session", pl.Date), ("learned_at", UTC_TIME)])
 
 
 @dataclass(frozen=True)
 class Known:
     """A `core.night.Past` out of the lake; each part is read when it is asked for, once. `universe` says of which symbols and feed.
 
-    Without `strict` the corporate actions are those that there are, whether or not the vendor was asked about every symbol as far as the session.
+    Without `strict` the corporate actions are those that there are, whether or not the vendor was asked about every symbol as far as the session,
+    and there need not be minutes.
     """
 
     settings: Settings
@@ -67,7 +72,12 @@ class Known:
     def _raw(self, resolution: Resolution, sessions: int) -> pl.DataFrame:
         symbols, feed = self.universe["symbol"].to_list(), self.universe["feed"][0]
         window = calendar.trailing(self.session, sessions)
-        return traded(publish.bars(self.settings, resolution, window[0], window[-1], symbols=symbols, feed=feed))
+        try:
+            return traded(publish.bars(self.settings, resolution, window[0], window[-1], symbols=symbols, feed=feed))
+        except MissingData:
+            if self.strict or resolution == "day":
+                raise
+            return NOTHING.to_frame()  # the first session of the lake: nothing came before it
 
 
 def choices(settings: Settings) -> Choices:
