@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Rows in the terminal; --csv and --json have all."""
 
-FRACTIONS = {"win_rate", "drawdown"}
 MONEY = {"net", "later_net"}
 
 
@@ -125,9 +124,10 @@ def _show(swept: "Swept", variants: "Sequence[Variant]", aside: float, csv: Path
 
 def _table(ranking: "Ranking", changes: Sequence[str]) -> Table:
     table = Table(**STYLE)
-    names = [name for name in ranking.table.columns if name != "set"]
+    varied = [name for name in changes if ranking.table[name].n_unique() > 1]
+    names = ["rank", *varied, "trades", "net", "sharpe", "plateau", "deflated", "later_net", "later_sharpe"]
     for name in names:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(name.replace("later_", "later ").replace("_", " "), justify="right", no_wrap=name in MONEY)
     for row in ranking.table.head(SHOWN).iter_rows(named=True):
         table.add_row(*(_cell(name, row[name], exact=name in changes) for name in names))
     if ranking.table.height > SHOWN:
@@ -140,4 +140,4 @@ def _cell(name: str, value: float | None, *, exact: bool) -> str:
         return "–"
     if exact or isinstance(value, int):
         return f"{value:g}"
-    return f"{value:.1%}" if name in FRACTIONS else f"{value:+,.2f}" if name in MONEY else f"{value:.2f}"
+    return f"{value:+,.2f}" if name in MONEY else f"{value:.2f}"

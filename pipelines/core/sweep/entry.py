@@ -97,6 +97,7 @@ def permitted(
     equity = book.start + book.realised + book.open_profit
     return (
         not (book.over or book.lost)
+        and book.open < limits.max_positions
         and allowed[0 if sign > 0 else 1, symbol]
         and book.count < limits.max_entries
         and (at - terms.open) / MINUTE >= limits.market_open_buffer
@@ -108,7 +109,6 @@ def permitted(
         and at >= until[symbol]
         and at >= book.until
         and book.requests < limits.max_order_rate
-        and book.open + 1 <= limits.max_positions
     )
 
 

@@ -1,6 +1,6 @@
 """Rows of named numbers, as compiled code reads and writes them: settings, accounts, open and ended trades."""
 
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Mapping, MutableSequence, Sequence
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -105,11 +105,12 @@ Trades = MutableSequence[Trade]
 Ended = MutableSequence[Closed]
 
 
-def _dtype(kind: type[object]) -> np.dtype[np.void]:
-    return np.dtype([(name, KINDS[hint]) for name, hint in get_type_hints(kind).items()], align=True)
+def _dtype(fields: Mapping[str, object]) -> np.dtype[np.void]:
+    """Rows with the fields as attributes, in Python (`NUMBA_DISABLE_JIT=1` runs all of this without compiling) as in compiled code."""
+    return np.dtype((np.record, np.dtype([(name, KINDS[kind]) for name, kind in fields.items()], align=True)))
 
 
-TRADE, CLOSED, BOOK = _dtype(Trade), _dtype(Closed), _dtype(Book)
+TRADE, CLOSED, BOOK = (_dtype(get_type_hints(kind)) for kind in (Trade, Closed, Book))
 
 
 def records(models: Sequence[BaseModel]) -> Records:
@@ -118,7 +119,7 @@ def records(models: Sequence[BaseModel]) -> Records:
     for name, kind in fields.items():
         if kind not in KINDS:
             raise SettingsError(f"expected numbers and flags as parameters of what is swept, found {name}: {kind}; run it through the engine")
-    table = np.zeros(len(models), np.dtype([(name, KINDS[kind]) for name, kind in fields.items()], align=True))
+    table = np.zeros(len(models), _dtype(fields))
     for name in fields:
         table[name] = [getattr(model, name) for model in models]
     return table

@@ -114,7 +114,7 @@ def sweep(
             end = books["start"] + books["realised"] + books["open_profit"]
             fees = np.array([rounded_up(*sums) for sums in zip(books["sec"], books["taf"], books["cat"], strict=True)])
             for k in np.flatnonzero(books["beyond"]).tolist():
-                closed[k], books["closed"][k], fees[k], end[k] = _by_engine(day, variants[k], budget, costs, start[k], most)
+                closed[k], books["closed"][k], fees[k], end[k] = _by_engine(day, variants[k], budget, costs, float(start[k]), most)
             end = end - fees
             trades.append(_trades(day, books["closed"], closed))
             columns = (np.arange(len(variants)), [day.briefing.session] * len(variants), start, end, fees, books["closed"], books["beyond"] > 0)

@@ -61,11 +61,8 @@ def candle(market: Market, m: int, s: int) -> Candle:
 @shared
 def indicators(market: Market, m: int, s: int) -> Indicators:
     """Its indicators."""
-    v = market.values
-    return Indicators(
-        *(v[0, m, s], v[1, m, s], v[2, m, s], v[3, m, s], v[4, m, s], v[5, m, s]),
-        *(v[6, m, s], v[7, m, s], v[8, m, s], v[9, m, s], v[10, m, s], v[11, m, s]),
-    )
+    v = market.values[m, s]
+    return Indicators(v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9], v[10], v[11])
 
 
 @shared

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipelines.core.backtest.costs import Costs
 from pipelines.core.backtest.session import valued
 from pipelines.core.briefing import Briefing
+from pipelines.core.compiled import compiled
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk.checks import Ask, Book, Facts, Proposal
@@ -24,6 +25,9 @@ from pipelines.core.trading import events
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
+
+PRICES = ("open", "high", "low", "close", "volume")
+CELL = (*PRICES, *Indicators._fields)
 
 BEFORE = (briefed, regime, restricted, history, tradable, shortable)
 """Permissions that a session's briefing and the limits decide once for all of its minutes."""
@@ -38,7 +42,7 @@ class Market(NamedTuple):
     close: Floats
     volume: Floats
     values: Floats
-    """Indicators, (indicator, minute, symbol)."""
+    """Indicators, (minute, symbol, indicator)."""
     starts: Ints
     """Each minute's beginning, nanoseconds UTC."""
     first: Ints
@@ -94,7 +98,7 @@ class Day(Struct, frozen=True):
 
     briefing: Briefing
     bars: pl.DataFrame
-    """Its minute bars with indicators, extended hours included, by time and symbol."""
+    """Its minute bars, extended hours included."""
     symbols: tuple[str, ...]
     market: Market
     names: Names
@@ -110,19 +114,23 @@ def market(bars: pl.DataFrame, symbols: Sequence[str], opening: int, close: int)
     rows = bars.with_columns(place.alias("_symbol"), ((pl.col("timestamp").dt.epoch("ns") - opening) // MINUTE).alias("_minute")).filter(
         pl.col("_minute").is_between(0, minutes - 1)
     )
-    at = (rows["_minute"].to_numpy(), rows["_symbol"].to_numpy())
-    shape = (minutes, len(symbols))
+    columns = tuple(rows[name].cast(pl.Float64).to_numpy() for name in CELL)
+    cells, first = _laid(minutes, len(symbols), rows["_minute"].to_numpy(), rows["_symbol"].to_numpy(), columns)
+    opened, high, low, closed, volume = (cells[:, :, i] for i in range(len(PRICES)))
+    return Market(opened, high, low, closed, volume, cells[:, :, len(PRICES) :], opening + MINUTE * np.arange(minutes), first)
 
-    def spread(name: str) -> Floats:
-        grid = np.full(shape, np.nan)
-        grid[at] = rows[name].cast(pl.Float64).to_numpy()
-        return grid
 
-    opened, high, low, closed, volume = (spread(name) for name in ("open", "high", "low", "close", "volume"))
-    known = np.isfinite(closed)
-    first = np.where(known.any(axis=1), known.argmax(axis=1), -1)
-    values = np.stack([spread(name) for name in Indicators._fields])
-    return Market(opened, high, low, closed, volume, values, opening + MINUTE * np.arange(minutes), first)
+@compiled
+def _laid(minutes: int, symbols: int, minute: Ints, symbol: Ints, columns: tuple[Floats, ...]) -> tuple[Floats, Ints]:
+    """The columns as (minute, symbol, column), NaN where there is no row: all of a bar lies together. And the first symbol of each minute."""
+    cells = np.full((minutes, symbols, len(columns)), np.nan)
+    first = np.full(minutes, symbols)
+    for row in range(len(minute)):
+        m, s = minute[row], symbol[row]
+        first[m] = min(first[m], s)
+        for k in range(len(columns)):
+            cells[m, s, k] = columns[k][row]
+    return cells, np.where(first < symbols, first, -1)
 
 
 def names(briefing: Briefing, symbols: Sequence[str], costs: Costs) -> Names:
@@ -160,10 +168,10 @@ def terms(briefing: Briefing, costs: Costs) -> Terms:
 
 def day(briefing: Briefing, bars: pl.DataFrame, costs: Costs, inside: Sequence[events.Market] = ()) -> Day:
     """A session from its briefing and its minute bars, as `backtest.session.play` takes them; of symbols that the briefing does not know, none."""
-    known = valued(briefing, bars.filter(pl.col("symbol").cast(pl.String).is_in(list(briefing.symbols))))
+    known = bars.filter(pl.col("symbol").cast(pl.String).is_in(list(briefing.symbols)))
     symbols = tuple(known["symbol"].unique().sort().cast(pl.String).to_list())
     hours = briefing.hours
-    spread = market(known, symbols, hours.open, hours.close)
+    spread = market(valued(briefing, known), symbols, hours.open, hours.close)
     return Day(briefing, known, symbols, spread, names(briefing, symbols, costs), terms(briefing, costs), tuple(inside))
 
 
