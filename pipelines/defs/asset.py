@@ -34,7 +34,7 @@ def asset(
     deps: Sequence[str] = (),
     retry: dg.RetryPolicy | None = None,
     *,
-    fresh: dg.FreshnessPolicy = BEFORE_THE_OPEN,
+    fresh: dg.FreshnessPolicy | None = BEFORE_THE_OPEN,
     automation: dg.AutomationCondition[Any] | None = None,
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """An asset of this group made from these others. Its docstring is what the UI says of it, `columns.py` what it says of its columns."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import dagster as dg
 import nbformat
 import numpy as np
 import polars as pl
@@ -13,8 +14,10 @@ from nbclient import NotebookClient
 from pipelines import publish
 from pipelines.core.briefing import Briefing, Origin
 from pipelines.core.risk.regimes import classify
-from pipelines.settings import Settings
+from pipelines.defs.notebooks import data_quality
+from pipelines.defs.resources import DayBot
 from pipelines.lake.bars import Lake
+from pipelines.settings import Settings
 from pipelines.store import Warehouse
 from pipelines.vendors.calendar import next_session, trailing
 
@@ -60,6 +63,19 @@ def test_it_is_kept_without_outputs_and_with_ids(path: Path) -> None:
     nbformat.validate(notebook)
     assert all(cell.get("id") for cell in notebook.cells)
     assert not [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+def test_a_study_is_an_asset_that_keeps_its_notebook_its_words_and_its_figures(home: Path) -> None:
+    made = dg.materialize(
+        [data_quality], partition_key=LAST.isoformat(), resources={"daybot": DayBot(Settings(daybot_home=home))}, selection=[data_quality]
+    )
+    (event,) = made.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert "SIMULATED" in metadata["words"].value
+    assert metadata["figure 1"].value.startswith("![](data:image/png;base64,")
+    kept = home / "notebooks" / LAST.isoformat() / "01_data_quality.ipynb"
+    assert metadata["notebook"].value == str(kept)
+    assert any(cell.get("outputs") for cell in nbformat.read(kept, as_version=4).cells)
 
 
 def _days() -> Iterator[tuple[date, pl.DataFrame]]:
