@@ -45,10 +45,10 @@ def actions(*rows: tuple[str, str, int, float, float]) -> pl.DataFrame:
 
 @st.composite
 def announced(draw: st.DrawFn) -> pl.DataFrame:
-    """Any splits and dividends of A; B has none."""
+    """Any splits and dividends of A; B has none. Two reverse splits of ten to one still leave prices above any dividend."""
     days = st.integers(1, DAYS + 5)
-    splits = draw(st.lists(st.tuples(days, st.sampled_from(RATIOS)), max_size=4))
-    cash = draw(st.lists(st.tuples(days, st.floats(0.0, 3.0)), max_size=4))
+    splits = draw(st.lists(st.tuples(days, st.sampled_from(RATIOS)), max_size=2))
+    cash = draw(st.lists(st.tuples(days, st.floats(0.0, 0.1)), max_size=4))
     return actions(*[("A", "split", day, ratio, 0.0) for day, ratio in splits], *[("A", "dividend", day, 1.0, paid) for day, paid in cash])
 
 

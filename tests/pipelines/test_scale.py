@@ -164,6 +164,8 @@ def compare(count: int, folder: Path, tools: Callable[..., DayBot], tmp_path: Pa
 
 
 @needs_celery
+@pytest.mark.soak
+@pytest.mark.timeout(900)
 def test_a_backfill_on_celery_leaves_the_same_as_one_machine(long_folder: Path, tools: Callable[..., DayBot], tmp_path: Path) -> None:
     compare(4, long_folder, tools, tmp_path)
 

@@ -377,11 +377,3 @@ def test_no_message_is_ahead_of_the_clock(opened, generated, wire):
             for message in line.read():
                 count += 1
                 assert message.get("e", message.get("t")) <= begin + seconds * 1_000
-
-
-def test_the_renamed_package_works_too(opened, market, ear):
-    pytest.importorskip("massive", reason="the massive package is not installed; polygon-api-client speaks the same protocol")
-    exchange = opened(market({"AAA": [10.0, 11.0]}))
-    listener = ear(exchange, "AM.AAA", package="massive")
-    exchange.step_to(9, 31)
-    assert listener.take(1)[0].close == 10.0
