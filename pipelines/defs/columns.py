@@ -257,6 +257,20 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "reason": _key("Why it ended"),
         "briefing": _key("Version of the briefing that it stands on"),
     },
+    "live_against_backtest": {
+        "session": DAY,
+        "symbol": SYMBOL,
+        "strategy": _key("Whose trade it is"),
+        "side": _key("buy for long, sell for short"),
+        "number": _key("Which of the day's round trips of that symbol, strategy and side", "", "> 0"),
+        "cause": _key("signal: only live, signal: only backtest, timing, or price"),
+        "minutes": Column("By which the live entry came later", "backtest.opened_at"),
+        "entry_bp": Column("Live entry against the backtest's, basis points, plus is worse", "backtest.entry"),
+        "exit_bp": Column("The same at the exit", "backtest.exit"),
+        "live": Column("Profit live, dollars before fees"),
+        "backtest": Column("Profit in the backtest", "backtest.profit"),
+        "difference": _key("Live less backtest, dollars", "backtest.profit"),
+    },
 }
 
 KEYS = {
@@ -278,4 +292,5 @@ KEYS = {
     "journal": "one row for each session, run and seq",
     "performance": "one row for each session and metric",
     "backtest": "one row for each session, setup and trade",
+    "live_against_backtest": "one row for each session, symbol, strategy, side and number",
 }

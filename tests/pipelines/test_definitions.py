@@ -34,7 +34,7 @@ def test_every_asset_has_owner_group_kinds_a_description_and_a_time_at_which_it_
         assert spec.kinds, spec.key
         assert spec.description, spec.key
         assert spec.group_name != "default", spec.key
-        assert spec.freshness_policy, spec.key
+        assert spec.freshness_policy or spec.group_name == "studies", spec.key  # those are run when there is something to look at
 
 
 @pytest.mark.parametrize("name", ["in_process", "multiprocess"])
