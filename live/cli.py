@@ -20,12 +20,13 @@ from live.backtests import backtest
 from live.bounds import limits
 from live.journals import app as journals
 from live.proofs import check_strategy
+from live.safety import flat, suspend, watchdog
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from live.snapshots import app as snapshots
 from live.sweeps import sweep
 from live.terminal import Home, call, console, errors, other_limits, settings_of, told
-from pipelines.core.errors import BrokerError, SettingsError
+from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
 from pipelines.settings import Mode, Settings
@@ -49,6 +50,9 @@ app.command("backtest")(backtest)
 app.command("check-strategy")(check_strategy)
 app.command("limits")(limits)
 app.command("sweep")(sweep)
+app.command("flat")(flat)
+app.command("suspend")(suspend)
+app.command("watchdog")(watchdog)
 
 REFUSED = 3
 HOUR = 60 * MINUTE
@@ -103,26 +107,6 @@ def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", he
             console.print_json(data=answer)
         else:
             console.print(_state(answer))
-
-
-@app.command()
-def flat(
-    home: Home = None,
-    break_glass: Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")] = False,
-    command_id: Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")] = None,
-) -> None:
-    """Close every position and cancel every order, and halt. Never refused, needs no market data."""
-    from live import direct
-
-    with told():
-        settings = settings_of(home)
-        if break_glass:
-            left = direct.flatten(settings, console)
-            if left:
-                raise BrokerError(f"expected the account to be flat, found {left}; ask again, or close them at the broker")
-            return
-        answer = call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
-        console.print(f"accepted as {answer['id']}; `daybot status` shows the progress")
 
 
 @app.command()

@@ -6,7 +6,7 @@ directly, at one third the whole account is told to liquidate; what is there aft
 
 from collections.abc import Callable
 
-from live.brokers.alpaca import Emit
+from live.brokers.hearing import Emit
 from live.brokers.reading import Standing
 from live.clock import SECOND
 from live.protection import Guard, Policy

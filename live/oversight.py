@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from live.brokers.alpaca import AlpacaBroker, Emit, Note, account_state
+from live.brokers.alpaca import AlpacaBroker, account_state
+from live.brokers.hearing import Emit, Note
 from live.brokers.reading import Standing
 from live.clock import SECOND, Clock
 from live.closing import Closing

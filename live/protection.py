@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from alpaca.trading.enums import OrderClass, OrderSide, OrderType, PositionIntent, TimeInForce
 from alpaca.trading.requests import ClosePositionRequest, LimitOrderRequest, StopLossRequest, TakeProfitRequest
 
-from live.brokers.alpaca import Emit, Note
+from live.brokers.hearing import Emit, Note
 from live.brokers.reading import Held, Resting, Standing
 from live.brokers.refusals import is_held
 from live.brokers.route import Route

@@ -7,7 +7,8 @@ up to ten seconds, and an endpoint that answers with nothing once is not "flat".
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from live.brokers.alpaca import Emit, Note, account_state
+from live.brokers.alpaca import account_state
+from live.brokers.hearing import Emit, Note
 from live.brokers.reading import Resting, Standing
 from pipelines.core.trading.commands import Stand
 from pipelines.core.trading.engine import Engine

@@ -9,6 +9,7 @@ from live.clock import Clock
 from live.feeds import choice
 from live.journal import Journal
 from live.oversight import Oversight
+from live.pulse import Pulse
 from live.recovery import Recovered
 from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError
@@ -72,6 +73,7 @@ class Runner:
             heard=self._moved.set,
             trades=any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values()),
         )
+        self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
         self.error: DaybotError | None = None
         self.armed = asyncio.Event()
         """Set once the account is known, the streams are up and trading is allowed."""
@@ -201,11 +203,14 @@ class Runner:
     def _on_tick(self, at: int) -> None:
         self.feed.tick(at)
         self.oversight.tick(at)
+        self._pulse.beat(self.engine.state)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
             self._over.set()
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
         await end(tasks)
+        if self.error is None:
+            self._pulse.stop()
         await self.feed.close()
         await self.broker.updates.close()
         self.broker.close()

@@ -1,15 +1,14 @@
 """Orders at Alpaca: requests out, the broker's words in as events. An answer that did not come is UNKNOWN, never "failed"."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from alpaca.trading.requests import GetOrderByIdRequest, ReplaceOrderRequest
 
 from live.brokers import reading
 from live.brokers.forms import differences, form
+from live.brokers.hearing import Emit, Hearing, Note
 from live.brokers.lanes import Lane, Lanes
 from live.brokers.reading import Standing
 from live.brokers.refusals import Patience
@@ -21,7 +20,7 @@ from live.clock import SECOND, Clock
 from live.tasks import end
 from pipelines.core.errors import BrokerError, OrderRejected, Unreachable
 from pipelines.core.trading.decisions import Cancel, Replace, Request, Submit
-from pipelines.core.trading.events import AccountState, Action, Answer, Event, Holding, Outcome, Taint
+from pipelines.core.trading.events import AccountState, Action, Answer, Holding, Outcome, Taint
 from pipelines.core.trading.orders import Order, Role
 from pipelines.settings import Settings
 
@@ -31,10 +30,6 @@ STALE = 5 * SECOND
 FOR_THE_DAY = 24 * 3600 * SECOND
 
 T = TypeVar("T")
-
-Emit = Callable[[Event], None]
-Note = Callable[[str, dict[str, Any]], None]
-"""Told of what is no event and belongs into the journal: its kind, and the data."""
 
 
 class AlpacaBroker:
@@ -53,19 +48,13 @@ class AlpacaBroker:
         """`heard` is told of all that moves here; `missed`, that the stream has or may have lost something: `catch_up` finds it."""
         self.lanes = Lanes(settings, clock, heard)
         self.words = Words(clock)
-        self._missed = missed or _nothing
-        self.updates = Updates(settings, self._hear, self._missed)
-        self._emit, self._heard, self._clock, self._note = emit, heard, clock, note or _unnoted
+        self._note, missed = note or _unnoted, missed or _nothing
+        self.hearing = Hearing(self.words, emit=emit, note=self._note, heard=heard, missed=missed, unwanted=lambda id: self._begin(self._drop(id)))
+        self.updates = Updates(settings, self.hearing.hear, missed)
+        self._emit, self._clock = emit, clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, Order] = {}
         """Entries that have not been sent yet: they can still be taken back."""
-        self._open: Counter[str] = Counter()
-        """Requests by symbol of which the broker's id is not known yet."""
-        self._early: dict[str, list[Body]] = {}
-        """Updates by symbol that name an order nobody has heard of, while there are such requests."""
-        self._inherited: set[str] = set()
-        """Symbols of a run that died, until its orders were looked up."""
-        self._given_up: set[str] = set()
         self._failed = asyncio.Event()
         self._fault: BaseException | None = None
 
@@ -100,16 +89,15 @@ class AlpacaBroker:
 
     def resume(self, sent: Iterable[Order], unanswered: Iterable[Submit]) -> None:
         """Take over from a run that died: its orders are ours, and those without an answer are UNKNOWN. Of these an entry is not sent again."""
+        sent = list(sent)
         for order in sent:
             self.words.expect(order)
-            if order.symbol not in self._inherited:
-                self._inherited.add(order.symbol)
-                self._open[order.symbol] += 1
+        self.hearing.wait_for({order.symbol for order in sent})
         for wish in unanswered:
             self._begin(self._prove(wish, resend=wish.role is not Role.ENTRY))
 
     async def _submit(self, wish: Submit) -> None:
-        with self._unnamed(wish.order.symbol):
+        with self.hearing.unnamed(wish.order.symbol):
             await self._try(wish)
 
     async def _try(self, wish: Submit) -> None:
@@ -195,17 +183,15 @@ class AlpacaBroker:
     async def catch_up(self, since: int) -> None:
         """Ask for every order since a moment and tell what is news: any update that the stream lost arrives here. Raises BrokerError."""
         for body in await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.orders(route, status="all", since=since))):
-            self._say(body, "polled")
-        inherited, self._inherited = self._inherited, set()
-        for symbol in inherited:
-            self._named(symbol)
+            self.hearing.say(body, "polled")
+        self.hearing.caught_up()
 
     async def audit(self, since: int) -> None:
         """Ask for every execution since a moment; of an order that nobody has told us of, ask for the order. Raises BrokerError."""
         rows = await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.executions(route, since)))
         for broker_id in dict.fromkeys(str(row["order_id"]) for row in rows):
             if not self.words.knows(broker_id):
-                self._say(await self._working(self._by_id(broker_id)), "executed")
+                self.hearing.say(await self._working(self._by_id(broker_id)), "executed")
 
     async def standing(self) -> Standing:
         """Account, positions and open orders at this moment. Raises BrokerError: a query that failed is never "flat"."""
@@ -221,40 +207,6 @@ class AlpacaBroker:
             task.cancel()
         self.lanes.close()
 
-    # --- the broker's words
-
-    def _hear(self, data: dict[str, Any]) -> None:
-        """An update of the stream. One that cannot be read is asked for by REST."""
-        try:
-            body = data["order"]
-            if self._open[body["symbol"]] and self.words.ours(body) is None:
-                self._early.setdefault(body["symbol"], []).append(data)
-            else:
-                self._tell(body, str(data["event"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._note("garbled", {"error": f"{type(error).__name__}: {error}", "update": repr(data)[:2000]})
-            self._missed()
-        self._heard()
-
-    def _tell(self, body: Body, event: str) -> None:
-        for said in self.words.tell(body, event):
-            self._emit(said)
-        name = self.words.ours(body)
-        if name in self._given_up and reading.is_open(body):
-            self._given_up.discard(str(name))
-            self._note("late", {"id": name, "order": body["id"]})
-            self._begin(self._drop(body["id"]))
-
-    def _say(self, body: Body, event: str) -> None:
-        """The same of an order that was asked for."""
-        try:
-            self.words.name(body)
-            if self._open[body["symbol"]] and self.words.ours(body) is None:
-                return
-            self._tell(body, event)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._note("garbled", {"error": f"{type(error).__name__}: {error}", "order": repr(body)[:2000]})
-
     def _accepted(self, order: Order, body: Body) -> None:
         """The broker has the order: if it is what we asked for it is ours, else somebody is very wrong and it has to go."""
         wrong = differences(order, body)
@@ -262,7 +214,7 @@ class AlpacaBroker:
             self._doubt(order, f"the broker's order is not what was asked for: {'; '.join(wrong)}")
         self.words.name(body)
         self._answer(order.id, Action.SUBMIT, Outcome.ACCEPTED)
-        self._tell(body, "answered")
+        self.hearing.tell(body, "answered")
         if wrong:
             self._begin(self._drop(body["id"]))
 
@@ -277,7 +229,7 @@ class AlpacaBroker:
         async def look() -> Body:
             return await self._by_name(order.id, lane)
 
-        with self._unnamed(order.symbol):
+        with self.hearing.unnamed(order.symbol):
             try:
                 found = await look() if known else None
             except BrokerError as error:
@@ -293,7 +245,7 @@ class AlpacaBroker:
             if found is not None:
                 self._accepted(order, found)
             elif question.absent:
-                self._given_up.add(order.id)
+                self.hearing.give_up(order.id)
                 self._answer(order.id, Action.SUBMIT, Outcome.REJECTED, message="the broker has said for minutes that it has no such order")
 
     async def _again(self, wish: Submit, lane: Lane) -> Sent:
@@ -319,7 +271,7 @@ class AlpacaBroker:
                 continue
             if body["status"] == "pending_replace":
                 continue
-            self._say(body, "asked")
+            self.hearing.say(body, "asked")
             taken = body["status"] == "replaced"
             self._answer(wish.id, Action.REPLACE, Outcome.ACCEPTED if taken else Outcome.REJECTED, message="" if taken else "it never arrived")
             await self._look(wish.id)
@@ -351,21 +303,6 @@ class AlpacaBroker:
             self._fault = fault
             self._failed.set()
 
-    @contextmanager
-    def _unnamed(self, symbol: str) -> Iterator[None]:
-        """Inside, updates of orders in this symbol that nobody has heard of wait: they may be legs of one that is being sent."""
-        self._open[symbol] += 1
-        try:
-            yield
-        finally:
-            self._named(symbol)
-
-    def _named(self, symbol: str) -> None:
-        """A request less in this symbol whose orders have no names yet."""
-        self._open[symbol] -= 1
-        for data in self._early.pop(symbol, []) if not self._open[symbol] else []:
-            self._hear(data)
-
     async def _find(self, name: str) -> str:
         """The broker's id of an order that it has not acknowledged yet, by the id that we gave it. Raises OrderRejected where it has none."""
         parent = name.partition("/")[0]
@@ -392,7 +329,7 @@ class AlpacaBroker:
         if broker_id is None:
             return
         try:
-            self._say(await self._by_id(broker_id, Lane.URGENT), "asked")
+            self.hearing.say(await self._by_id(broker_id, Lane.URGENT), "asked")
         except BrokerError as error:
             self._note("unanswered", {"id": name, "error": str(error)})
 

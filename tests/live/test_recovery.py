@@ -1,4 +1,4 @@
-"""A run that dies is gone on with: at every boundary of the journal, with what the venue's books say of it (F39), and never beside a living one (F40)."""
+"""A run that dies is gone on with: at every boundary of the journal (F39), by what the venue's books say; and never beside a living one (F40)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -112,7 +112,7 @@ def before_response(floor: Floor) -> None:
         floor.die()
         raise asyncio.CancelledError
 
-    floor.runner.broker._accepted = floor.runner.broker._hear = floor.runner.broker.updates._hear = dies  # type: ignore[method-assign, assignment]
+    floor.runner.broker._accepted = floor.runner.broker.updates._hear = dies  # type: ignore[method-assign, assignment]
 
 
 @pytest.mark.parametrize(("boundary", "bought"), [(before_write, 0), (before_send, 0), (before_response, 1)])

@@ -52,7 +52,7 @@ class Engine:
         self._strategies = [(seat, seat.allocation.strategy) for seat in self.account.seats.values() if seat.allocation is not None]
         self._traders = [(seat, strategy) for seat, strategy in self._strategies if strategy.needs.trades]
         self.run = run
-        self._prefix = f"{briefing.session:%Y%m%d}-{run}"
+        self.prefix = f"{briefing.session:%Y%m%d}-{run}"
         self._day = (briefing.session - date(1970, 1, 1)).days
         self._open, self._close = self.hours.open, self.hours.close
         self._deadline = self._close - limits.market_close_buffer * MINUTE
@@ -233,7 +233,7 @@ class Engine:
         if made.refused is not None:
             return [Refused(wish.symbol, wish.side, made.wanted, made.price, seat.name, wish.reason, made.refused, at, made.lineage)]
         self._opened += 1
-        name = f"{self._prefix}-{self._opened:04d}"
+        name = f"{self.prefix}-{self._opened:04d}"
         trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)
         return [self.account.open(seat, trade, made.reason, at)]
 

@@ -1,0 +1,90 @@
+"""The commands that end risk whatever else works: flatten, have the broker refuse orders, watch a runner from outside."""
+
+import time
+import uuid
+from typing import Annotated
+
+import typer
+
+from live.terminal import Home, call, console, settings_of, told
+from pipelines.core.errors import BrokerError, SettingsError
+from pipelines.settings import Settings
+
+Break = Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")]
+Name = Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")]
+Suspend = Annotated[bool, typer.Option("--suspend", help="And then have the broker refuse every new order: a kill that survives our own bugs.")]
+
+
+def flat(home: Home = None, break_glass: Break = False, suspended: Suspend = False, command_id: Name = None) -> None:
+    """Close every position and cancel every order, and halt. Never refused, needs no market data."""
+    with told():
+        settings = settings_of(home)
+        if break_glass:
+            _direct(settings)
+        else:
+            answer = call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
+            console.print(f"accepted as {answer['id']}; `daybot status` shows the progress")
+        if suspended:
+            if not break_glass:
+                _until_flat(settings)
+            _suspend(settings, True)
+
+
+def suspend(home: Home = None, lift: Annotated[bool, typer.Option("--lift", help="Take orders again.")] = False) -> None:
+    """Have the broker refuse every new order of the account, exits too: be flat first. Only `--lift` takes it back."""
+    with told():
+        _suspend(settings_of(home), not lift)
+
+
+def watchdog(
+    home: Home = None,
+    kill: Annotated[bool, typer.Option("--kill", help="End a runner that gives no sign of life and still holds its lock.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Look once and say what was found.")] = False,
+) -> None:
+    """Watch the runner and the account from a process of its own, and close what a dead runner has left. Until Ctrl-C."""
+    from live.clock import SystemClock
+    from live.watchdog import EVERY, Watchdog
+
+    with told():
+        settings = settings_of(home)
+        dog, before = Watchdog(settings, SystemClock(), console, kills=kill), None
+        while True:
+            found = dog.look()
+            if found is not before:
+                console.print(f"runner: {found}")
+            before = found
+            if once:
+                return
+            time.sleep(EVERY)
+
+
+def _direct(settings: Settings) -> None:
+    from live.direct import flatten
+
+    left = flatten(settings, console)
+    if left:
+        raise BrokerError(f"expected the account to be flat, found {left}; ask again, or close them at the broker")
+
+
+def _until_flat(settings: Settings) -> None:
+    """Suspended, the broker would refuse the exits as well: so first it has to say that nothing is left."""
+    from live.brokers import reading
+    from live.brokers.route import connect
+
+    route = connect(settings)
+    for _ in range(60):
+        found = reading.standing(route, 0)
+        if not found.held and not found.resting:
+            return
+        time.sleep(0.5)
+    raise SettingsError(
+        "expected the account to be flat within half a minute, found it is not; trading is not suspended: `daybot flat --direct --suspend`"
+    )
+
+
+def _suspend(settings: Settings, on: bool) -> None:
+    from live.brokers import configuration
+    from live.brokers.route import connect
+
+    configuration.suspend(connect(settings), on)
+    console.print("the broker refuses every new order now; `daybot suspend --lift` takes it back" if on else "the broker takes orders again")
