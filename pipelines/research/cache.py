@@ -16,8 +16,8 @@ import polars as pl
 from pipelines.core.backtest.report import Report
 from pipelines.settings import Settings
 
-SOURCE = ("core", "research")
-"""Folders whose code decides what a backtest comes to; a strategy of another package is in its own version."""
+ASIDE = "defs"
+"""The folder whose code decides nothing of what a backtest comes to; a strategy of another package is in its own version."""
 
 
 def key(data: str, configuration: Mapping[str, Any], sessions: Sequence[date]) -> str:
@@ -27,9 +27,9 @@ def key(data: str, configuration: Mapping[str, Any], sessions: Sequence[date]) -
 
 
 def code() -> str:
-    """Hash of the source of the core and of the research on it."""
+    """Hash of the source that reads the data, makes the briefings and runs the engine."""
     root, digest = Path(__file__).parent.parent, sha256()
-    for path in sorted(p for folder in SOURCE for p in (root / folder).rglob("*.py")):
+    for path in sorted(path for path in root.rglob("*.py") if path.relative_to(root).parts[0] != ASIDE):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 

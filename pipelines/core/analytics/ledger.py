@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.journal import Manifest, Record, decision_of, encode, event_of, manifest
+from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import moment
 from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Refused, Replace, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.events import AccountState, Event, MarketBar, OrderUpdate
@@ -73,6 +74,7 @@ class Ledger:
     def __init__(self, head: Manifest) -> None:
         self.head = head
         self.session: date = head.session
+        self.open = head.briefing.hours.open
         self.portfolio: Portfolio | None = None
         self.stops: dict[str, float] = {}
         self.orders: dict[str, dict[str, Any]] = {}
@@ -84,12 +86,14 @@ class Ledger:
 
     def on_event(self, event: Event) -> None:
         """The next event."""
-        if isinstance(event, OrderUpdate) and event.id in self.orders:
-            self._fill(self.orders[event.id], event)
+        if isinstance(event, MarketBar):  # nearly all of them are
+            if self.portfolio is not None and not event.late:
+                self._mark(event, self.portfolio)
+        elif isinstance(event, OrderUpdate):
+            if event.id in self.orders:
+                self._fill(self.orders[event.id], event)
         elif isinstance(event, AccountState):
             self.portfolio = self.portfolio or Portfolio(start=event.equity)
-        elif isinstance(event, MarketBar) and self.portfolio and not event.late:
-            self._mark(event, self.portfolio)
 
     def on_decision(self, seq: int, decision: Decision) -> None:
         """The next decision, with its place in the journal."""
@@ -167,7 +171,7 @@ class Ledger:
 
     def _mark(self, event: MarketBar, portfolio: Portfolio) -> None:
         """One row a minute, when its first bar arrives: the minute before at its last prices."""
-        minute = self.head.briefing.hours.minute(event.bar.start)
+        minute = (event.bar.start - self.open) // MINUTE
         if minute != self.minute:
             self.minute = minute
             held = {s: (p.quantity, portfolio.prices[s]) for s, p in portfolio.positions.items()}

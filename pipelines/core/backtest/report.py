@@ -89,15 +89,17 @@ def growth(frames: Sequence[tuple[Briefing, pl.DataFrame]], symbol: str) -> tupl
     inside = [
         (brief, bars.filter(pl.col("timestamp").is_between(brief.open, brief.close, closed="left")).sort("timestamp")) for brief, bars in frames
     ]
-    own = all(not bars.filter(pl.col("symbol") == symbol).is_empty() for _, bars in inside)
-    rows, worth = [], 1.0
-    for number, (brief, bars) in enumerate(inside):
-        before = {} if number == 0 else {name: known.close for name, known in brief.symbols.items()}
+    traded = [(brief, bars) for brief, bars in inside if bars.height]
+    own = all(symbol in bars["symbol"] for _, bars in traded)
+    rows: list[pl.DataFrame] = []
+    worth = 1.0
+    for brief, bars in traded:
+        before = {name: known.close for name, known in brief.symbols.items()} if rows else {}
         steps = _moves(bars.filter(pl.col("symbol") == symbol) if own else bars, before)
         path = steps if own else steps.group_by("symbol").last().select(pl.lit(brief.close).cast(STAMP).alias("at"), pl.col("ratio").mean()).head(1)
         rows.append(path.select(pl.lit(brief.session).alias("session"), "at", (pl.col("ratio") * worth).alias("growth")))
-        worth = rows[-1]["growth"][-1] if rows[-1].height else worth
-    return symbol if own else EQUAL_WEIGHT, pl.concat([pl.DataFrame(schema=BENCHMARK), *rows])
+        worth = rows[-1]["growth"][-1]
+    return symbol if own and rows else EQUAL_WEIGHT, pl.concat([pl.DataFrame(schema=BENCHMARK), *rows])
 
 
 def _moves(bars: pl.DataFrame, before: Mapping[str, float | None]) -> pl.DataFrame:
@@ -141,7 +143,7 @@ def _numbers(played: Sequence[Played], trades: pl.DataFrame, equity: pl.DataFram
         "start": start,
         "end": end,
         "return": end / start - 1,
-        "benchmark": None if whole is None else returns.total(whole),
+        "benchmark": returns.total(market) if len(market) else None,
         **{name: measured[name] for name in ("trades", "profit")},
         **{name: float(sessions[name].sum()) for name in ("fees", "spread", "impact", "refused")},
         "net": end - start,
