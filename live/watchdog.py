@@ -133,5 +133,4 @@ class Watchdog:
         """Once, until it is over."""
         if subject not in self._told:
             self._told.add(subject)
-            self._console.print(f"[red]{subject}[/]: {detail}", soft_wrap=True)
             self._send(self._settings, Alert(subject, detail), LOG.warning)

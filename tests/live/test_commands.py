@@ -105,6 +105,27 @@ def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
     assert sum(1 for _ in journal.read(journal.latest(home / "journal"))) > 10
 
 
+def test_a_session_that_was_killed_is_gone_on_with(home: Path) -> None:
+    with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
+        ours = sim(exchange.url)
+        with background(home, "live", **ours) as runner:
+            until(lambda: bool(exchange.books()["positions"]), "a first position")
+            runner.kill()
+            runner.wait()
+        with background(home, "live", **ours) as runner:
+            until(lambda: daybot("status", home=home, **ours).code == 0, "a session that goes on")
+            assert daybot("flat", home=home, **ours).code == 0
+            until(lambda: not exchange.books()["positions"] and not open_orders(exchange), "flat at the venue")
+            runner.send_signal(signal.SIGINT)
+            runner.wait(30)
+        names = [order["client_order_id"] for order in exchange.books()["orders"]]
+        assert len(names) == len(set(names))
+    (path,) = journal.sessions(home / "journal")
+    assert journal.verify(path).kind == "end"
+    ran = daybot("replay", home=home)
+    assert (ran.code, "identical" in ran.output) == (0, True), ran.output
+
+
 def test_the_doctor_is_content_with_a_running_exchange_and_a_briefing(home: Path) -> None:
     with Exchange(stepped=True, start=(9, 0)) as exchange:
         ran = daybot("doctor", home=home, **sim(exchange.url))
