@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import data, words
 from dashboards.data import Source
 from pipelines.core.briefing import Briefing, Origin
-from pipelines.core.errors import DataError, MissingData, SettingsError
+from pipelines.core.errors import BrokenSnapshot, DataError, MissingData, SettingsError, StaleBriefing
 
 CARD = 180
 """Width of a figure in pixels: six side by side on a desk, two on a phone."""
@@ -30,9 +30,16 @@ def header() -> None:
 
 
 def opened() -> Source:
-    """The current snapshot; where there is none the page ends here, with the way to make one."""
+    """The current snapshot; where there is none, or none that can be read, the page ends here, with the way out."""
     try:
-        return data.source()
+        found = data.source()
+        data.briefing(found)
+        return found
+    except (BrokenSnapshot, StaleBriefing) as error:
+        st.title("The published snapshot cannot be read")
+        st.error(words.plain(f"{error}."))
+        st.write("An earlier one may do until the next is published: the first command lists them with their age, the second goes back to one.")
+        st.code("daybot snapshots list\ndaybot snapshots use VERSION", language="bash")
     except MissingData as error:
         st.title("No snapshot published yet")
         st.info(f"{error}.")

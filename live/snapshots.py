@@ -47,12 +47,17 @@ def listed(home: Home = None, as_json: Json = False) -> None:
         if not rows:
             console.print(f"none in {settings.snapshots}; {publish.HOW_TO_MAKE}", soft_wrap=True)
             return
-        table = Table("", "version", "session", "made", "regime", "watched", "checks", "MB", box=None, header_style="cyan")
+        table = Table("", "version", "made", "regime", "names", "checks", box=None, header_style="cyan", pad_edge=False)
         for row in rows:
-            made = _made(row["made"]) if row["made"] else "[red]cannot be read[/]"
-            cells = (row["session"], made, row["regime"], row["watched"], row["checks"], f"{row['bytes'] / 1e6:.1f}")
-            table.add_row("[green]current[/]" if row["current"] else "", row["version"], *(_cell(value) for value in cells))
+            made = _ago(row["made"]) if row["made"] else "[red]unreadable[/]"
+            version = f"[green]{row['version']}[/]" if row["current"] else row["version"]
+            table.add_row("*" if row["current"] else "", version, made, *(_cell(row[name]) for name in ("regime", "watched", "checks")))
+        for column in table.columns[:3]:
+            column.no_wrap = True
         console.print(table)
+        for row in rows:
+            if row["error"]:
+                console.print(f"[red]{row['version']}[/]: {row['error']}", soft_wrap=True)
 
 
 @app.command()
@@ -150,9 +155,9 @@ def _row(snapshot: "Snapshot", current: str | None) -> dict[str, Any]:
 
 def _headline(snapshot: "Snapshot", made: "Briefing", current: str | None) -> str:
     mark = " [green]current[/]" if snapshot.version == current else ""
-    origin = "" if made.origin.value == "vendor" else f" · {made.origin.value.upper()} market"
+    origin = {"generated": " · SIMULATED", "recorded": " · RECORDED"}.get(made.origin.value, "")
     return (
-        f"[bold]{snapshot.version}[/]{mark} for {made.session} from the data of {made.data_session} ({made.feed}){origin} · "
+        f"[bold]{snapshot.version}[/]{mark} for {made.session} from the data of {made.data_session} (feed {made.feed}){origin} · "
         f"made {_made(made.created_at.isoformat())} · regime {made.regime.name.value}"
     )
 
@@ -184,12 +189,17 @@ def _cell(value: "Value") -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"
-    return str(value)
+    return f"{value:,}" if isinstance(value, int) else value
 
 
 def _made(text: str) -> str:
-    """The moment in New York, and how long ago that is by the machine's clock."""
-    at = datetime.fromisoformat(text)
-    minutes = (moment(SystemClock().now()) - at).total_seconds() / 60
-    ago = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days"
-    return f"{at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} ({ago} ago)"
+    """The moment in New York, and how long ago that is."""
+    return f"{datetime.fromisoformat(text).astimezone(NEW_YORK):%Y-%m-%d %H:%M} ({_ago(text)})"
+
+
+def _ago(text: str) -> str:
+    """By the machine's clock, which is the person's that asks."""
+    minutes = (moment(SystemClock().now()) - datetime.fromisoformat(text)).total_seconds() / 60
+    if minutes < 120:
+        return f"{minutes:.0f} min ago"
+    return f"{minutes / 60:.0f} h ago" if minutes < 48 * 60 else f"{minutes / 1440:.0f} days ago"

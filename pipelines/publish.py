@@ -71,17 +71,17 @@ def use(settings: Settings, name: str) -> "Snapshot":
     with _alone(settings):
         found = named(settings, name)
         found.briefing()
-        _point(settings, name)
+        _point(settings, found.version)
     return found
 
 
 def current(settings: Settings) -> "Snapshot":
-    """The snapshot that the pointer names; `MissingData` says how to make a first one."""
+    """The snapshot that the pointer names; `MissingData` says how to make a first one, `BrokenSnapshot` how to go back to an earlier one."""
     name = _pointed(settings)
     while not _file(settings, name).exists():
         before, name = name, _pointed(settings)  # it may have been retired since we read the pointer
         if name == before:
-            raise MissingData(f"expected the snapshot that CURRENT names, {_file(settings, name)}, found no such file; {HOW_TO_GO_BACK}")
+            raise BrokenSnapshot(f"expected the snapshot that CURRENT names, {_file(settings, name)}, found no such file; {HOW_TO_GO_BACK}")
     return Snapshot(name, _file(settings, name))
 
 
@@ -98,7 +98,7 @@ def named(settings: Settings, name: str) -> "Snapshot":
 
 
 def published(settings: Settings) -> list["Snapshot"]:
-    """Every snapshot that is kept, the last released first; none before the first was published."""
+    """Every snapshot that is kept, the last made first; none before the first was published."""
     return [Snapshot(path.stem, path) for path in reversed(_files(settings))]
 
 
@@ -257,8 +257,8 @@ def _traded(settings: Settings) -> str | None:
 
 
 def _files(settings: Settings) -> list[Path]:
-    """Published files, the first released first."""
-    return sorted(settings.snapshots.glob("*.duckdb"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+    """Published files, the first made first: by the moment in the name, which a copy of the folder keeps."""
+    return sorted(settings.snapshots.glob("*.duckdb"), key=lambda path: path.stem[len("2026-11-20-") :])
 
 
 def _file(settings: Settings, name: str) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeAlias
 
 from pipelines.core.briefing import Briefing
 
-Value: TypeAlias = str | float | bool | None
+Value: TypeAlias = str | int | float | bool | None
 
 
 class Change(NamedTuple):
@@ -57,15 +57,14 @@ def _fields(before: object, after: object, names: Iterable[str]) -> list[Change]
 
 
 def _ranks(before: Briefing, after: Briefing) -> list[Change]:
-    """Who came, who went, who moved; by rank, those that went last."""
-    old, new = ({line.symbol: line.rank for line in one.watchlist} for one in (before, after))
-    moved = [Change(s, old.get(s), rank, _moved(old.get(s), rank)) for s, rank in sorted(new.items(), key=lambda item: item[1]) if old.get(s) != rank]
-    return moved + [Change(s, rank, None, "out") for s, rank in sorted(old.items(), key=lambda item: item[1]) if s not in new]
+    """Who came, who went, who moved; each by rank."""
+    old, new = ({line.symbol: line.rank for line in sorted(one.watchlist, key=lambda line: line.rank)} for one in (before, after))
+    came = [Change(symbol, None, rank, "in") for symbol, rank in new.items() if symbol not in old]
+    went = [Change(symbol, rank, None, "out") for symbol, rank in old.items() if symbol not in new]
+    return came + went + [Change(s, old[s], rank, _moved(old[s], rank)) for s, rank in new.items() if s in old and old[s] != rank]
 
 
-def _moved(old: int | None, new: int) -> str:
-    if old is None:
-        return "in"
+def _moved(old: int, new: int) -> str:
     return f"up {old - new}" if new < old else f"down {new - old}"
 
 
