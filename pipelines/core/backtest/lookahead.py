@@ -60,7 +60,7 @@ def wishes(strategy: Strategy, briefing: Briefing, bars: Iterable[Bar], *, half:
         instrument = instruments.get(bar.symbol)
         if instrument is None:
             continue
-        values = instrument.step(bar, day, (bar.start - hours.open) // MINUTE)
+        values = instrument.step(bar, day, hours.open)
         if not hours.contains(bar.start):
             continue
         last, instrument.last_close = instrument.last_close, bar.close

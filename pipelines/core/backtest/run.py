@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -34,7 +35,7 @@ def run(
     session = _Session(engine, venue or Venue(briefing=engine.briefing), feed)
     opening, close = engine.hours.open, engine.hours.close
     news, over, armed = deque(inside), False, False
-    for start, group in groupby(bars, key=lambda bar: bar.start):
+    for start, group in groupby(bars, key=attrgetter("start")):
         if not armed:
             armed = True
             yield from session.arm(equity, min(start, opening - MINUTE))
@@ -82,12 +83,13 @@ class _Session:
             venue.open({}, start)
         for event in happened:
             yield from self.inside(event, printed)
+        last, waiting, exits = venue.last, venue.waiting, venue.exits
         for bar in minute:
-            if bar.symbol in printed:
-                venue.last[bar.symbol] = bar
-                continue
-            for update in venue.trade(bar, at):
-                yield from self.exchange(update)
+            symbol = bar.symbol
+            last[symbol] = bar
+            if (symbol in exits or symbol in waiting) and symbol not in printed:
+                for update in venue.trade(bar, at):
+                    yield from self.exchange(update)
 
     def inside(self, event: Market, printed: dict[str, float]) -> Iterator[Step]:
         """One thing that happened inside the minute: to the venue first, then to the engine where it would hear of it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +89,8 @@ def valued(briefing: Briefing, frame: pl.DataFrame) -> pl.DataFrame:
 def ready(valued: pl.DataFrame) -> dict[str, Iterator[Indicators]]:
     """The indicators of each symbol's bars in order of time, as an engine takes them; used up by one."""
     return {
-        str(symbol): map(Indicators, *(own[name].to_list() for name in Indicators._fields))
+        # Rows to named tuples without a Python call each.
+        str(symbol): map(tuple.__new__, repeat(Indicators), zip(*(own[name].to_list() for name in Indicators._fields), strict=True))
         for (symbol,), own in valued.partition_by("symbol", as_dict=True).items()
     }
 

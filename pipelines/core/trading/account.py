@@ -63,11 +63,13 @@ class Account:
         portfolio = self.portfolio
         if portfolio is None:
             return
+        if symbol not in portfolio.positions:
+            portfolio.prices[symbol] = price
+            return
         portfolio.mark(symbol, price)
-        if symbol in portfolio.positions:
-            for trade in self.of(symbol):
-                if trade.mark(price):
-                    self.restless[trade.id] = trade
+        for trade in self.of(symbol):
+            if trade.mark(price):
+                self.restless[trade.id] = trade
 
     def open(self, seat: Seat, trade: Trade, reason: str, at: int) -> Submit:
         """A trade begins."""

@@ -126,7 +126,7 @@ class Engine:
         if instrument is None:
             return []
         start = bar.start
-        values = instrument.step(bar, self._day, (start - self._open) // MINUTE)
+        values = instrument.step(bar, self._day, self._open)
         if event.late or not self._open <= start < self._close:
             return []
         last, instrument.last_close = instrument.last_close, bar.close
@@ -172,7 +172,7 @@ class Engine:
 
     def _on_revision(self, event: events.RevisedBar) -> list[Decision]:
         instrument = self.instruments.get(event.bar.symbol)
-        if instrument is None or instrument.revise(event.bar, self._day, (event.bar.start - self._open) // MINUTE):
+        if instrument is None or instrument.revise(event.bar, self._day, self._open):
             return []
         detail = f"{event.bar.symbol}: a bar was corrected after the next one had come; its indicators stand on the first word"
         return [Noticed("REVISED_TOO_LATE", detail, event.at, {"bar": float(event.bar.start)})]
@@ -199,7 +199,7 @@ class Engine:
         return [Noticed("TAINTED", f"{event.symbol}: {event.detail}", event.at)]
 
     def _on_tick(self, event: events.Tick) -> list[Decision]:
-        self.account.restless.update(self.account.trades)
+        self.account.restless.update((name, trade) for name, trade in self.account.trades.items() if not trade.settled)
         return []
 
     # --- wishes

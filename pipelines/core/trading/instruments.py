@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pipelines.core.briefing import SymbolBrief
 from pipelines.core.market import indicators
-from pipelines.core.market.bars import Bar, Print, Quote
+from pipelines.core.market.bars import MINUTE, Bar, Print, Quote
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk.checks import Facts
 
@@ -31,22 +31,23 @@ class Instrument:
         self._state = list(brief.seed) if brief.seed else indicators.fresh()
         self._before: list[float] = []
 
-    def step(self, bar: Bar, day: int, minute: int) -> Indicators:
-        """Take in the next bar."""
+    def step(self, bar: Bar, day: int, opened: int) -> Indicators:
+        """Take in the next bar of the session that opened then."""
         self.bar = bar
         if self._ready is not None:
-            self.values = next(self._ready)
-        else:
-            self._before = self._state[:]
-            self.values = indicators.step(self._state, day, minute, bar.high, bar.low, bar.close, bar.volume, bar.vwap)
-        return self.values
+            self.values = values = next(self._ready)
+            return values
+        self._before = self._state[:]
+        minute = (bar.start - opened) // MINUTE
+        self.values = values = indicators.step(self._state, day, minute, bar.high, bar.low, bar.close, bar.volume, bar.vwap)
+        return values
 
-    def revise(self, bar: Bar, day: int, minute: int) -> bool:
+    def revise(self, bar: Bar, day: int, opened: int) -> bool:
         """Take the newest bar again as it was corrected; False where it is not the newest: what came after stands on the old one."""
         if self.bar is None or self.bar.start != bar.start or not self._before:
             return False
         self._state = self._before
-        self.step(bar, day, minute)
+        self.step(bar, day, opened)
         return True
 
     def trade(self, trade: Print) -> bool:

@@ -107,6 +107,8 @@ class Trade:
     """When a cancel was last asked for, since the last order was sent."""
     generation: int = 0
     exit_reason: str = ""
+    settled: bool = False
+    """Protected as it should be when it last looked: until something happens to it, time alone changes nothing."""
 
     def __post_init__(self) -> None:
         if self.wanted < 0:
@@ -222,6 +224,7 @@ class Trade:
 
     def advance(self, at: int) -> list[Decision]:
         """What has to be done now to bring the trade where it should be; nothing where it is already under way."""
+        self.settled = False
         if self.stage is Stage.ENTERING:
             return self._entering(at)
         if self.stage is Stage.CLOSED:
@@ -291,7 +294,10 @@ class Trade:
             return [self._protect(shares, at)] if shares else []
         if sum(o.left for o in stops) != shares and at - self.touched >= AGAIN:
             return self._cancel(exits, f"the stop is for {sum(o.left for o in stops)} of {shares} shares", at)
-        return [move for o in exits for move in self._place(o, at)]
+        moves = [move for o in exits for move in self._place(o, at)]
+        resting = not moves and all(o.status is Status.WORKING and o.moving is None for o in exits)
+        self.settled = resting and sum(o.left for o in stops) == shares == self.held
+        return moves
 
     def _place(self, order: Working, at: int) -> list[Decision]:
         """Ask for a resting exit to be where it should be."""
