@@ -82,7 +82,7 @@ class Engine:
         """All that follows from one event, in the order in which it has to be done."""
         decisions = self._handlers[type(event)](event)
         at, portfolio = event.at, self.account.portfolio
-        if portfolio is not None and (at >= self._deadline or portfolio.equity <= self._floor):
+        if portfolio is not None and (at >= self._deadline or portfolio.start + portfolio.realised + portfolio.open_profit <= self._floor):
             decisions = decisions + self._keep_deadlines(at, portfolio)
         if self.account.restless:
             decisions = decisions + self.account.advance(at)
