@@ -29,6 +29,9 @@ AGAIN = 5 * SECOND
 TRIES = 3
 """Refused replacements after which the exit stays where it is."""
 
+PACE = SECOND
+"""Least time between two replacements of one exit: a broker that answers with another price than asked for must not be asked for ever."""
+
 STEP = 0.1
 """A trailing stop moves by at least this share of its distance: every move is a request."""
 
@@ -60,6 +63,8 @@ class Working:
     """When the broker refused it."""
     moving: tuple[int, float] | None = None
     """When a replacement was asked for, and to which price."""
+    replaced: int = -PACE
+    """When a replacement was last asked for."""
     refusals: int = 0
     """Replacements refused since the last one that was not."""
 
@@ -255,7 +260,8 @@ class Trade:
     def _flat(self, at: int) -> list[Decision]:
         live = [o for o in self.orders.values() if o.live]
         if not live:
-            return self._closed(at) if self.entered else self._stillborn()
+            self.stage = Stage.CLOSED
+            return self._closed(at) if self.entered else []
         if self.stage is Stage.CLOSING and not self.entered:
             return self._cancel(live, self.exit_reason, at)
         # The other half of the pair is dying by itself; only if it does not is it cancelled.
@@ -295,14 +301,19 @@ class Trade:
         if sum(o.left for o in stops) != shares and at - self.touched >= AGAIN:
             return self._cancel(exits, f"the stop is for {sum(o.left for o in stops)} of {shares} shares", at)
         moves = [move for o in exits for move in self._place(o, at)]
-        resting = not moves and all(o.status is Status.WORKING and o.moving is None for o in exits)
+        resting = not moves and all(o.status is Status.WORKING and o.moving is None and self._wish(o) is None for o in exits)
         self.settled = resting and sum(o.left for o in stops) == shares == self.held
         return moves
 
+    def _wish(self, order: Working) -> float | None:
+        """Where a resting exit should be instead of where it is; None where it is right, or not known."""
+        wish = self.stop if order.role is Role.STOP else self.target
+        return None if wish is None or (order.price is not None and abs(wish - order.price) < tick(wish) / 2) else wish
+
     def _place(self, order: Working, at: int) -> list[Decision]:
         """Ask for a resting exit to be where it should be."""
-        wish = self.stop if order.role is Role.STOP else self.target
-        if wish is None or order.price is None or abs(wish - order.price) < tick(wish) / 2 or order.status is not Status.WORKING:
+        wish = self._wish(order)
+        if wish is None or order.price is None or order.status is not Status.WORKING:
             return []
         if order.refusals >= TRIES:
             if order.role is Role.STOP:
@@ -311,9 +322,9 @@ class Trade:
                 self.target = order.price
             order.refusals = 0
             return [Noticed("EXIT_NOT_MOVED", f"{self.symbol}: the {order.role} stays at {order.price:.2f}, {TRIES} replacements were refused", at)]
-        if order.moving is not None and at - order.moving[0] < AGAIN:
+        if at - order.replaced < (PACE if order.moving is None else AGAIN):
             return []
-        order.moving = (at, wish)
+        order.moving, order.replaced = (at, wish), at
         return [Replace(order.id, self.symbol, self.id, order.role, wish, f"{order.role} from {order.price:.2f} to {wish:.2f}", at)]
 
     # --- orders
@@ -356,20 +367,12 @@ class Trade:
     # --- accounts
 
     def _closed(self, at: int) -> list[Decision]:
-        self.stage = Stage.CLOSED
         entry, out = self.paid / self.entered, self.received / self.left
         profit = (self.received - self.paid) * self.side.sign
         r = profit / (self.risk * self.entered) if self.risk > 0 else None
-        reason = self.exit_reason or self._which_exit()
+        reason = self.exit_reason or " and ".join(sorted({o.role.value for o in self.orders.values() if o.filled and o.role is not Role.ENTRY}))
         who = (self.id, self.symbol, self.strategy, self.side, self.entered)
         return [TradeClosed(*who, entry, out, profit, r, reason, self.opened, at)]
-
-    def _stillborn(self) -> list[Decision]:
-        self.stage = Stage.CLOSED
-        return []
-
-    def _which_exit(self) -> str:
-        return " and ".join(sorted({o.role.value for o in self.orders.values() if o.filled and o.role is not Role.ENTRY}))
 
     def _book(self, order: Working, shares: int, price: float, at: int) -> None:
         self.touched = at
