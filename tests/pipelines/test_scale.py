@@ -16,9 +16,8 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from whole import contents
 
-from pipelines import publish
-from pipelines.core.briefing import Briefing
 from pipelines.core.errors import SettingsError
 from pipelines.definitions import defs
 from pipelines.defs.executor import chosen
@@ -126,21 +125,6 @@ def finished(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     return [run for run in instance.get_runs() if run.is_finished]
 
 
-def content(daybot: DayBot, sessions: list[date]) -> dict[str, pl.DataFrame]:
-    """Everything that the runs wrote, without the moments at which they did: bars, and the tables of the current snapshot."""
-    first, last = calendar.trailing(sessions[0], 60)[0], sessions[-1]
-    snapshot = publish.current(daybot.settings)
-    names = snapshot.sql("SELECT table_name FROM duckdb_tables() ORDER BY 1")["table_name"]
-    found = {name: daybot.warehouse.read(name) for name in names if name != "briefings"}
-    for resolution in ("day", "minute"):
-        found[f"{resolution} bars"] = publish.bars(daybot.settings, resolution, first, last)  # type: ignore[arg-type]  # one of the two
-    briefings = [Briefing.model_validate_json(text) for text in daybot.warehouse.read("briefings").sort("session")["json"]]
-    plain = [briefing.model_dump_json(exclude={"version", "created_at"}) for briefing in briefings]
-    found["briefings"] = pl.DataFrame({"json": plain})
-    timeless = {name: frame.drop("learned_at", strict=False) for name, frame in found.items()}
-    return {name: frame.sort([c for c, kind in frame.schema.items() if not kind.is_nested()]) for name, frame in timeless.items()}
-
-
 def compare(count: int, folder: Path, tools: Callable[..., DayBot], tmp_path: Path) -> None:
     """The same sessions on Celery and in this process; every table and every bar alike."""
     sessions = calendar.trailing(LAST, count)
@@ -157,7 +141,7 @@ def compare(count: int, folder: Path, tools: Callable[..., DayBot], tmp_path: Pa
         assert job.execute_in_process(partition_key=str(day), resources={"daybot": alone}, raise_on_error=False).success
     print(f"\n{count} sessions: Celery with two workers {took:.0f} s from nothing, in process {time.monotonic() - began:.0f} s")
     spread = tools(bars_folder=str(folder), history_sessions=60, daybot_home=tmp_path / "celery" / "data")
-    one, many = content(alone, sessions), content(spread, sessions)
+    one, many = contents(alone, sessions), contents(spread, sessions)
     assert one.keys() == many.keys()
     for name, frame in one.items():
         assert frame.equals(many[name]), name
