@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check lint types contracts test bench soak lock env-example clean
+.PHONY: help setup demo up check lint types contracts test bench peers soak lock env-example clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ test: setup  ## the tests alone, in two processes (JOBS=4 for more); without tho
 
 bench: setup  ## the benchmarks, each a ratio to a stated floor
 	$(BIN)/python -m pytest -m benchmark -s
+
+peers:  ## DayBot beside vectorbt, backtesting.py and nautilus_trader, in an environment of their own (.venv-peers)
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check uv
+	-@.venv-peers/bin/uv pip install --quiet --python .venv-peers/bin/python --requirement tests/benchmarks/peers/requirements.txt
+	@.venv-peers/bin/python -W ignore tests/benchmarks/peers/compare.py
 
 soak: setup  ## the tests that take minutes: a quarter on Celery, kills at random, readers while a night runs
 	$(BIN)/python -m pytest -m soak -s
