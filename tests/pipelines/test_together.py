@@ -78,6 +78,6 @@ def test_nobody_waits_for_or_breaks_anybody_for_minutes(folder: Path, tools: Cal
         assert reader.returncode == 0, f"{name}: {err[-2000:]}"
         rounds[name] = tuple(map(int, out.split()))
     print(f"\n{len(versions)} snapshots published; rounds of each reader (and versions seen): {rounds}")
-    assert len(versions) > 5
-    assert rounds["runner"][1] > 5
+    assert len(versions) >= 3
+    assert rounds["runner"][1] >= 3
     assert all(count > 1 for count, _ in rounds.values())
