@@ -1,17 +1,20 @@
 """The studies, run on the snapshot that is current: what a person would run by hand, kept with the day's date."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 
-from pipelines import publish
+from pipelines.core.errors import DataError
 from pipelines.defs.asset import asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
+from pipelines.durable import replaced
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 PATIENCE = 600
@@ -22,24 +25,40 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
     """An asset that runs one notebook and keeps what came of it. In no job: run it when there is something to look at."""
 
     def run(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
-        snapshot = publish.current(daybot.settings)
+        home = daybot.settings.daybot_home.absolute()
+        kept = home / "notebooks" / data_session(context).isoformat() / f"{stem}.ipynb"
         notebook = nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
-        client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER.parent)}})
-        client.execute(env=_environment(str(daybot.settings.daybot_home.absolute())))
-        kept = daybot.settings.daybot_home / "notebooks" / data_session(context).isoformat() / f"{stem}.ipynb"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(nbformat.writes(notebook))  # type: ignore[no-untyped-call]
-        known: dict[str, dg.MetadataValue[Any]] = {"notebook": dg.MetadataValue.notebook(kept.absolute()), "words": _words(notebook)}
-        known |= {"snapshot": dg.MetadataValue.text(snapshot.version), **{f"figure {n}": one for n, one in enumerate(_pictures(notebook), start=1)}}
-        return dg.MaterializeResult(metadata=known)
+        try:
+            client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER.parent)}})
+            client.execute(env=_environment(home))
+        except CellExecutionError as error:
+            raise DataError(
+                f"expected {stem} to run to its end, found {error.ename}: {error.evalue}; it is kept as far as it came in {kept}"
+            ) from None
+        finally:
+            _keep(notebook, kept)
+        words = _words(notebook)
+        known: dict[str, dg.MetadataValue[Any]] = {
+            "notebook": dg.MetadataValue.notebook(kept),
+            "words": dg.MetadataValue.md(words[-1]),
+            "snapshot": dg.MetadataValue.text(_version(words)),
+        }
+        return dg.MaterializeResult(metadata=known | {f"figure {n}": one for n, one in enumerate(_pictures(notebook), start=1)})
 
     run.__name__, run.__doc__ = name, says
     return asset("studies", {"jupyter"}, ["briefing"], fresh=None)(run)
 
 
-def _environment(home: str) -> dict[str, str]:
+def _environment(home: Path) -> dict[str, str]:
     """The kernel is a process of its own: it gets this one's environment, with the home that this run works on."""
-    return {**os.environ, "DAYBOT_HOME": home}
+    return {**os.environ, "DAYBOT_HOME": str(home)}
+
+
+def _keep(notebook: nbformat.NotebookNode, where: Path) -> None:
+    """With its outputs; also of a run that broke off."""
+    where.parent.mkdir(parents=True, exist_ok=True)
+    with replaced(where) as file:
+        file.write(nbformat.writes(notebook).encode())  # type: ignore[no-untyped-call]
 
 
 def _pictures(notebook: nbformat.NotebookNode) -> list[dg.MarkdownMetadataValue]:
@@ -48,10 +67,17 @@ def _pictures(notebook: nbformat.NotebookNode) -> list[dg.MarkdownMetadataValue]
     return [dg.MetadataValue.md(f"![](data:image/png;base64,{png.strip()})") for png in found]
 
 
-def _words(notebook: nbformat.NotebookNode) -> dg.MarkdownMetadataValue:
-    """The computed conclusion: the last Markdown that a cell displayed."""
-    said = [out.data["text/markdown"] for cell in notebook.cells for out in cell.get("outputs", []) if "text/markdown" in out.get("data", {})]
-    return dg.MetadataValue.md(said[-1] if said else "")
+def _words(notebook: nbformat.NotebookNode) -> list[str]:
+    """The Markdown that its cells displayed: first whose prices of which snapshot these are, last the conclusion."""
+    return [out.data["text/markdown"] for cell in notebook.cells for out in cell.get("outputs", []) if "text/markdown" in out.get("data", {})]
+
+
+def _version(words: list[str]) -> str:
+    """The snapshot that the notebook says it read: another one may have been published meanwhile."""
+    found = re.search(r"snapshot `([^`]+)`", words[0])
+    if found is None:
+        raise DataError(f"expected a notebook to say first which snapshot it read, found {words[0]!r}; see the other notebooks")
+    return found.group(1)
 
 
 data_quality = _study(

@@ -1,113 +1,85 @@
-"""Every notebook runs from top to bottom on a published home, and is kept without outputs."""
+"""Every notebook runs from top to bottom as its asset runs it, on the night of a simulated market, and is kept without outputs."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import nbformat
-import numpy as np
-import polars as pl
 import pytest
-from nbclient import NotebookClient
 
-from pipelines import publish
-from pipelines.core.briefing import Briefing, Origin
-from pipelines.core.risk.regimes import classify
-from pipelines.defs.notebooks import data_quality
+from live.sim.embedded import Exchange
+from pipelines import publish, settings
+from pipelines.definitions import defs
+from pipelines.defs import notebooks
 from pipelines.defs.resources import DayBot
-from pipelines.lake.bars import Lake
-from pipelines.settings import Settings
-from pipelines.store import Warehouse
-from pipelines.vendors.calendar import next_session, trailing
 
 ROOT = Path(__file__).parents[2]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LAST = date(2026, 11, 20)
-WILD = {"KO": 0.008, "JPM": 0.012, "XOM": 0.016, "TSLA": 0.035}
-"""Daily volatility of each symbol's walk."""
+NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+STUDIES = {"01_data_quality": notebooks.data_quality, "02_volatility_and_atr": notebooks.volatility_and_atr,
+           "03_correlation_and_exposure": notebooks.correlation_and_exposure}  # fmt: skip
+LAST = date(2026, 11, 19)
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eighty sessions of daily bars in the lake, and a snapshot with a universe and a briefing."""
-    path = tmp_path_factory.mktemp("notebooks")
-    settings = Settings(daybot_home=path)
-    for session, rows in _days():
-        Lake(settings).put("day", session, "generated", rows, rows.clear(), list(WILD))
-    name = publish.version(next_session(LAST), datetime.now(UTC), "a" * 8)
-    universe = pl.DataFrame({"session": [LAST] * len(WILD), "symbol": list(WILD), "sector": ["Staples", "Financials", "Energy", "Autos"]})
-    row = pl.DataFrame({"session": [next_session(LAST)], "version": [name], "json": [_briefing(name).model_dump_json()]})
-    warehouse = Warehouse(settings)
-    warehouse.replace({"universe": universe}, [LAST])
-    warehouse.replace({"briefings": row}, [next_session(LAST)])
-    publish.release(settings, name, warehouse.copy)
-    return path
+def daybot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DayBot]:
+    """The night before a session, as `make demo` has it: the real assets on the simulated exchange, published. The environment names its home."""
+    with Exchange() as exchange, pytest.MonkeyPatch.context() as patch:
+        given = {"daybot_mode": "sim", "alpaca_base_url": exchange.url, "alpaca_feed": "sip", "universe": "all", "history_sessions": "130"}
+        home = {"daybot_home": tmp_path_factory.mktemp("notebooks"), "alpaca_api_key": "SIM", "alpaca_secret_key": "SIM", "alpaca_rate": 10_000}
+        made = DayBot(settings.load(_env_file=None, **given, **home))
+        done = defs().resolve_job_def("pre_open").execute_in_process(partition_key=LAST.isoformat(), resources={"daybot": made})
+        assert done.success
+        for name, value in given.items():
+            patch.setenv(name.upper(), value)
+        patch.setenv("PYTHONWARNINGS", "error::DeprecationWarning:__main__")
+        yield made
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_and_says_whose_prices_it_shows(path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DAYBOT_HOME", str(home))
-    monkeypatch.setenv("PYTHONWARNINGS", "error::DeprecationWarning:__main__")
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(ROOT)}}).execute()
-    said = [output.data.get("text/markdown", "") for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
-    assert any("SIMULATED" in words for words in said)
-    pictures = [output for cell in notebook.cells for output in cell.get("outputs", []) if "image/png" in output.get("data", {})]
-    assert len(pictures) >= 3
+def test_every_notebook_is_an_asset() -> None:
+    assert list(STUDIES) == NOTEBOOKS
+    graph = defs().resolve_asset_graph()
+    for study in STUDIES.values():
+        (key,) = study.keys
+        assert graph.get(key).parent_keys == {dg.AssetKey("briefing")}
+        assert {"jupyter"} <= study.specs_by_key[key].kinds
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_is_kept_without_outputs_and_with_ids(path: Path) -> None:
-    notebook = nbformat.read(path, as_version=4)
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_runs_says_whose_prices_it_shows_and_is_kept_with_its_words_and_figures(name: str, daybot: DayBot) -> None:
+    made = dg.materialize([STUDIES[name]], partition_key=LAST.isoformat(), resources={"daybot": daybot}, selection=[STUDIES[name]])
+    (event,) = made.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    kept = daybot.settings.daybot_home / "notebooks" / LAST.isoformat() / f"{name}.ipynb"
+    assert metadata["notebook"].value == str(kept)
+    assert metadata["snapshot"].value == publish.current(daybot.settings).version
+    assert metadata["words"].value.startswith("**SIMULATED")  # type: ignore[union-attr]
+    assert metadata["figure 1"].value.startswith("![](data:image/png;base64,")  # type: ignore[union-attr]
+    said = [out.get("text", "") + out.get("data", {}).get("text/markdown", "") for cell in nbformat.read(kept, as_version=4).cells
+            for out in cell.get("outputs", [])]  # fmt: skip
+    assert "SIMULATED" in said[0]
+    assert not [words for words in said if "NOT the same" in words], "it computes what was published, with the very same functions"
+    if name != "01_data_quality":
+        assert any("Computed here and published: the same" in words for words in said)
+
+
+def test_a_notebook_that_breaks_off_says_where_and_is_kept_so_far(daybot: DayBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [nbformat.v4.new_code_cell("print('so far')"), nbformat.v4.new_code_cell("1 / 0")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_data_quality.ipynb")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    made = dg.materialize(
+        [STUDIES["01_data_quality"]], partition_key="2026-11-18", resources={"daybot": daybot}, selection=[STUDIES["01_data_quality"]],
+        raise_on_error=False,
+    )  # fmt: skip
+    (failure,) = [event for event in made.all_events if event.is_step_failure]
+    assert "found ZeroDivisionError: division by zero" in str(failure.step_failure_data)
+    kept = daybot.settings.daybot_home / "notebooks" / "2026-11-18" / "01_data_quality.ipynb"
+    assert nbformat.read(kept, as_version=4).cells[0].outputs[0].text == "so far\n"
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_is_kept_without_outputs_and_with_ids(name: str) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
     assert all(cell.get("id") for cell in notebook.cells)
     assert not [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
-
-
-def test_a_study_is_an_asset_that_keeps_its_notebook_its_words_and_its_figures(home: Path) -> None:
-    made = dg.materialize(
-        [data_quality], partition_key=LAST.isoformat(), resources={"daybot": DayBot(Settings(daybot_home=home))}, selection=[data_quality]
-    )
-    (event,) = made.get_asset_materialization_events()
-    metadata = event.materialization.metadata
-    assert "SIMULATED" in metadata["words"].value
-    assert metadata["figure 1"].value.startswith("![](data:image/png;base64,")
-    kept = home / "notebooks" / LAST.isoformat() / "01_data_quality.ipynb"
-    assert metadata["notebook"].value == str(kept)
-    assert any(cell.get("outputs") for cell in nbformat.read(kept, as_version=4).cells)
-
-
-def _days() -> Iterator[tuple[date, pl.DataFrame]]:
-    rng, closes = np.random.default_rng(5), dict.fromkeys(WILD, 100.0)
-    for session in trailing(LAST, 80):
-        rows = []
-        for symbol, volatility in WILD.items():
-            first = closes[symbol]
-            path = first * np.exp(np.cumsum(rng.normal(0, volatility / 5, 25)))
-            last, high, low = float(path[-1]), float(max(first, path.max())), float(min(first, path.min()))
-            closes[symbol] = last
-            stamp = datetime(session.year, session.month, session.day, 5, tzinfo=UTC)
-            rows.append((symbol, stamp, first, high, low, last, 1e6, (high + low + last) / 3, 1000, "generated", session))
-        names = ["symbol", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trades", "feed", "session"]
-        yield session, pl.DataFrame(rows, schema=names, orient="row").with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
-
-
-def _briefing(version: str) -> Briefing:
-    session = next_session(LAST)
-    return Briefing(
-        version=version,
-        session=session,
-        open=datetime(session.year, session.month, session.day, 14, 30, tzinfo=UTC),
-        close=datetime(session.year, session.month, session.day, 21, tzinfo=UTC),
-        data_session=LAST,
-        created_at=datetime.now(UTC),
-        origin=Origin.GENERATED,
-        feed="generated",
-        benchmark="SPY",
-        regime=classify(np.random.default_rng(1).normal(0, 0.01, 300)),
-        symbols={},
-        watchlist=(),
-        checks=(),
-        inputs={},
-    )
