@@ -1,5 +1,6 @@
 """The frame around every page: whose prices, which session, how old; and what it says when there is nothing to show."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,23 @@ def test_without_a_snapshot_every_page_says_how_to_make_one(page: str, tmp_path:
     assert not app.exception
     assert [title.value for title in app.title] == ["No snapshot published yet"]
     assert [code.value for code in app.code] == ["make demo"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_snapshot_that_cannot_be_read_ends_the_page_with_the_way_back(
+    page: str, night: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(night.path / "snapshots", tmp_path / "snapshots")
+    (spoiled,) = (tmp_path / "snapshots").glob("*.duckdb")
+    spoiled.chmod(0o644)
+    spoiled.write_bytes(b"not what was published")
+    monkeypatch.setenv("DAYBOT_HOME", str(tmp_path))
+    for file in (f"views/{page}.py", "app.py"):
+        app = AppTest.from_file(Path(__file__).parents[2] / "dashboards" / file, default_timeout=60).run()
+        assert not app.exception
+        assert [title.value for title in app.title] == ["The published snapshot cannot be read"]
+        assert spoiled.name in app.error[0].value
+        assert "daybot snapshots use" in app.code[0].value
 
 
 def test_a_bad_setting_is_explained(traded: Any, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
