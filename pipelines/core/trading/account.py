@@ -89,13 +89,18 @@ class Account:
         restless, self.restless = list(self.restless.values()), {}
         decisions: list[Decision] = []
         for trade in restless:
-            made = trade.advance(at)
+            made = trade.advance(at) if trade.held >= 0 else trade.advance(at, self._net(trade.symbol))
             if made:
                 decisions += made
                 self._owner.update(dict.fromkeys(trade.orders, trade))
             if trade.stage is Stage.CLOSED:
                 self._forget(trade, made, at)
         return decisions
+
+    def _net(self, symbol: str) -> int:
+        """Signed shares of the symbol at the broker, whoever owns them."""
+        holding = self.external.get(symbol)
+        return self.book_open.quantity(symbol) + (holding.quantity if holding is not None else 0)
 
     def count(self, decisions: Iterable[Decision], at: int) -> None:
         """Requests count against the broker's rate."""

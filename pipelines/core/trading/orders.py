@@ -1,11 +1,16 @@
 """Orders as we mean them: what is asked of a broker, and what each order is for."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from msgspec import Struct
 
 from pipelines.core.compiled import shared
 from pipelines.core.errors import DataError
+from pipelines.core.market.bars import SECOND
+
+PACE = SECOND
+"""Least time between two replacements of an exit, or two protections: a broker that undoes what it is asked for must not be asked for ever."""
 
 
 class Side(StrEnum):
@@ -93,6 +98,40 @@ class Order(Struct, frozen=True):
                 return ((self.id, Role.STOP, self.side),)
             case Shape.SIMPLE:
                 return ((self.id, role, self.side),)
+
+
+@dataclass(slots=True)
+class Working:
+    """One order of a trade as last heard of. `group` is the request that it came with, `price` where it rests."""
+
+    id: str
+    role: Role
+    side: Side
+    quantity: int
+    since: int
+    group: str
+    price: float | None = None
+    status: Status = Status.SENT
+    filled: int = 0
+    average: float = 0.0
+    refused: int | None = None
+    """When the broker refused it."""
+    moving: tuple[int, float] | None = None
+    """When a replacement was asked for, and to which price."""
+    replaced: int = -PACE
+    """When a replacement was last asked for."""
+    refusals: int = 0
+    """Replacements refused since the last one that was not."""
+
+    @property
+    def live(self) -> bool:
+        """It may still fill."""
+        return not self.status.final
+
+    @property
+    def left(self) -> int:
+        """Shares that it may still fill."""
+        return self.quantity - self.filled
 
 
 def leg(order_id: str, role: Role) -> str:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pipelines.core.market.bars import SECOND
 from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Noticed, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import OrderUpdate
-from pipelines.core.trading.orders import Order, Role, Shape, Side, Status, leg, on_tick, tick
+from pipelines.core.trading.orders import PACE, Order, Role, Shape, Side, Status, Working, leg, on_tick, tick
 
 PATIENCE = 8 * SECOND
 """How long an entry may stay partly filled, naked, before the rest is cancelled and what is there gets its own protection."""
@@ -29,9 +29,6 @@ AGAIN = 5 * SECOND
 TRIES = 3
 """Refused replacements after which the exit stays where it is."""
 
-PACE = SECOND
-"""Least time between two replacements of one exit: a broker that answers with another price than asked for must not be asked for ever."""
-
 STEP = 0.1
 """A trailing stop moves by at least this share of its distance: every move is a request."""
 
@@ -43,40 +40,6 @@ class Stage(StrEnum):
     OPEN = "open"
     CLOSING = "closing"
     CLOSED = "closed"
-
-
-@dataclass(slots=True)
-class Working:
-    """One order of a trade as last heard of. `group` is the request that it came with, `price` where it rests."""
-
-    id: str
-    role: Role
-    side: Side
-    quantity: int
-    since: int
-    group: str
-    price: float | None = None
-    status: Status = Status.SENT
-    filled: int = 0
-    average: float = 0.0
-    refused: int | None = None
-    """When the broker refused it."""
-    moving: tuple[int, float] | None = None
-    """When a replacement was asked for, and to which price."""
-    replaced: int = -PACE
-    """When a replacement was last asked for."""
-    refusals: int = 0
-    """Replacements refused since the last one that was not."""
-
-    @property
-    def live(self) -> bool:
-        """It may still fill."""
-        return not self.status.final
-
-    @property
-    def left(self) -> int:
-        """Shares that it may still fill."""
-        return self.quantity - self.filled
 
 
 @dataclass(slots=True)
@@ -110,6 +73,8 @@ class Trade:
     """When shares last moved."""
     asked: int | None = None
     """When a cancel was last asked for, since the last order was sent."""
+    protected: int = -PACE
+    """When exits were last asked for that the entry had not brought."""
     generation: int = 0
     exit_reason: str = ""
     settled: bool = False
@@ -193,6 +158,8 @@ class Trade:
             order.status = update.status
             if update.price is not None and order.moving is None:
                 order.price = update.price
+            if order.status is Status.REJECTED:  # taken at first, and thrown out by the venue
+                self.refuse(order.id, update.at)
         if order.role is Role.ENTRY and order.status.final and order.status is not Status.FILLED:
             self._bury(order.group)
         return shares, price
@@ -227,8 +194,11 @@ class Trade:
 
     # --- what is missing
 
-    def advance(self, at: int) -> list[Decision]:
-        """What has to be done now to bring the trade where it should be; nothing where it is already under way."""
+    def advance(self, at: int, net: int | None = None) -> list[Decision]:
+        """What has to be done now to bring the trade where it should be; nothing where it is already under way.
+
+        `net` are the symbol's signed shares at the broker, None where all are this trade's; asked only of one that sold too much.
+        """
         self.settled = False
         if self.stage is Stage.ENTERING:
             return self._entering(at)
@@ -237,7 +207,7 @@ class Trade:
         if self.held == 0:
             return self._flat(at)
         if self.held < 0:
-            return self._overshot(at)
+            return self._overshot(self.held if net is None else net * self.side.sign, at)
         exits = [o for o in self.orders.values() if o.live and o.role is Role.EXIT]
         leaving = sum(o.left for o in exits)
         if leaving > self.held:
@@ -267,8 +237,8 @@ class Trade:
         # The other half of the pair is dying by itself; only if it does not is it cancelled.
         return self._cancel(live, "its pair has filled", at) if at - self.touched >= AGAIN else []
 
-    def _overshot(self, at: int) -> list[Decision]:
-        """More was sold than held: both exits filled before one could cancel the other."""
+    def _overshot(self, net: int, at: int) -> list[Decision]:
+        """More was sold than held: both exits filled before one could cancel the other. At the broker no order crosses zero."""
         live = [o for o in self.orders.values() if o.live]
         noticed: list[Decision] = []
         if self.stage is not Stage.CLOSING:
@@ -278,7 +248,8 @@ class Trade:
             return noticed  # on its way back
         if live:
             return [*noticed, *self._cancel(live, self.exit_reason, at)]
-        return noticed if self._resting(at) else [*noticed, self._exit(-self.held, self.side, at)]
+        back = min(-self.held, -net) if net < 0 else -self.held
+        return noticed if self._resting(at) else [*noticed, self._exit(back, self.side, at)]
 
     def _reduce(self, excess: int, at: int) -> list[Decision]:
         """Sell so many shares. Exits hold them: those go first, and what stays is protected anew in the same breath."""
@@ -297,7 +268,7 @@ class Trade:
         if not stops:
             if exits:
                 return self._cancel(exits, "a target without its stop", at)
-            return [self._protect(shares, at)] if shares else []
+            return [self._protect(shares, at)] if shares and at - self.protected >= PACE else []
         if sum(o.left for o in stops) != shares and at - self.touched >= AGAIN:
             return self._cancel(exits, f"the stop is for {sum(o.left for o in stops)} of {shares} shares", at)
         moves = [move for o in exits for move in self._place(o, at)]
@@ -330,7 +301,7 @@ class Trade:
     # --- orders
 
     def _protect(self, shares: int, at: int) -> Submit:
-        self.generation += 1
+        self.generation, self.protected = self.generation + 1, at
         shape = Shape.STOP if self.target is None else Shape.OCO
         name = f"{self.id}-protect{self.generation}"
         order = Order(name, self.symbol, self.side.opposite, shares, shape, None, self.target, self.stop)

@@ -1,0 +1,135 @@
+"""What random days have found, each by itself: both exits filling, brokers that take an order and throw it out, doubts that shorten one another."""
+
+import pytest
+from market import SECTORS, briefing_of, day_bars
+
+from pipelines.core.market.bars import MINUTE, SECOND
+from pipelines.core.risk.checks import Code
+from pipelines.core.risk.limits import Limits
+from pipelines.core.trading.commands import MANUAL, Open, Resume
+from pipelines.core.trading.decisions import Cancel, Lineage, Refused, Submit, TradeClosed
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Taint
+from pipelines.core.trading.orders import PACE, Role, Side, Status
+from pipelines.core.trading.trades import AGAIN, Stage, Trade
+
+LINEAGE = Lineage("s", "v", "b", "iex", 0, 100.0, 2.0, {}, (), ())
+
+
+def held(shares: int = 10) -> Trade:
+    """A long trade, entered, both exits resting."""
+    trade = Trade("t", "s", "AAPL", Side.BUY, shares, 97.0, 106.0, LINEAGE)
+    trade.enter("test", 0)
+    tell(trade, "t-entry", Side.BUY, Status.FILLED, shares)
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.WORKING, 0)
+    assert trade.advance(SECOND) == []
+    return trade
+
+
+def tell(trade: Trade, name: str, side: Side, status: Status, filled: int, price: float = 100.0, at: int = SECOND) -> None:
+    trade.update(OrderUpdate(name, "AAPL", side, status, filled, price if filled else None, at, "b", "said"))
+
+
+def overshot() -> Trade:
+    trade = held()
+    tell(trade, "t-entry/target", Side.SELL, Status.FILLED, 10, 106.0)
+    tell(trade, "t-entry/stop", Side.SELL, Status.FILLED, 10, 97.0)
+    return trade
+
+
+def test_what_both_exits_sold_too_much_is_bought_back_and_counted() -> None:
+    trade = overshot()
+    noticed, back = trade.advance(2 * SECOND)
+    assert noticed.kind == "noticed"
+    assert isinstance(back, Submit)
+    assert (back.order.side, back.order.quantity, back.role) == (Side.BUY, 10, Role.EXIT)
+    assert trade.advance(3 * SECOND) == []
+    tell(trade, back.order.id, Side.BUY, Status.FILLED, 10, 98.0)
+    (closed,) = trade.advance(4 * SECOND)
+    assert isinstance(closed, TradeClosed)
+    assert trade.held == 0
+    assert closed.profit == pytest.approx(10 * (106 - 100) + 10 * (97 - 98))
+
+
+def test_no_order_that_buys_back_crosses_zero_at_the_broker() -> None:
+    """Four shares of somebody else's are in the same position: the account is six short, not ten, and the broker takes no order through zero."""
+    trade = overshot()
+    _, back = trade.advance(2 * SECOND, net=-6)
+    assert isinstance(back, Submit)
+    assert back.order.quantity == 6
+    tell(trade, back.order.id, Side.BUY, Status.FILLED, 6)
+    (rest,) = trade.advance(3 * SECOND, net=0)
+    assert isinstance(rest, Submit)
+    assert (rest.order.side, rest.order.quantity) == (Side.BUY, 4)
+
+
+def test_an_exit_larger_than_what_is_held_is_cancelled() -> None:
+    trade = held()
+    trade.close("test")
+    (cancel,) = trade.advance(2 * SECOND)
+    assert isinstance(cancel, Cancel)
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    (leaving,) = trade.advance(3 * SECOND)
+    assert isinstance(leaving, Submit)
+    tell(trade, "t-entry/stop", Side.SELL, Status.CANCELED, 4)  # the last word of the stop was late
+    (cancel,) = trade.advance(4 * SECOND)
+    assert isinstance(cancel, Cancel)
+    assert cancel.id == leaving.order.id
+
+
+def test_protection_that_the_venue_throws_out_closes_the_trade_and_is_not_asked_for_again() -> None:
+    trade = held()
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.REJECTED, 0)
+    (leaving,) = trade.advance(2 * SECOND)
+    assert isinstance(leaving, Submit)
+    assert (trade.stage, leaving.role, leaving.reason) == (Stage.CLOSING, Role.EXIT, "protection refused")
+    tell(trade, leaving.order.id, Side.SELL, Status.REJECTED, 0, at=3 * SECOND)
+    assert trade.advance(3 * SECOND) == []
+    assert [d.kind for d in trade.advance(3 * SECOND + AGAIN)] == ["submit"]
+
+
+def test_a_broker_that_ends_protection_at_once_is_asked_again_at_our_pace() -> None:
+    trade = held()
+    tell(trade, "t-entry/target", Side.SELL, Status.CANCELED, 0)
+    tell(trade, "t-entry/stop", Side.SELL, Status.CANCELED, 0)
+    (again,) = trade.advance(2 * SECOND)
+    assert isinstance(again, Submit)
+    for name in (again.order.id, f"{again.order.id}/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    assert trade.advance(2 * SECOND) == []
+    assert [d.kind for d in trade.advance(2 * SECOND + PACE)] == ["submit"]
+
+
+def armed() -> Engine:
+    engine = Engine(briefing_of(SECTORS), Limits(), [], run="t")
+    opening = engine.hours.open
+    engine.process(AccountState(100_000, 100_000, 400_000, (), opening))
+    engine.process(Command("arm", Resume(), "test", opening))
+    for bar in day_bars(("AAPL",))[:10]:
+        engine.process(MarketBar(bar, "iex", bar.start + MINUTE))
+    return engine
+
+
+def test_a_shorter_doubt_does_not_end_a_longer_one() -> None:
+    engine = armed()
+    at = engine.hours.open + 10 * MINUTE
+    engine.process(Taint("AAPL", "a trade was cancelled", at + 5 * MINUTE, at))
+    engine.process(Taint("AAPL", "feeds disagreed for a moment", at + SECOND, at))
+    (refused,) = engine.process(Command("c", Open("AAPL", Side.BUY, 5), "test", at + 2 * SECOND))
+    assert isinstance(refused, Refused)
+    assert (refused.check.code, refused.check.detail) == (Code.TAINTED, "a trade was cancelled")
+
+
+def test_a_trade_for_nobody_is_a_persons_and_not_a_second_one() -> None:
+    engine = armed()
+    at = engine.hours.open + 10 * MINUTE
+    (first,) = engine.process(Command("c1", Open("AAPL", Side.BUY, 5, strategy="no such strategy"), "test", at))
+    assert isinstance(first, Submit)
+    assert first.lineage is not None
+    assert first.lineage.strategy == MANUAL
+    (second,) = engine.process(Command("c2", Open("AAPL", Side.BUY, 5, strategy="another"), "test", at))
+    assert isinstance(second, Refused)
+    assert second.check.code is Code.DUPLICATE
