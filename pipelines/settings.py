@@ -113,7 +113,7 @@ class Settings(Limits, BaseSettings):
     history_sessions: int = Field(300, ge=60, le=5000, description="Daily bars fetched for each symbol; a year of regimes needs 272.")
     minute_sessions: int = Field(2, ge=1, le=60, description="Sessions of minute bars fetched before the day, to seed the indicators.")
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
-    snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept; the one in use is never removed.")
+    snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept, besides the one that the last session began with.")
 
     external: Literal["leave", "protect", "close"] = Field(
         "leave", description="What happens to positions that somebody else opened in the account: nothing, a stop at the broker, or the way out."

@@ -39,7 +39,7 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
             _keep(notebook, kept)
         words = _words(notebook)
         known: dict[str, dg.MetadataValue[Any]] = {
-            "notebook": dg.MetadataValue.notebook(kept),
+            "notebook": _link(kept),
             "words": dg.MetadataValue.md(words[-1]),
             "snapshot": dg.MetadataValue.text(_version(words)),
         }
@@ -59,6 +59,11 @@ def _keep(notebook: nbformat.NotebookNode, where: Path) -> None:
     where.parent.mkdir(parents=True, exist_ok=True)
     with replaced(where) as file:
         file.write(nbformat.writes(notebook).encode())  # type: ignore[no-untyped-call]
+
+
+def _link(where: Path) -> dg.MetadataValue[Any]:
+    """Shown by the UI, which opens notebooks below the folder that Dagster works in and no others; elsewhere it is a path for JupyterLab."""
+    return dg.MetadataValue.notebook(where) if where.is_relative_to(Path.cwd()) else dg.MetadataValue.path(where)
 
 
 def _pictures(notebook: nbformat.NotebookNode) -> list[dg.MarkdownMetadataValue]:
