@@ -1,7 +1,9 @@
 """The gate: each control refuses what it is for, with its numbers and where its limit came from, and only that."""
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,9 +14,14 @@ from market import SECTORS, briefing_of, symbol_brief
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND
+from pipelines.core.risk import gate
 from pipelines.core.risk.checks import Ask, Book, Code, Exposure, Facts, Proposal
 from pipelines.core.risk.gate import Approved, Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits, source_of
+from pipelines.core.risk.permissions import PERMISSIONS
+from pipelines.core.risk.rooms import ROOMS
+
+ROOT = Path(__file__).parents[2]
 
 Correlate = Callable[[str, str], float | None]
 HOUR = 60 * MINUTE
@@ -291,3 +298,13 @@ def test_whatever_is_admitted_stays_within_every_limit(
     assert abs(after) <= max(limits.max_beta_exposure * equity, abs(before)) + 1e-6
     assert found.quantity * stop + sum(heats) <= limits.max_portfolio_heat * equity + 1e-6
     assert math.isfinite(value)
+
+
+def test_every_control_of_the_catalogue_has_its_place_in_the_table() -> None:
+    """C1 to C26 in the gate's docstring: each names controls of the gate, or files that are there."""
+    rows = dict(re.findall(r"^    C(\d+) +.{38}(.+?)  +\S", gate.__doc__ or "", re.MULTILINE))
+    assert sorted(map(int, rows)) == list(range(1, 27))
+    controls = {control.__name__ for control in (*PERMISSIONS, *ROOMS)}
+    named = {name for places in rows.values() for name in places.split(", ")}
+    assert {name for name in named if name not in controls and not (ROOT / name).exists()} == set()
+    assert {source_of(name) for name in Limits.model_fields if source_of(name) != "practice"} >= {"RTS 6 article 15(3)", "RTS 6 article 15(1)"}

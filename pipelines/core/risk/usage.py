@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from pipelines.core.briefing import Briefing
+from pipelines.core.market.session import new_york
 from pipelines.core.risk import permissions, rooms
 from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Facts, Proposal
 from pipelines.core.risk.limits import Limits
 
-SINGLE = (rooms.position_size, rooms.sector, rooms.correlation)
+SINGLE = (rooms.position_size, rooms.sector, rooms.correlation, rooms.budget)
 """Asked for each symbol held."""
 
 WHOLE = (rooms.gross, rooms.net, rooms.beta, rooms.concentration, rooms.heat)
@@ -38,6 +39,10 @@ def _states(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate
     for strategy, count in sorted(book.entries.items()):
         detail = f"{count} entries of {strategy} today"
         yield ask.check(Code.ENTRIES, count, limits.max_entries, count <= limits.max_entries, detail, "max_entries")
+    for who, (losses, until) in sorted(book.resting.items()):
+        setting = "symbol_losses" if who in briefing.symbols else "strategy_losses"
+        rests = f", rests until {new_york(until):%H:%M} New York" if at < until else ""
+        yield ask.check(Code.COOLDOWN, losses, getattr(limits, setting), at >= until, f"{losses} losses in a row of {who}{rests}", setting)
 
 
 def _positions(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate, at: int) -> Iterator[Check]:
@@ -47,7 +52,9 @@ def _positions(book: Book, briefing: Briefing, limits: Limits, correlate: Correl
         others = tuple(e for e in book.exposures if e is not held)
         ask = Ask(_again(held, at), msgspec.structs.replace(book, exposures=others), briefing, limits, correlate)
         for room in (*SINGLE, *(WHOLE if number == 0 else ())):
-            yield room(ask)[0]
+            answer = room(ask)
+            if answer is not None:
+                yield answer[0]
 
 
 def _again(held: Exposure, at: int) -> Proposal:
