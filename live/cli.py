@@ -18,6 +18,7 @@ from rich.table import Table
 
 from live.backtests import backtest
 from live.bounds import limits
+from live.explain import explain
 from live.journals import app as journals
 from live.proofs import check_strategy
 from live.safety import flat, suspend, watchdog
@@ -49,6 +50,7 @@ app.command("exchange")(exchange)
 app.command("backtest")(backtest)
 app.command("check-strategy")(check_strategy)
 app.command("limits")(limits)
+app.command("explain")(explain)
 app.command("sweep")(sweep)
 app.command("flat")(flat)
 app.command("suspend")(suspend)

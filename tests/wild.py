@@ -72,7 +72,7 @@ class Broker:
     excess: list[str] = field(default_factory=list)
     """Exits refused because their shares were not there."""
     refused: dict[str, int] = field(default_factory=dict)
-    """When the last order in a symbol was refused, or left without an answer."""
+    """When the last request in a symbol was refused, or left without an answer."""
     honest: bool = False
     """No more tricks."""
 
@@ -148,6 +148,7 @@ class Broker:
         fate = 0 if self.honest else self.cancels.next()
         if fate in {8, 9}:
             answer = Answer(order_id, Action.CANCEL, Outcome.UNKNOWN, at)
+            self.refused[member.symbol] = at
             return [answer, *(self._kill(member, at) if fate == 8 else [])]
         answer = Answer(order_id, Action.CANCEL, Outcome.ACCEPTED, at)
         if fate == 7 and not member.waits:  # it fills first
