@@ -1,22 +1,33 @@
 """`daybot limits`: every limit, what it answers to, and how much of it is in use."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from live.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import SettingsError
+from pipelines.core.market.session import new_york
 from pipelines.core.risk.limits import Limits, source_of
+
+if TYPE_CHECKING:
+    from pipelines.core.backtest.peaks import Peak
 
 
 def limits(
     home: Home = None,
+    journal: Annotated[Path | None, typer.Option(help="A journal: how near that session came to each of its limits.")] = None,
     used: Annotated[bool, typer.Option("--used", help="Only what the running session uses of them.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
 ) -> None:
     """Every limit with its value and the rule that it answers to; beside a running session, how much of each is in use."""
     with told():
+        if journal is not None:
+            _print_peaks(journal, as_json=as_json)
+            return
         settings = settings_of(home)
         try:
             checks = call(settings, "GET", "/limits")
@@ -36,6 +47,44 @@ def limits(
             console.print("[dim]no session is running in this home: nothing is in use[/]")
 
 
+def _print_peaks(path: Path, *, as_json: bool) -> None:
+    from live import journal as journals
+    from pipelines import roster
+    from pipelines.core.backtest.peaks import peaks
+    from pipelines.core.journal import manifest
+
+    records = list(journals.read(path))
+    found = peaks(records, roster.restored(manifest(records[0])))
+    if as_json:
+        console.print_json(msgspec.json.encode(found).decode())
+    else:
+        console.print(_peaks(found))
+
+
+def _peaks(found: "list[Peak]") -> Table:
+    table = Table("limit", "at most", "of", "", "at", "at the end", "what", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    for peak in found:
+        check = peak.check
+        last = "" if peak.last is None else f"{peak.last:,.4g}"
+        at = f"{new_york(peak.at):%H:%M:%S}"
+        table.add_row(
+            check.code.value,
+            f"{check.value:,.4g}",
+            f"{check.limit:,.4g}",
+            _share(check.value, check.limit, check.passed),
+            at,
+            last,
+            escape(check.detail),
+        )
+    return table
+
+
+def _share(value: float, limit: float, passed: bool) -> str:
+    share = value / limit if limit else 0.0
+    colour = "green" if share < 0.75 else "yellow" if passed else "red"
+    return f"[{colour}]{share:.0%}[/]"
+
+
 def _limits(known: Limits) -> Table:
     table = Table("limit", "value", "default", "answers to", "meaning", box=None, header_style="cyan", padding=(0, 2, 0, 0))
     for name, field in Limits.model_fields.items():
@@ -50,7 +99,6 @@ def _used(checks: list[dict[str, object]]) -> Table:
     table = Table("limit", "in use", "of", "", "what", box=None, header_style="cyan", padding=(0, 2, 0, 0), title="In use now", title_justify="left")
     for check in checks:
         value, limit = float(str(check["value"])), float(str(check["limit"]))
-        share = value / limit if limit else 0.0
-        colour = "green" if share < 0.75 else "yellow" if check["passed"] else "red"
-        table.add_row(str(check["code"]), f"{value:,.4g}", f"{limit:,.4g}", f"[{colour}]{share:.0%}[/]", str(check["detail"]))
+        share = _share(value, limit, bool(check["passed"]))
+        table.add_row(str(check["code"]), f"{value:,.4g}", f"{limit:,.4g}", share, escape(str(check["detail"])))
     return table

@@ -1,42 +1,14 @@
 """Every order and every refusal can be walked back to the bars that sized it, from the journal alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from market import SECTORS, briefing_of, day_bars
+from sealed import journaled
 
-from pipelines import roster
 from pipelines.core.analytics.explain import Journaled, candidates, explained
-from pipelines.core.backtest.run import run
 from pipelines.core.errors import MissingData
-from pipelines.core.journal import GENESIS, Manifest, Record, encode, records, seal
-from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.decisions import Refused, Submit
-from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Role
-
-
-def journaled(**limits: float) -> list[Record]:
-    """A session's journal, sealed and read back as a file's would be."""
-    briefing, strategies = briefing_of(SECTORS), roster.employ("momentum,reversion")
-    known = Limits.model_validate(limits)
-    engine = Engine(briefing, known, strategies, run="t")
-    head = Manifest(
-        session=briefing.session, run="t", mode="sim", account="A", code="c", strategies=tuple(map(roster.employed, strategies)),
-        limits=known, briefing=briefing,
-    )  # fmt: skip
-
-    def lines() -> Iterator[bytes]:
-        previous, seq = GENESIS, 1
-        line, previous = seal(previous, seq, 0, "session", encode(head))
-        yield line
-        for step in run(engine, day_bars(), equity=100_000):
-            for kind, data in (("event", step.event), *(("decision", d) for d in step.decisions)):
-                seq += 1
-                line, previous = seal(previous, seq, step.event.at, kind, encode(data))
-                yield line
-
-    return list(records(lines()))
 
 
 @pytest.fixture(scope="module")
