@@ -21,7 +21,7 @@ STUDIES = {"01_data_quality": notebooks.data_quality, "02_volatility_and_atr": n
 LAST = date(2026, 11, 19)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def daybot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DayBot]:
     """The night before a session, as `make demo` has it: the real assets on the simulated exchange, published. The environment names its home."""
     with Exchange() as exchange, pytest.MonkeyPatch.context() as patch:

@@ -22,7 +22,7 @@ LAST = date(2024, 6, 18)
 
 # Each says the version that it read, a line a round, until there is a file called `stop`; anything else is its end with a traceback.
 ROUNDS = """
-import os
+import os, sys, time
 from pathlib import Path
 from pipelines import publish, settings
 os.nice(5)  # on a small machine the night is to have its turn
@@ -31,6 +31,7 @@ stop = chosen.daybot_home / "stop"
 def rounds(one):
     while not stop.exists():
         print(one(), flush=True)
+        time.sleep(float(sys.argv[1]))
 """
 RUNNER = (
     ROUNDS
@@ -78,14 +79,14 @@ READERS = {"runner": RUNNER, "dashboard": DASHBOARD, "notebook": NOTEBOOK}
 
 
 @contextmanager
-def reading(home: Path) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """The readers in processes of their own; stopped, and gone, when the block ends."""
+def reading(home: Path, pause: float) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """The readers in processes of their own, with so many seconds between two rounds; stopped, and gone, when the block ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
     environ = kept | {"DAYBOT_HOME": str(home), "PYTHONPATH": str(ROOT / "tests"), "UNIVERSE": "all", "HISTORY_SESSIONS": "70"}
     running = {}
     for name, program in READERS.items():
         with (home / f"{name}.out").open("wb") as said, (home / f"{name}.err").open("wb") as log:
-            running[name] = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environ, stdout=said, stderr=log)
+            running[name] = subprocess.Popen([sys.executable, "-c", program, str(pause)], cwd=ROOT, env=environ, stdout=said, stderr=log)
     try:
         yield running
     finally:
@@ -115,14 +116,13 @@ def test_readers_in_other_processes_go_on_while_nights_are_run(seconds: int, fol
 
     night(0)
     began, nights = time.monotonic(), 1
-    with reading(home) as readers:
-        while nights < 3 or time.monotonic() - began < seconds:
-            night(nights)  # the readers begin, or go on, meanwhile
-            nights += 1
-            if not seconds:
-                version = publish.current(daybot.settings).version
-                until(lambda v=version: all(v in rounds(home, name) for name in ("runner", "dashboard")), readers, home)  # type: ignore[misc]
+    with reading(home, 0.0 if seconds else 1.0) as readers:
         until(lambda: all(rounds(home, name) for name in READERS), readers, home)
+        while nights < 2 or time.monotonic() - began < seconds:
+            night(nights)  # the readers go on meanwhile
+            nights += 1
+        version = publish.current(daybot.settings).version
+        until(lambda: all(version in rounds(home, name) for name in ("runner", "dashboard")), readers, home)
     for name, process in readers.items():
         assert process.returncode == 0, ends(home, name)
         seen = [version[11:] for version in rounds(home, name)]
