@@ -24,10 +24,11 @@ from pipelines.research import invented
 DATA = Path(__file__).parents[3] / "shared" / "data" / "minute"
 HOURS = briefing_of(["AAPL"]).hours
 
-QUIET = Indicators(
-    ema_9=100.0, ema_21=100.0, ema_50=100.0, atr_14=0.1, rsi_14=50.0, bb_lower=99.0, bb_middle=100.0, bb_upper=101.0,
-    vwap=100.0, relative_volume=1.0, range_high=100.5, range_low=99.5,
-)  # fmt: skip
+USUAL = {
+    "ema_9": 100.0, "ema_21": 100.0, "ema_50": 100.0, "atr_14": 0.1, "rsi_14": 50.0, "bb_lower": 99.0, "bb_middle": 100.0, "bb_upper": 101.0,
+    "vwap": 100.0, "relative_volume": 1.0, "range_high": 100.5, "range_low": 99.5,
+}  # fmt: skip
+QUIET = Indicators(**dict.fromkeys(Indicators._fields, math.nan) | USUAL)
 
 
 def view(close: float, last: float | None = 100.0, minute: int = 60, position: int = 0, entries: int = 0, **changes: float) -> View:
