@@ -46,18 +46,18 @@ def follow(diff: str, copy: Path) -> None:
 
 def proven(copy: Path, *words: str) -> str:
     """Tests of the copy, with its own sources; compiled functions run as what they are, plain Python."""
-    return run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *words, cwd=copy, NUMBA_DISABLE_JIT="1")
+    return run(sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", *words, cwd=copy, NUMBA_DISABLE_JIT="1")
 
 
 def test_an_indicator_is_added(copy: Path) -> None:
     follow(DIFFS[0], copy)
-    told = proven(copy, "-v", "tests/core/test_indicators.py", "-k", "not real")
+    told = proven(copy, "tests/core/test_indicators.py", "-k", "not real")
     assert "test_it_equals_talib_from_its_first_value_on[ema_100] PASSED" in told
 
 
 def test_a_limit_is_added(copy: Path) -> None:
     follow(DIFFS[1], copy)
-    told = proven(copy, "-v", "tests/core/test_gate.py")
+    told = proven(copy, "tests/core/test_gate.py")
     assert "MAX_PRICE] PASSED" in told
     listed = run(sys.executable, "-m", "live.cli", "limits", "--home", str(copy / "home"), cwd=copy)
     assert "MAX_PRICE" in listed
