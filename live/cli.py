@@ -16,24 +16,24 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from live.backtests import backtest
-from live.bounds import limits
-from live.explain import explain
-from live.journals import app as journals
-from live.proofs import check_strategy
-from live.safety import flat, suspend, watchdog
+from live.commands.bounds import limits
+from live.commands.explain import explain
+from live.commands.journals import app as journals
+from live.commands.research.backtests import backtest
+from live.commands.research.proofs import check_strategy
+from live.commands.research.sweeps import sweep
+from live.commands.safety import flat, suspend, watchdog
+from live.commands.snapshots import app as snapshots
+from live.commands.terminal import Home, call, console, errors, other_limits, settings_of, told
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
-from live.snapshots import app as snapshots
-from live.sweeps import sweep
-from live.terminal import Home, call, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
 from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
-    from live.assemble import Session
+    from live.session.assemble import Session
 
 app = typer.Typer(
     name="daybot",
@@ -69,7 +69,7 @@ def demo(
     home: Home = None,
 ) -> None:
     """Run the whole chain once against the simulated exchange: night, accelerated day, night, summary. No account needed, no real money."""
-    from live import demo as demonstration
+    from live.commands import demo as demonstration
 
     if world and day is None:
         raise typer.BadParameter("a recorded world needs --date: the session to trade")
@@ -85,8 +85,8 @@ def live(
     strategies: Annotated[str | None, typer.Option(help="Which trade today, such as momentum:0.6,orb:0.4; STRATEGIES otherwise.")] = None,
 ) -> None:
     """Trade today's session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection."""
-    from live.attend import Attended
     from live.runner import summary
+    from live.session.attend import Attended
 
     with told():
         settings = settings_of(home)
@@ -126,7 +126,8 @@ def replay(
     home: Home = None,
 ) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
-    from live import journal, report
+    from live import journal
+    from live.commands import report
     from pipelines import roster
     from pipelines.core.backtest.replay import replay as replayed
     from pipelines.core.backtest.whatif import whatif
@@ -152,7 +153,7 @@ def replay(
 @app.command("doctor")
 def examine(home: Home = None) -> None:
     """Check settings, keys, clock, disk, calendar, feeds and database, and say what to do about each failure. Exit code 3 if one failed."""
-    from live import doctor
+    from live.commands import doctor
 
     results = doctor.examine(home)
     table = Table("", "check", "found", "what to do")
@@ -179,7 +180,7 @@ def dagster(
     read_only: Annotated[bool, typer.Option("--read-only", help="Only show: nobody can start a run. The one to put behind a proxy.")] = False,
 ) -> None:
     """Open the Dagster UI on this home: assets, checks, runs, backfills, schedules."""
-    from live.demo import dagster_ui, environment
+    from live.commands.demo import dagster_ui, environment
 
     with told():
         command = [sys.executable, "-m", *dagster_ui(port, read_only=read_only)]
@@ -202,8 +203,8 @@ def up(
     home: Home = None,
 ) -> None:
     """Run exchange, Dagster, live runner and dashboard together until Ctrl-C. Simulated, no account needed."""
-    from live import up as together
-    from live.demo import World
+    from live.commands import up as together
+    from live.commands.demo import World
 
     with told():
         together.run(World(date(2026, 11, 20), seed=seed), home or Path(".daybot") / "up", speed, console)

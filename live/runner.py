@@ -7,10 +7,10 @@ from typing import Any
 from live.brokers.alpaca import AlpacaBroker
 from live.clock import Clock
 from live.feeds import choice
+from live.guards.oversight import Oversight
 from live.journal import Journal
-from live.oversight import Oversight
-from live.pulse import Pulse
-from live.recovery import Recovered
+from live.session.pulse import Pulse
+from live.session.recovery import Recovered
 from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError
 from pipelines.core.journal import Manifest, encode

@@ -9,11 +9,11 @@ from typing import Any
 from desk import Books, now, settings
 from market import briefing_of
 
-from live import recovery
 from live.clock import SECOND, SteppedClock
 from live.journal import Journal
-from live.recovery import Recovered
 from live.runner import Runner
+from live.session import recovery
+from live.session.recovery import Recovered
 from live.sim.embedded import Exchange
 from live.tasks import end
 from pipelines.core.journal import Manifest

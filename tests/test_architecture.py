@@ -14,11 +14,11 @@ SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob
 WALL_CLOCK = {
     # Who may ask the machine for the time, and why.
     "live/clock.py",  # the clock itself
-    "live/demo.py",  # waits for child processes, times the run for people
-    "live/up.py",  # the same
-    "live/direct.py",  # break glass: there is no session whose clock it could ask
-    "live/safety.py",  # the commands for that
-    "live/doctor.py",  # tells a person how old the briefing is
+    "live/commands/demo.py",  # waits for child processes, times the run for people
+    "live/commands/up.py",  # the same
+    "live/guards/direct.py",  # break glass: there is no session whose clock it could ask
+    "live/commands/safety.py",  # the commands for that
+    "live/commands/doctor.py",  # tells a person how old the briefing is
 }
 
 

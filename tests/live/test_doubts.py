@@ -10,8 +10,8 @@ from commands import daybot
 from market import SESSION, briefing_of
 
 from live import journal
-from live.assemble import Session, assemble
-from live.demo import sim_settings
+from live.commands.demo import sim_settings
+from live.session.assemble import Session, assemble
 from live.sim.embedded import Exchange
 from pipelines import publish
 from pipelines.core.briefing import Briefing, Candidate, CheckResult, Severity

@@ -10,10 +10,10 @@ from market import SESSION, briefing_of, symbol_brief
 from staged import MINUTE, OPEN, at, world
 
 from live import journal
-from live.assemble import assemble
 from live.clock import SteppedClock
-from live.conduct import Conductor
-from live.demo import sim_settings
+from live.commands.demo import sim_settings
+from live.session.assemble import assemble
+from live.session.conduct import Conductor
 from live.sim.embedded import Exchange
 from pipelines import publish
 from pipelines.core.briefing import Briefing, Candidate

@@ -7,9 +7,9 @@ import pytest
 from staged import MINUTE, OPEN, Stage, staged
 
 from live.clock import LoopClock, SteppedClock
-from live.inbox import Inbox
+from live.session.inbox import Inbox
+from live.session.timing import PERIOD, Drift, Stall
 from live.sim.virtual import VirtualLoop
-from live.timing import PERIOD, Drift, Stall
 from pipelines.core.market.bars import SECOND, Bar
 from pipelines.core.trading.commands import Stand
 from pipelines.core.trading.events import Command, Event, MarketBar, Tick

@@ -8,7 +8,8 @@ import pytest
 from desk import world
 from floor import Floor, floor_settings, resumed
 
-from live import journal, recovery
+from live import journal
+from live.session import recovery
 from live.sim.embedded import Exchange
 from pipelines.core.backtest.replay import replay
 from pipelines.core.errors import JournalError, SettingsError
@@ -288,7 +289,7 @@ def test_a_journal_that_was_changed_or_that_this_code_does_not_follow_is_refused
 
 
 def test_f40_a_second_runner_is_refused(exchange: Exchange, known: Settings) -> None:
-    from live.assemble import _only_runner
+    from live.session.assemble import _only_runner
 
     lock = _only_runner(known)
     try:

@@ -13,8 +13,8 @@ from commands import daybot
 from market import SECTORS, briefing_of, day_bars
 from sealed import journaled, lines
 
-from live.api import Session, build, served
-from live.proofs import imports
+from live.commands.research.proofs import imports
+from live.doors.api import Session, build, served
 from pipelines import roster
 from pipelines.core.analytics.explain import candidates, explained
 from pipelines.core.backtest.peaks import peaks

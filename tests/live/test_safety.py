@@ -15,9 +15,9 @@ from rich.console import Console
 from live.brokers import configuration
 from live.brokers.route import connect
 from live.clock import SECOND, SteppedClock
-from live.direct import flatten
+from live.guards.direct import flatten
+from live.guards.watchdog import Found, Watchdog
 from live.sim.embedded import Exchange
-from live.watchdog import Found, Watchdog
 from pipelines.alerts import Alert
 from pipelines.core.errors import SettingsError
 from pipelines.settings import Settings
@@ -126,7 +126,7 @@ class Watched:
 @pytest.fixture
 def passing(exchange: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
     """The venue's time passes while the watchdog waits."""
-    monkeypatch.setattr("live.watchdog.flatten", lambda *args, **more: flatten(*args, **more, sleep=exchange.step))
+    monkeypatch.setattr("live.guards.watchdog.flatten", lambda *args, **more: flatten(*args, **more, sleep=exchange.step))
 
 
 @pytest.mark.usefixtures("passing")

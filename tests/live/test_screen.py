@@ -7,7 +7,7 @@ from typing import Any
 from market import SECTORS, briefing_of, day_bars
 from rich.console import Console
 
-from live.screen import Screen
+from live.session.screen import Screen
 from pipelines.core.backtest.run import run
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum

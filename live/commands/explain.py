@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from live.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, console, settings_of, told
 from pipelines.core.market.session import NEW_YORK, new_york
 from pipelines.core.trading.decisions import Submit
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from live.assemble import Session
 from live.clock import SteppedClock
 from live.runner import Runner
+from live.session.assemble import Session
 from pipelines.core.errors import FeedError, SettingsError
 from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.market.session import moment

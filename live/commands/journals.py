@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from live.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, console, settings_of, told
 from pipelines.core.market.session import new_york
 
 app = typer.Typer(no_args_is_help=True, help="The session journals: append-only, hash-chained, one file a session.")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from live.brokers.hearing import Emit
 from live.brokers.reading import Standing
 from live.clock import SECOND
-from live.protection import Guard, Policy
+from live.guards.protection import Guard, Policy
 from pipelines.core.errors import BrokerError
 from pipelines.core.market.session import Session
 from pipelines.core.trading.events import Alarm

@@ -13,14 +13,14 @@ from enum import StrEnum
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from live import pulse
 from live.brokers import reading
 from live.brokers.reading import Standing
 from live.brokers.route import connect
 from live.clock import SECOND, Clock
-from live.direct import flatten
-from live.protection import PREFIX, protected
-from live.pulse import Sign
+from live.guards.direct import flatten
+from live.guards.protection import PREFIX, protected
+from live.session import pulse
+from live.session.pulse import Sign
 from pipelines.alerts import Alert, tell
 from pipelines.core.errors import BrokerError
 from pipelines.core.trading.orders import Side

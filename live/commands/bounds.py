@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from live.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.session import new_york
 from pipelines.core.risk.limits import Limits, source_of

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from live.terminal import console, told
+from live.commands.terminal import console, told
 
 BANNED = frozenset({"random", "secrets", "time", "datetime", "uuid", "os", "socket", "threading", "asyncio", "requests", "httpx"})
 """Modules by which a strategy would answer differently the next time, or from outside."""

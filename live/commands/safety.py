@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from live.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
 from pipelines.settings import Settings
 
@@ -43,7 +43,7 @@ def watchdog(
 ) -> None:
     """Watch the runner and the account from a process of its own, and close what a dead runner has left. Until Ctrl-C."""
     from live.clock import SystemClock
-    from live.watchdog import EVERY, Watchdog
+    from live.guards.watchdog import EVERY, Watchdog
 
     with told():
         settings = settings_of(home)
@@ -59,7 +59,7 @@ def watchdog(
 
 
 def _direct(settings: Settings) -> None:
-    from live.direct import flatten
+    from live.guards.direct import flatten
 
     left = flatten(settings, console)
     if left:

@@ -11,9 +11,9 @@ from live.brokers.alpaca import AlpacaBroker, account_state
 from live.brokers.hearing import Emit, Note
 from live.brokers.reading import Standing
 from live.clock import SECOND, Clock
-from live.closing import Closing
-from live.protection import PREFIX, Guard
-from live.reconcile import Reconciler
+from live.guards.closing import Closing
+from live.guards.protection import PREFIX, Guard
+from live.guards.reconcile import Reconciler
 from pipelines.core.errors import BrokerError
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Alarm

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
-from live.assemble import clock
-from live.demo import World, dagster, dagster_ui, environment, exchange, sim_settings, stop
+from live.commands.demo import World, dagster, dagster_ui, environment, exchange, sim_settings, stop
+from live.session.assemble import clock
 from pipelines.core.errors import DaybotError
 from pipelines.core.market.session import new_york
 from pipelines.settings import Settings
@@ -91,4 +91,4 @@ def _watch(services: dict[str, subprocess.Popen[bytes]], pause: float) -> None:
 
 
 def _page() -> str:
-    return os.fspath(Path(__file__).parent.parent / "dashboards" / "app.py")
+    return os.fspath(Path(__file__).parents[2] / "dashboards" / "app.py")

@@ -9,13 +9,13 @@ from typing import Any
 import httpx
 from filelock import FileLock, Timeout
 
-from live import recovery
 from live.brokers.configuration import secure
 from live.brokers.route import connect
 from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
 from live.journal import Journal
-from live.recovery import Recovered
 from live.runner import Runner, Watch
+from live.session import recovery
+from live.session.recovery import Recovered
 from pipelines import publish, roster
 from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
@@ -115,7 +115,7 @@ def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:
 
 def code_hash() -> str:
     """Hash of the shipped source that decides and sends: on every session, so that a decision can be traced to its code."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     digest = sha256()
     for path in sorted(p for folder in SHIPPED for p in (root / folder).rglob("*.py")):
         digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from live.assemble import clock
 from live.brokers.route import connect
+from live.session.assemble import clock
 from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing

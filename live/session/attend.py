@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.live import Live
 
 from live.alerts import Alerts
-from live.api import Session as Door
-from live.api import build, served
-from live.assemble import Session, assemble
+from live.commands.report import Tally
+from live.doors.api import Session as Door
+from live.doors.api import build, served
 from live.metrics import Metrics
-from live.report import Tally
 from live.runner import Runner, summary
-from live.screen import Screen
+from live.session.assemble import Session, assemble
+from live.session.screen import Screen
 from pipelines.alerts import Alert
 from pipelines.core.errors import DaybotError
 from pipelines.core.trading.decisions import Decision, TradingState

@@ -10,8 +10,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from live.backtests import STYLE, costs_of, day_of, market_of
-from live.terminal import Home, console, errors, other_limits, settings_of, told
+from live.commands.research.backtests import STYLE, costs_of, day_of, market_of
+from live.commands.terminal import Home, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import SettingsError
 
 if TYPE_CHECKING:

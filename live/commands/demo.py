@@ -19,17 +19,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from live.assemble import Session, assemble
 from live.clock import SteppedClock
-from live.conduct import Conductor
-from live.report import Tally, summarise
+from live.commands.report import Tally, summarise
+from live.session.assemble import Session, assemble
+from live.session.conduct import Conductor
 from pipelines.core.errors import DaybotError, SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import new_york
 from pipelines.settings import Settings, load
 from pipelines.vendors.calendar import previous_session, session_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 STEP = re.compile(r" - (\w+) - STEP_START")
 

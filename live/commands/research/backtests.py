@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from live.terminal import Home, console, errors, other_limits, settings_of, told
+from live.commands.terminal import Home, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from live.clock import SystemClock
-from live.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, console, settings_of, told
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import NEW_YORK, moment
 from pipelines.settings import Settings

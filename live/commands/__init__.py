@@ -1,0 +1,1 @@
+"""The commands of `daybot`, a file a subject."""

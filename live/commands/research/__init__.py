@@ -1,0 +1,1 @@
+"""Commands that need no account: backtests, sweeps, examinations of a strategy."""

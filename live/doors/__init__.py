@@ -1,0 +1,1 @@
+"""The doors through which people, scripts and agents act on a running session."""

@@ -1,0 +1,1 @@
+"""One session: put together, armed, conducted, resumed, shown."""
