@@ -7,7 +7,7 @@ STAMP := .venv/.synced
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check lint types contracts test bench peers soak lock env-example clean
+.PHONY: help setup demo up check lint types contracts test docs bench peers soak lock env-example clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ demo: setup  ## run the whole chain once on the simulated exchange: no account, 
 up: setup  ## exchange, Dagster, live runner and dashboard together, until Ctrl-C
 	@$(BIN)/daybot up
 
-check: lint types contracts test  ## everything that CI runs
+check: lint types contracts docs test  ## everything that CI runs
 
 lint: setup
 	$(BIN)/ruff check .
@@ -43,6 +43,9 @@ contracts: setup
 JOBS ?= 2
 test: setup  ## the tests alone, in two processes (JOBS=4 for more); without those that measure or take minutes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+docs: setup  ## build the documentation into build/site, its reference from the code; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: setup  ## the benchmarks, each a ratio to a stated floor
 	$(BIN)/python -m pytest -m benchmark -s

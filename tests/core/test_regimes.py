@@ -103,11 +103,11 @@ def test_a_regime_is_the_last_row_of_its_history() -> None:
         assert (found.volatility, found.atr, found.score) == (row["volatility"], row["atr"], row["score"])
 
 
-def test_the_readme_shows_what_each_regime_does() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
+def test_the_documents_show_what_each_regime_does() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "how-it-works.md").read_text()
     for name, effect in EFFECTS.items():
         cells = [f"{value:g}" for value in effect[:-1]] + ["yes" if effect.entries else "no"]
-        assert f"| {name.value} | {' | '.join(cells)} |" in readme
+        assert f"| {name.value} | {' | '.join(cells)} |" in text
 
 
 def test_market_wide_atr_is_the_median_name_and_needs_five() -> None:
