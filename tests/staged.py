@@ -51,6 +51,7 @@ class Stage:
         self.events: list[Event] = []
         self.notes: list[tuple[str, dict[str, Any]]] = []
         self.refused: list[str] = []
+        self.frames: list[tuple[str, bytes, int]] = []
         self.feed: Failover
 
     async def until(self, hour: int, minute: int, second: float = 0) -> None:
@@ -151,6 +152,7 @@ def _feed(settings: Settings, symbols: Sequence[str], clock: LoopClock | Stepped
         refuse=lambda reason, _: stage.refused.append(reason),
         note=lambda kind, data: stage.notes.append((kind, data)),
         heard=lambda: None,
+        raw=lambda vendor, frame, at: stage.frames.append((vendor, frame, at)),
     )
     for history in made._backfill._histories.values():  # a synchronous client cannot share its thread with the exchange over a socket
         if isinstance(history, Alpaca):

@@ -15,7 +15,7 @@ from websockets.legacy.exceptions import InvalidStatusCode
 
 from live.clock import Clock
 from live.feeds.conditions import counts
-from live.feeds.vendor import Cause, Channels, Ending, Sink
+from live.feeds.vendor import Cause, Channels, Ending, Raw, Sink
 from pipelines.core.errors import BadBar, FeedError
 from pipelines.core.market.bars import MINUTE, Bar, Print, Quote, checked
 from pipelines.core.trading.events import Band, Halt, Market, MarketBar, MarketQuote, MarketTrade, RevisedBar, Taint
@@ -48,14 +48,16 @@ class Rejected(FeedError):
 class AlpacaFeed(StockDataStream):
     """Minute bars, their revisions, halts and bands of the watched symbols; trades with their corrections, and quotes, where they are wanted."""
 
-    def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels) -> None:
+    def __init__(
+        self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None
+    ) -> None:
         super().__init__(*settings.keys, raw_data=True, websocket_params=dict(SOCKET), url_override=settings.market_stream_url)
         self.feed: str = settings.alpaca_feed
         self.name = f"alpaca-{self.feed}"
         self.thin = self.feed == "iex"
         self.received = 0
         self._wanted = frozenset(symbols)
-        self._sink, self._clock, self._channels = sink, clock, channels
+        self._sink, self._clock, self._channels, self._raw = sink, clock, channels, raw
         self._parsers: dict[str, Callable[[dict[str, Any]], Market | None]] = {
             "b": self._bar,
             "u": self._revision,
@@ -124,6 +126,8 @@ class AlpacaFeed(StockDataStream):
         socket: Any = self._ws
         while True:
             frame = await socket.recv()
+            if self._raw is not None:
+                self._raw(self.name, frame, self._clock.now())
             try:
                 messages = msgpack.unpackb(frame)
             except (ValueError, TypeError, msgpack.UnpackException) as error:

@@ -8,7 +8,7 @@ from live.feeds.alpaca import AlpacaFeed
 from live.feeds.backfill import History
 from live.feeds.failover import Failover
 from live.feeds.polygon import PolygonFeed
-from live.feeds.vendor import Channels, Feed, Note, Refuse, Sink
+from live.feeds.vendor import Channels, Feed, Note, Raw, Refuse, Sink
 from pipelines.core.market.session import Session
 from pipelines.core.trading.events import Event
 from pipelines.settings import Settings
@@ -28,14 +28,15 @@ def follow(
     note: Note,
     heard: Callable[[], None],
     trades: bool = False,
+    raw: Raw | None = None,
 ) -> Failover:
-    """The feeds of a session. `trades`: a strategy needs them. `seed` makes the pauses between tries repeatable."""
+    """The feeds of a session. `trades`: a strategy needs them. `seed` makes the pauses between tries repeatable. `raw` is given every frame."""
     channels = Channels(settings.feed_trades or trades, settings.feed_quotes, settings.feed_canary)
 
     def vendors(sink: Sink) -> list[Feed]:
-        found: dict[str, Feed] = {"alpaca": AlpacaFeed(settings, symbols, sink=sink, clock=clock, channels=channels)}
+        found: dict[str, Feed] = {"alpaca": AlpacaFeed(settings, symbols, sink=sink, clock=clock, channels=channels, raw=raw)}
         if has_polygon(settings):
-            found["polygon"] = PolygonFeed(settings, symbols, sink=sink, clock=clock, channels=channels)
+            found["polygon"] = PolygonFeed(settings, symbols, sink=sink, clock=clock, channels=channels, raw=raw)
         first = settings.feed_primary or ("polygon" if settings.history_source == "polygon" else "alpaca")
         return [found.pop(first), *found.values()] if first in found else list(found.values())
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from live.clock import Clock
 from live.feeds.conditions import counts_by_number
-from live.feeds.vendor import Cause, Channels, Ending, Sink
+from live.feeds.vendor import Cause, Channels, Ending, Raw, Sink
 from pipelines.core.errors import BadBar, FeedError
 from pipelines.core.market.bars import MINUTE, Bar, Print, Quote, checked
 from pipelines.core.trading.events import Band, Market, MarketBar, MarketQuote, MarketTrade
@@ -42,14 +42,16 @@ class PolygonFeed:
     name = feed = "polygon"
     thin = False
 
-    def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels) -> None:
+    def __init__(
+        self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None
+    ) -> None:
         self.package = "massive" if find_spec("massive") else "polygon"
         self.received = 0
         self._key = settings.polygon_api_key.get_secret_value()
         self._host, self._secure = settings.polygon_stream
         self._wanted = frozenset(symbols)
         self._granted: set[str] = set()
-        self._sink, self._clock, self._channels = sink, clock, channels
+        self._sink, self._clock, self._channels, self._raw = sink, clock, channels, raw
         self._parsers: dict[str, Callable[[dict[str, Any]], Market | None]] = {
             "AM": self._bar,
             "T": self._trade,
@@ -87,6 +89,8 @@ class PolygonFeed:
         return [*asked, canary] if self._channels.canary and canary not in asked else asked
 
     async def _frame(self, frame: str | bytes) -> None:
+        if self._raw is not None:
+            self._raw(self.name, frame.encode() if isinstance(frame, str) else frame, self._clock.now())
         try:
             messages = json.loads(frame)
         except ValueError as error:

@@ -12,6 +12,9 @@ Refuse = Callable[[str, Any], None]
 Note = Callable[[str, dict[str, Any]], None]
 """Told of what the journal should keep and the engine need not know: its kind and its fields."""
 
+Raw = Callable[[str, bytes, int], None]
+"""Told of every frame as it came off the wire, before it is understood: the vendor's `name`, its bytes (msgpack or JSON), and when, nanoseconds UTC."""
+
 
 class Channels(NamedTuple):
     """What is subscribed to beside minute bars, halts and bands. Trades and quotes are a hundred times as many messages as bars."""

@@ -1,8 +1,10 @@
 """Two vendors, one stream: real clients on real sockets of the simulated exchange, with the fault injected, in virtual time."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
+import msgpack
 import pytest
 from staged import DAY, MINUTE, OPEN, SYMBOLS, Stage, at, staged, world
 
@@ -37,6 +39,19 @@ def test_of_two_sound_vendors_each_minute_comes_once_and_the_copies_are_compared
     assert len(rows) == 6 * 2 * len(SYMBOLS), "a minute, a vendor and a symbol each"
     assert {row["bp"] for row in rows} == {0.0}
     assert all(0 <= row["lag"] < 1 for row in rows)
+
+
+def test_every_frame_of_both_vendors_is_handed_out_raw_and_says_all_that_the_market_did(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.until(9, 33, 30)
+
+    stage = staged(tmp_path, play)
+    alpaca = [message for vendor, frame, _ in stage.frames if vendor == "alpaca-sip" for message in msgpack.unpackb(frame)]
+    polygon = [message for vendor, frame, _ in stage.frames if vendor == "polygon" for message in json.loads(frame)]
+    bars = {symbol: {float(message["c"]) for message in alpaca if message["T"] == "b" and message["S"] == symbol} for symbol in SYMBOLS}
+    assert bars == {symbol: {message["c"] for message in polygon if message["ev"] == "AM" and message["sym"] == symbol} for symbol in SYMBOLS}
+    assert all(len(closes) >= 3 for closes in bars.values())
+    assert [at for *_, at in stage.frames] == sorted(at for *_, at in stage.frames)
 
 
 def test_a_mute_vendor_is_left_with_its_numbers_reconnected_and_led_by_again_only_after_a_while(tmp_path: Path) -> None:
