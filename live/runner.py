@@ -11,6 +11,7 @@ from live.guards.oversight import Oversight
 from live.journal import Journal
 from live.session.pulse import Pulse
 from live.session.recovery import Recovered
+from live.session.vigil import Vigil
 from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError
 from pipelines.core.journal import Manifest, encode
@@ -45,8 +46,17 @@ class Runner:
         """`recovered` is what an earlier run of this session left behind, with this engine and this journal."""
         self._recovered = recovered
         self.engine, self.journal, self.clock = engine, journal, clock
-        self.queue: asyncio.Queue[Event] = asyncio.Queue()
         self._moved = asyncio.Event()
+        self.vigil = Vigil(
+            settings,
+            clock,
+            ask=lambda: self.broker.time(),
+            emit=self.emit,
+            hold=lambda reason: self.feed.hold(reason),
+            release=lambda: self.feed.release(),
+            moved=self._moved.set,
+        )
+        self.queue = self.vigil.inbox
         self.broker = AlpacaBroker(
             settings, emit=self.emit, heard=self._moved.set, clock=clock, note=self._note, missed=lambda: self.oversight.hurry()
         )
@@ -105,7 +115,7 @@ class Runner:
             for event in self._recovered.begin(self.clock.now()):
                 self.emit(event)
             self.broker.resume(self._recovered.orders, self._recovered.asked)
-        work = [self._consume(), self.oversight.run(), self.feed.follow(), self.broker.run()]
+        work = [self._consume(), self.oversight.run(), self.feed.follow(), self.broker.run(), *self.vigil.work()]
         if not conducted:
             work.append(self._keep_time())
         tasks = [self._guard(part) for part in work]
@@ -146,7 +156,7 @@ class Runner:
     @property
     def idle(self) -> bool:
         """Nothing queued, nothing on its way."""
-        return self.queue.empty() and not (self.broker.busy or self.feed.busy or self.oversight.busy)
+        return self.queue.empty() and not (self.broker.busy or self.feed.busy or self.oversight.busy or self.vigil.busy)
 
     # --- the life of a session
 
@@ -168,6 +178,7 @@ class Runner:
         """The one place where trading state changes."""
         while True:
             event = await self.queue.get()
+            self.vigil.heard(event)
             self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
             for decision in decisions:
@@ -203,6 +214,7 @@ class Runner:
     def _on_tick(self, at: int) -> None:
         self.feed.tick(at)
         self.oversight.tick(at)
+        self.vigil.tick(at)
         self._pulse.beat(self.engine.state)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
             self._over.set()

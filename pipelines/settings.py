@@ -84,6 +84,9 @@ class Settings(Limits, BaseSettings):
     loop_stall: float = Field(
         1.0, gt=0, le=60, description="Seconds that the event loop may be late; beyond it what it did meanwhile was decided on old data."
     )
+    time_doubt: Literal["alarm", "taint", "reduce"] = Field(
+        "taint", description="Beyond LOOP_STALL or CLOCK_DRIFT: only tell people; no entries for two minutes as well; or REDUCING until a resume."
+    )
     clock_drift: float = Field(
         2.0, gt=0, le=60, description="Seconds that our clock may be off the broker's and the vendors'; deadlines and staleness hang on it."
     )

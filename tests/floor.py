@@ -9,7 +9,7 @@ from typing import Any
 from desk import Books, now, settings
 from market import briefing_of
 
-from live.clock import SECOND, SteppedClock
+from live.clock import SECOND, Clock, SteppedClock
 from live.journal import Journal
 from live.runner import Runner
 from live.session import recovery
@@ -30,7 +30,8 @@ from pipelines.settings import Settings
 class Floor:
     """One run of a session; `seconds` pass in steps of which each is done with before the next begins."""
 
-    def __init__(self, exchange: Exchange, known: Settings, recovered: Recovered | None = None) -> None:
+    def __init__(self, exchange: Exchange, known: Settings, recovered: Recovered | None = None, *, clock: Clock | None = None) -> None:
+        """`clock`: another than the one that `step` moves."""
         self.exchange, self.settings = exchange, known
         self.decisions: list[Decision] = []
         self.events: list[Event] = []
@@ -49,7 +50,7 @@ class Floor:
             )
         else:
             engine, journal, self.manifest = recovered.engine, recovered.journal, recovered.manifest
-        self.runner = Runner(known, engine, journal, self.clock, symbols=["AAA", "BBB"], watch=self._watch, recovered=recovered)
+        self.runner = Runner(known, engine, journal, clock or self.clock, symbols=["AAA", "BBB"], watch=self._watch, recovered=recovered)
         self.task: asyncio.Task[None] | None = None
 
     def _watch(self, event: Event, decisions: list[Decision]) -> None:

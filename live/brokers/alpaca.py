@@ -197,6 +197,12 @@ class AlpacaBroker:
         """Account, positions and open orders at this moment. Raises BrokerError: a query that failed is never "flat"."""
         return await self._working(self.lanes.ask(Lane.QUERY, lambda route: reading.standing(route, self._clock.now())))
 
+    async def time(self) -> tuple[int, int, int]:
+        """The broker's clock, and ours before and after it was asked. Raises BrokerError."""
+        now = self._clock.now
+        asked, theirs, answered = await self._working(self.lanes.ask(Lane.QUERY, lambda route: (now(), reading.time(route), now())))
+        return theirs, asked, answered
+
     async def urgently(self, call: Callable[[Route], Any]) -> Any:
         """One request of the caller's own, past all that is not urgent. Raises BrokerError."""
         return await self._working(self.lanes.ask(Lane.URGENT, call))

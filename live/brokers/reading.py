@@ -3,6 +3,7 @@
 A query that fails raises `Unreachable`: it is never read as "flat".
 """
 
+from datetime import datetime
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from msgspec import Struct
 from live.brokers.forms import STOPS
 from live.brokers.route import Route
 from pipelines.core.errors import Unreachable
-from pipelines.core.market.session import moment
+from pipelines.core.market.session import moment, nanoseconds
 from pipelines.core.trading.orders import Side
 
 PAGE, ACTIVITIES = 500, 100
@@ -84,6 +85,14 @@ def standing(route: Route, at: int) -> Standing:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unreachable(f"expected the account with its equity, cash and buying power, found {type(error).__name__} {error}") from None
+
+
+def time(route: Route) -> int:
+    """What the broker's clock says, nanoseconds UTC."""
+    try:
+        return nanoseconds(datetime.fromisoformat(str(_table(route.get_clock(), dict)["timestamp"])))
+    except (KeyError, ValueError) as error:
+        raise Unreachable(f"expected the broker's clock, found {type(error).__name__} {error}") from None
 
 
 def orders(route: Route, *, status: str, since: int | None = None) -> list[Body]:

@@ -23,6 +23,10 @@ class Stand(Instruct, frozen=True, tag="halt"):
     """No more entries; what is held keeps its protection."""
 
 
+class Reduce(Instruct, frozen=True, tag="reduce"):
+    """Only what reduces risk, until a person resumes."""
+
+
 class Resume(Instruct, frozen=True, tag="resume"):
     """Trade again. Only a person says so."""
 
@@ -64,4 +68,4 @@ class Manage(Instruct, frozen=True, tag="manage"):
     strategy: str | None = None
 
 
-Instruction = Flatten | Stand | Resume | Release | Open | Close | Manage
+Instruction = Flatten | Stand | Reduce | Resume | Release | Open | Close | Manage

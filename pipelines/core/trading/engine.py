@@ -17,7 +17,7 @@ from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.usage import usage
 from pipelines.core.trading import events
 from pipelines.core.trading.account import Account
-from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Open, Release, Resume, Stand
+from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Open, Reduce, Release, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, TradingState
 from pipelines.core.trading.entries import Plan, Wish, plan
 from pipelines.core.trading.events import AccountState, Command, Event, MarketBar
@@ -192,11 +192,11 @@ class Engine:
         return []
 
     def _on_taint(self, event: events.Taint) -> list[Decision]:
-        instrument = self.instruments.get(event.symbol)
-        if instrument is None:
-            return []
-        instrument.tainted = max(instrument.tainted, (event.until, event.detail))  # the longest holds
-        return [Noticed("TAINTED", f"{event.symbol}: {event.detail}", event.at)]
+        concerned = [self.instruments.get(event.symbol)] if event.symbol else self.instruments.values()
+        found = [instrument for instrument in concerned if instrument is not None]
+        for instrument in found:
+            instrument.tainted = max(instrument.tainted, (event.until, event.detail))  # the longest holds
+        return [Noticed("TAINTED", f"{event.symbol or 'all symbols'}: {event.detail}", event.at)] if found else []
 
     def _on_tick(self, event: events.Tick) -> list[Decision]:
         self.account.restless.update((name, trade) for name, trade in self.account.trades.items() if not trade.settled)
@@ -273,6 +273,8 @@ class Engine:
                 return self._lower(TradingState.HALTED, f"flatten by {who}", at)
             case Stand():
                 return self._lower(TradingState.HALTED, f"halt by {who}", at)
+            case Reduce():
+                return self._lower(TradingState.REDUCING, f"reduced by {who}", at)
             case Resume():
                 return self._resume(f"resume by {who}", at)
             case Release(strategy):

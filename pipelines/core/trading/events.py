@@ -73,7 +73,10 @@ class Band(Happening, frozen=True, tag="band"):
 
 
 class Taint(Happening, frozen=True, tag="taint"):
-    """Something said of a symbol was taken back or contradicted: a cancelled trade, vendors that disagree. No entries until `until`."""
+    """Something said of a symbol was taken back or contradicted: a cancelled trade, vendors that disagree. No entries until `until`.
+
+    An empty `symbol` is all of them: our own clock is in doubt, or we were not there to hear.
+    """
 
     symbol: str
     detail: str

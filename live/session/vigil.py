@@ -1,0 +1,124 @@
+"""Watches our own side of a session: the queue, the event loop, the clock. What is doubtful there becomes an event like any other.
+
+A queue that fills up halts entries and stops the reading, and nothing is dropped. A loop that stood still or a clock that is off keeps entries away
+(`TIME_DOUBT` says how hard), because all that was decided meanwhile was decided on old data or at another time than was thought.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
+
+from live.brokers.hearing import Emit
+from live.clock import Clock
+from live.session.inbox import Inbox
+from live.session.timing import Drift, Stall
+from pipelines.core.errors import BrokerError
+from pipelines.core.market.bars import MINUTE
+from pipelines.core.trading.commands import Reduce, Stand
+from pipelines.core.trading.events import Alarm, Command, Event, MarketBar, Taint
+from pipelines.settings import Settings
+
+LASTS = 2 * MINUTE
+"""How long a doubt about time keeps entries away: what was missed has been fetched by then, and a doubt that stays is told again before."""
+
+AGAIN = MINUTE
+"""Between two words on the same doubt, and between two looks at the broker's clock while there is one."""
+
+COMPARED = 10 * MINUTE
+"""Between two looks at the broker's clock otherwise."""
+
+Ask = Callable[[], Awaitable[tuple[int, int, int]]]
+"""The broker's time, and ours before and after asking. Raises BrokerError."""
+
+
+class Vigil:
+    """Of one session. `tick` it; `work` is what has to run beside. A clock that somebody moves by hand is compared with the broker's alone."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        *,
+        ask: Ask,
+        emit: Emit,
+        hold: Callable[[str], None],
+        release: Callable[[], None],
+        moved: Callable[[], None],
+    ) -> None:
+        """`hold` and `release` stop and start the reading of market data; `moved` is told when a look at the broker's clock is over."""
+        self._clock, self._doubt = clock, settings.time_doubt
+        self._ask, self._emit, self._hold, self._release, self._moved = ask, emit, hold, release, moved
+        self.inbox = Inbox(settings.feed_queue, full=self._full, drained=self._drained)
+        self.stall = Stall(clock, settings.loop_stall, late=lambda what, _: self._doubted("STALLED", what))
+        pace = max(clock.speed or 1.0, 1.0)  # a simulated market that runs faster makes more of the same delay
+        self._drift = Drift(settings.clock_drift * pace, off=lambda what, _: self._doubted("CLOCK_DRIFT", what))
+        self._suspected = Drift(settings.clock_drift * pace, off=lambda *_: self._due.set())
+        self._due = asyncio.Event()
+        self._compared = self._minute = 0
+        self._told: dict[str, int] = {}
+
+    @property
+    def busy(self) -> bool:
+        """The broker's clock is being looked at."""
+        return self._due.is_set()
+
+    def work(self) -> list[Coroutine[Any, Any, None]]:
+        """Each to be run until it is cancelled."""
+        return [self._compare(), *([self.stall.follow()] if self._clock.speed is not None else [])]
+
+    def heard(self, event: Event) -> None:
+        """An event is being processed. A bar before its time is proof; bars that all come late may be the line's doing: the broker is asked."""
+        if isinstance(event, MarketBar) and self._clock.speed is not None:
+            self._drift.bar(event)
+            self._suspected.bar(event)
+
+    def tick(self, at: int) -> None:
+        """Time passed."""
+        doubtful = at - self._told.get("CLOCK_DRIFT", -COMPARED) < COMPARED
+        if at - self._compared >= (AGAIN if doubtful else COMPARED):
+            self._due.set()
+        if at // MINUTE != self._minute:
+            self._minute = at // MINUTE
+            self._suspected.minute()
+
+    async def _compare(self) -> None:
+        """Look at the broker's clock whenever that is due."""
+        while True:
+            await self._due.wait()
+            self._compared = self._clock.now()
+            try:
+                self._drift.broker(*await self._ask())
+            except BrokerError:
+                pass  # a broker that is silent is told of by the oversight, which asks more often
+            finally:
+                self._due.clear()
+                self._moved()
+
+    # --- what follows
+
+    def _doubted(self, code: str, detail: str) -> None:
+        now = self._clock.now()
+        if now - self._told.get(code, -AGAIN) < AGAIN:
+            return
+        self._told[code] = now
+        self._emit(Alarm(code, detail, now))
+        if self._doubt == "taint":
+            self._emit(Taint("", detail, now + LASTS, now))
+        elif self._doubt == "reduce":
+            self._emit(Command(f"{code.lower()}-{now}", Reduce(), detail, now))
+
+    def _full(self, waiting: int) -> Iterable[Event]:
+        """Goes before all that waits: nothing of it is entered any more."""
+        now, detail = self._clock.now(), f"{waiting:,} events wait: nothing more is read until half of them are worked off"
+        self._hold(detail)
+        return [Alarm("OVERFLOW", detail, now), Command(f"overflow-{now}", Stand(), "the queue, which is full", now)]
+
+    def _drained(self) -> None:
+        self._emit(
+            Alarm(
+                "DRAINED",
+                f"reading again; up to {self.inbox.most:,} events waited, none was lost. `daybot resume` lets entries in",
+                self._clock.now(),
+            )
+        )
+        self._release()

@@ -1,0 +1,123 @@
+"""The runner over its own shoulder: a queue that fills up, a clock that is off, a loop that stands still; over real sockets, by the venue's books."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk import now, world
+from floor import Floor, floor_settings, play
+
+from live import journal
+from live.clock import SECOND, ScaledClock
+from live.sim.embedded import Exchange
+from pipelines.core.backtest.replay import replay
+from pipelines.core.risk.checks import Code
+from pipelines.core.trading.commands import Resume
+from pipelines.core.trading.decisions import Refused, TradingState
+from pipelines.core.trading.events import MarketTrade, Taint
+from pipelines.settings import Settings
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
+    """10:00; AAA and BBB stand at 100 dollars."""
+    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
+        running.step_to(10, 0)
+        yield running
+
+
+def refusals(floor: Floor) -> list[Code]:
+    return [d.check.code for d in floor.decisions if isinstance(d, Refused)]
+
+
+def same_again(known: Settings) -> None:
+    path = journal.latest(known.journals)
+    journal.verify(path)
+    assert replay(list(journal.read(path)), ()).difference is None
+
+
+def test_f48_a_burst_halts_the_entries_and_the_reading_and_loses_nothing(exchange: Exchange, tmp_path: Path) -> None:
+    known = floor_settings(exchange.url, tmp_path / "home", feed_trades=True, feed_queue=1000)
+    sent = 30_000
+
+    async def act(floor: Floor) -> None:
+        await floor.held()
+        before = floor.runner.feed.received
+        await asyncio.to_thread(exchange.burst, sent, per_frame=64)
+        async with asyncio.timeout(60):
+            while "DRAINED" not in floor.codes:
+                await asyncio.sleep(0.01)
+        assert floor.codes.count("OVERFLOW") == 1
+        assert floor.state is TradingState.HALTED
+        heard = sum(isinstance(event, MarketTrade) for event in floor.events)
+        assert floor.runner.feed.received - before >= 1000
+        assert floor.runner.queue.most < sent // 3, "what the socket had taken in already is heard to the end, and no more is read"
+        assert heard >= 1000
+        floor.buy("BBB")
+        await floor.step(8, heard=False)
+        assert floor.protected()
+        floor.tell(Resume(), "looked")
+        await floor.step(150, by=2, heard=False)  # a minute of the new connection
+        floor.buy("BBB", name="again")
+        await floor.step(5, heard=False)
+        floor.flatten()
+        await floor.step(20, heard=False)
+
+    floor = play(exchange, known, act)
+    assert refusals(floor) == [Code.STATE]
+    assert floor.books.positions == {}
+    assert floor.books.open == []
+    bought = [f["symbol"] for f in floor.books.raw["fills"] if f["side"] == "buy"]
+    assert bought == ["AAA", "BBB"], "nothing while it was halted, one after a person resumed"
+    same_again(known)
+
+
+@pytest.mark.parametrize(("doubt", "bought"), [("alarm", {"BBB": 100}), ("taint", {}), ("reduce", {})])
+def test_f44_a_clock_off_the_brokers_is_treated_as_the_settings_say(exchange: Exchange, tmp_path: Path, doubt: str, bought: dict[str, int]) -> None:
+    known = floor_settings(exchange.url, tmp_path / "home", time_doubt=doubt)
+
+    skew = exchange.inject(kind="clock.skew", seconds=-7)
+
+    async def act(floor: Floor) -> None:
+        assert "CLOCK_DRIFT" in floor.codes
+        floor.buy("BBB")
+        await floor.step(3)
+        assert floor.books.positions == bought
+        exchange.relent(skew["id"])
+        await floor.step(200, by=2)
+        floor.buy("BBB", name="later")
+        await floor.step(3)
+
+    floor = play(exchange, known, act)
+    assert (floor.state is TradingState.REDUCING) is (doubt == "reduce")
+    assert refusals(floor) == {"alarm": [Code.DUPLICATE], "taint": [Code.TAINTED], "reduce": [Code.STATE, Code.STATE]}[doubt]
+    assert floor.books.positions == ({} if doubt == "reduce" else {"BBB": 100}), "a doubt that is over keeps nobody away"
+    same_again(known)
+
+
+def test_f45_a_loop_that_stands_still_keeps_entries_away_for_two_minutes(tmp_path: Path) -> None:
+    """On the exchange's own time: one second of ours is one of the market's."""
+    quotes = world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390})
+    with Exchange(quotes, stepped=False, speed=1.0, start=(10, 0), partial_rate=0.0) as exchange:
+        known = floor_settings(exchange.url, tmp_path / "home")
+
+        async def run() -> Floor:
+            floor = Floor(exchange, known, clock=ScaledClock(now(exchange), 1.0))
+            await floor.open()
+            await asyncio.sleep(0.5)
+            time.sleep(2.0)
+            async with asyncio.timeout(10):
+                while "STALLED" not in floor.codes:
+                    await asyncio.sleep(0.01)
+            floor.runner.stop()
+            assert floor.task is not None
+            await floor.task
+            return floor
+
+        floor = asyncio.run(run())
+    (taint,) = [event for event in floor.events if isinstance(event, Taint)]
+    assert (taint.symbol, taint.until - taint.at) == ("", 120 * SECOND)
+    assert "the event loop stood still for" in taint.detail
+    same_again(known)
