@@ -25,6 +25,7 @@ from live.commands.research.sweeps import sweep
 from live.commands.safety import flat, suspend, watchdog
 from live.commands.snapshots import app as snapshots
 from live.commands.terminal import Home, call, console, errors, other_limits, settings_of, told
+from live.commands.tokens import app as tokens
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
 from pipelines.core.errors import SettingsError
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.add_typer(journals, name="journal")
 app.add_typer(faults, name="fault")
 app.add_typer(snapshots, name="snapshots")
+app.add_typer(tokens, name="token")
 app.command("exchange")(exchange)
 app.command("backtest")(backtest)
 app.command("check-strategy")(check_strategy)
@@ -83,6 +85,7 @@ def demo(
 def live(
     home: Home = None,
     strategies: Annotated[str | None, typer.Option(help="Which trade today, such as momentum:0.6,orb:0.4; STRATEGIES otherwise.")] = None,
+    listen: Annotated[bool, typer.Option("--listen", help="Serve the tools on SERVER_HOST:SERVER_PORT too, with tokens (`daybot token`).")] = False,
 ) -> None:
     """Trade today's session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection."""
     from live.runner import summary
@@ -92,6 +95,8 @@ def live(
         settings = settings_of(home)
         if strategies is not None:
             settings = settings.model_copy(update={"strategies": strategies})
+        if listen:
+            settings = settings.model_copy(update={"server_listen": True})
         if settings.daybot_mode is Mode.LIVE:
             _ask_for_real_money(settings)
         attended = Attended(settings)
@@ -220,8 +225,20 @@ def _banner(settings: Settings, session: "Session") -> str:
     return (
         f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} "
         f"· briefing {brief.version}, {made} · regime {brief.regime.name} "
-        f"· {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{doubts}"
+        f"· {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{_door(settings)}{doubts}"
     )
+
+
+def _door(settings: Settings) -> str:
+    """Where the tools are served over TCP, if they are."""
+    if not settings.server_listen:
+        return ""
+    from live.doors.tokens import Tokens
+
+    scheme = "https" if settings.server_tls_cert else "http"
+    known = len(Tokens(settings.tokens).all())
+    tokens = f"tokens: {known}" if known else "[yellow]no token yet: `daybot token create NAME`[/]"
+    return f"\ntools on {scheme}://{settings.server_host}:{settings.server_port} · {tokens}"
 
 
 def _state(state: dict[str, Any]) -> Table:

@@ -9,10 +9,13 @@ from typing import BinaryIO
 
 
 @contextmanager
-def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Write aside, sync, rename, sync the folder: a reader sees the old file or the new one. If the block fails, the old one stays."""
+def replaced(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    """Write aside, sync, rename, sync the folder: a reader sees the old file or the new one. If the block fails, the old one stays.
+
+    `mode` is what the file has from its first byte on, less the umask.
+    """
     aside = path.with_suffix(f".{os.getpid()}.tmp")
-    with aside.open("wb") as file:
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

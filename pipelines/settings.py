@@ -105,8 +105,14 @@ class Settings(Limits, BaseSettings):
     )
     industry_lookups: int = Field(25, ge=0, le=10_000, description="Symbols without a sector asked of Polygon in a run; each is asked for once.")
 
-    server_host: str = Field("127.0.0.1", description="Address of the control API. 0.0.0.0 is refused: put a proxy with TLS in front.")
+    server_listen: bool = Field(False, description="Serve tools and MCP over TCP too, with tokens (`daybot token`); else only on the local socket.")
+    server_host: str = Field("127.0.0.1", description="Address to listen on. 0.0.0.0 is refused without SERVER_TLS_CERT, or SERVER_PROXY.")
     server_port: int = Field(8000, ge=1, le=65535, description="Port of the control API.")
+    server_names: str = Field("", description="Host names to answer to beside localhost and 127.0.0.1, separated by commas: a proxy's own.")
+    server_tls_cert: str = Field("", description="Certificate chain (PEM file) to speak TLS with; needs SERVER_TLS_KEY.")
+    server_tls_key: str = Field("", description="Its private key (PEM file).")
+    server_proxy: bool = Field(False, description="A proxy that speaks TLS stands in front: then any address may be listened on without it.")
+    server_rate: int = Field(1200, ge=60, le=100_000, description="Requests a minute by each token; flatten, halt and close have more.")
     debug_mode: bool = Field(False, description="More log lines. Never shows secrets.")
 
     bars_folder: str = Field("", description="Folder of your own bars (layout in pipelines/vendors/files.py); empty asks the vendors.")
@@ -140,13 +146,6 @@ class Settings(Limits, BaseSettings):
     )
     alert_desktop: bool = Field(False, description="Also show alerts on this machine's desktop (notify-send or osascript).")
 
-    @field_validator("server_host")
-    @classmethod
-    def _not_every_interface(cls, value: str) -> str:
-        if value in {"0.0.0.0", "::"}:
-            raise ValueError("binds every interface; use 127.0.0.1 and put a proxy with TLS in front")
-        return value
-
     @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url")
     @classmethod
     def _http(cls, value: str) -> str:
@@ -167,6 +166,17 @@ class Settings(Limits, BaseSettings):
         if "://" in value and not value.startswith("s3://"):
             raise ValueError("expected a folder or an address that starts with s3://")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _nobody_listens_in(self) -> "Settings":
+        if bool(self.server_tls_cert) != bool(self.server_tls_key):
+            raise ValueError("SERVER_TLS_CERT and SERVER_TLS_KEY go together, found only one of them")
+        if self.server_host not in {"127.0.0.1", "::1", "localhost"} and not (self.server_tls_cert or self.server_proxy):
+            raise ValueError(
+                f"SERVER_HOST={self.server_host} is open to other machines, in plain text: use 127.0.0.1, name SERVER_TLS_CERT and "
+                "SERVER_TLS_KEY, or say SERVER_PROXY=true where a proxy with TLS stands in front"
+            )
+        return self
 
     @model_validator(mode="after")
     def _mode_fits_host(self) -> "Settings":
@@ -217,6 +227,11 @@ class Settings(Limits, BaseSettings):
     def socket(self) -> Path:
         """Where the running session listens for commands."""
         return self.daybot_home / "run" / "daybot.sock"
+
+    @property
+    def tokens(self) -> Path:
+        """Hashes of the tokens that the control API takes over TCP."""
+        return self.daybot_home / "run" / "tokens.json"
 
     @property
     def heartbeat(self) -> Path:

@@ -1,19 +1,14 @@
-"""The runner's control door: HTTP on a Unix socket that only its owner can open. It knows nothing of the runner but a few functions."""
+"""The runner's control door: its routes. It knows nothing of the runner but a few functions; who may come in is `guard.py`'s business."""
 
-import asyncio
-import contextlib
-import socket
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import uvicorn
 from fastapi import Body, FastAPI
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
+from live.doors.tokens import Scope
 from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
 
 
@@ -26,6 +21,22 @@ class CommandRequest(BaseModel):
 
 Status = Callable[[], dict[str, Any]]
 Act = Callable[[Instruction, str, str], None]
+
+OPEN = frozenset({"/healthz", "/readyz"})
+"""What tells a supervisor whether the session lives, and nothing else: nobody is asked who he is."""
+
+NEEDED = {"flat_all": Scope.TRADE, "halt": Scope.TRADE, "resume": Scope.ADMIN}
+URGENT = frozenset({"/tools/flat_all", "/tools/halt"})
+
+
+def needs(method: str, path: str) -> Scope | None:
+    """The scope that a request needs; the highest where nobody has thought of it."""
+    if path in OPEN:
+        return None
+    if method in {"GET", "HEAD", "OPTIONS"}:
+        return Scope.READ
+    return NEEDED.get(path.removeprefix("/tools/"), Scope.ADMIN)
+
 
 INSTRUCTIONS: dict[str, Instruction] = {"flat_all": Flatten(), "halt": Stand(), "resume": Resume()}
 
@@ -84,29 +95,3 @@ def _commands(app: FastAPI, session: Session) -> None:
         """Put a command on the queue; `GET /status` shows what became of it."""
         session.act(INSTRUCTIONS[action], request.origin, request.id)
         return {"id": request.id, "accepted": action}
-
-
-class _Server(uvicorn.Server):
-    """Signals are the runner's business, not the server's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(app: FastAPI, path: Path) -> AsyncIterator[None]:
-    """Serve on the socket at `path` while the session lasts."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.unlink(missing_ok=True)
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(str(path))
-    path.chmod(0o600)
-    server = _Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
-    task = asyncio.create_task(server.serve(sockets=[door]))
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
-        path.unlink(missing_ok=True)

@@ -9,8 +9,9 @@ from rich.live import Live
 
 from live.alerts import Alerts
 from live.commands.report import Tally
+from live.doors.api import URGENT, build, needs
 from live.doors.api import Session as Door
-from live.doors.api import build, served
+from live.doors.serve import served
 from live.metrics import Metrics
 from live.runner import Runner, summary
 from live.session.assemble import Session, assemble
@@ -42,7 +43,7 @@ class Attended:
         """The whole session. Raises what ended it, after people were told."""
         runner = self.session.runner
         try:
-            async with served(build(self._door(self._metrics)), self._settings.socket):
+            async with served(build(self._door(self._metrics)), self._settings, needs=needs, urgent=URGENT):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
                     await self._show(console, running)

@@ -1,7 +1,5 @@
 """`daybot check-strategy` and `daybot limits` as people use them, and the door's routes for limits, numbers and health."""
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +8,13 @@ import httpx
 import polars as pl
 import pytest
 from commands import daybot
+from desk import settings as known
 from market import SECTORS, briefing_of, day_bars
 from sealed import journaled, lines
+from served import Served, local
 
 from live.commands.research.proofs import imports
-from live.doors.api import Session, build, served
+from live.doors.api import Session, build, needs
 from pipelines import roster
 from pipelines.core.analytics.explain import candidates, explained
 from pipelines.core.backtest.peaks import peaks
@@ -25,28 +25,6 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.seats import Allocation
-
-
-class Served:
-    """The door in a loop of its own, in a thread of its own."""
-
-    def __init__(self, app: Any, path: Path) -> None:
-        self._app, self._path, self._ready = app, path, threading.Event()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
-
-    def __enter__(self) -> None:
-        self._thread.start()
-        self._ready.wait(10)
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._done.set)
-        self._thread.join()
-
-    async def _serve(self) -> None:
-        self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
-        async with served(self._app, self._path):
-            self._ready.set()
-            await self._done.wait()
 
 
 def test_a_shipped_strategy_passes_every_examination() -> None:
@@ -86,8 +64,8 @@ def door(tmp_path: Path) -> Iterator[httpx.Client]:
         metrics=lambda: b"daybot_positions 3.0\n",
         unready=lambda: state["why"],
     )
-    path = tmp_path / "run" / "door.sock"
-    with Served(build(session), path), httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://daybot") as client:
+    settings = known("http://127.0.0.1:1", tmp_path)
+    with Served(build(session), settings, needs=needs), local(settings) as client:
         yield client
 
 

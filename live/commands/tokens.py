@@ -1,0 +1,47 @@
+"""`daybot token`: who may use the tools over TCP."""
+
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from live.clock import SystemClock
+from live.commands.terminal import Home, console, errors, settings_of, told
+from live.doors.tokens import DAY, Scope, Tokens
+
+app = typer.Typer(no_args_is_help=True, help="Tokens for the tools over TCP (`daybot live --listen`): who may do what, and until when.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for; the journal says this name beside what was done with it.")],
+    scope: Annotated[
+        Literal["read", "trade", "admin"], typer.Option(help="read looks; trade also opens, changes and closes; admin also resumes.")
+    ] = "read",
+    days: Annotated[float, typer.Option(min=0.001, max=366, help="Days until it is worth nothing.")] = 30.0,
+    home: Home = None,
+) -> None:
+    """Make a token and show it this once: only its hash is kept. It alone goes to standard output: TOKEN=$(daybot token create NAME)."""
+    with told():
+        plain = Tokens(settings_of(home).tokens).create(name, Scope.of(scope), days)
+        typer.echo(plain)
+        errors.print(f"[dim]{name} may {scope} for {days:g} days; `daybot token revoke {name}` ends it[/]")
+
+
+@app.command("list")
+def listed(home: Home = None) -> None:
+    """Every token: what it may do, and how long."""
+    with told():
+        table, now = Table("name", "scope", "ends in"), SystemClock().now()
+        for token in Tokens(settings_of(home).tokens).all():
+            left = (token.expires - now) / DAY
+            table.add_row(token.name, token.scope.name.lower(), f"{left:.1f} days" if left > 0 else "[red]over[/]")
+        console.print(table if table.row_count else "no tokens; `daybot token create NAME` makes one")
+
+
+@app.command("revoke")
+def revoke(name: Annotated[str, typer.Argument(help="As `daybot token list` shows it.")], home: Home = None) -> None:
+    """End a token at once, also for a session that runs."""
+    with told():
+        Tokens(settings_of(home).tokens).revoke(name)
+        console.print(f"{name} is worth nothing any more")

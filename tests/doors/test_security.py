@@ -1,0 +1,382 @@
+"""Who gets in at the runner's doors, and with what: every rule on real sockets, on every route that the app has."""
+
+import asyncio
+import itertools
+import json
+import os
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from commands import daybot
+from desk import settings as sim
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from served import Served, free_port, local, tcp
+from typer.testing import CliRunner
+
+from live.cli import app
+from live.doors import guard
+from live.doors.api import OPEN, URGENT, Session, build, needs
+from live.doors.tokens import Grant, Scope, Tokens
+from pipelines.core.errors import SettingsError
+from pipelines.settings import load
+
+
+class House:
+    """Both doors of a session that notes what it is told."""
+
+    def __init__(self, home: Path, **more: Any) -> None:
+        self.acts: list[str] = []
+        self.settings = sim("http://127.0.0.1:1", home, server_listen=True, server_port=free_port(), **more)
+        self.app = build(
+            Session(
+                status=lambda: {"state": "active"},
+                act=lambda instruction, origin, name: self.acts.append(name),
+                limits=list,
+                metrics=lambda: b"",
+                unready=lambda: "",
+            )
+        )
+        self.tokens = Tokens(self.settings.tokens)
+
+    def token(self, scope: Scope = Scope.ADMIN, days: float = 1.0) -> str:
+        return self.tokens.create(f"{scope.name.lower()} {os.urandom(4).hex()}", scope, days)
+
+    def served(self) -> Served:
+        return Served(self.app, self.settings, needs=needs, urgent=URGENT)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    made = House(tmp_path_factory.mktemp("house"), server_rate=100_000)
+    with made.served():
+        yield made
+
+
+@pytest.fixture
+def house(opened: House) -> House:
+    opened.acts.clear()
+    opened.settings.tokens.unlink(missing_ok=True)
+    return opened
+
+
+def routes(app: FastAPI) -> list[tuple[str, str]]:
+    """Every method and path, with something in the place of parameters."""
+    found = []
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            paths = [route.path]
+            if "{action}" in route.path:
+                paths = [route.path.replace("{action}", name) for name in ("flat_all", "halt", "resume")]
+            found += [(method, path) for method in sorted(route.methods) for path in paths]
+    return found
+
+
+ROUTES = routes(build(Session(dict, lambda *_: None, list, bytes, str)))
+MUTATING = [route for route in ROUTES if route[0] not in guard.SAFE]
+BODY = {"id": "x", "origin": "test"}
+
+
+def listening() -> dict[int, str]:
+    """Port -> address that some process of this machine listens on, by the kernel."""
+    found = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        address, state = line.split()[1], line.split()[3]
+        if state == "0A":
+            host, port = address.split(":")
+            found[int(port, 16)] = socket.inet_ntoa(bytes.fromhex(host)[::-1])
+    return found
+
+
+# --- 1. transport
+
+
+def test_the_local_socket_is_its_owners_alone_and_tcp_is_served_only_where_asked_for(tmp_path: Path) -> None:
+    quiet = House(tmp_path)
+    quiet.settings = quiet.settings.model_copy(update={"server_listen": False})
+    with quiet.served():
+        assert oct(quiet.settings.socket.stat().st_mode)[-3:] == "600"
+        assert oct(quiet.settings.socket.parent.stat().st_mode)[-3:] == "700"
+        assert quiet.settings.server_port not in listening()
+        with local(quiet.settings) as client:
+            assert client.post("/tools/halt", json=BODY).status_code == 200
+    assert not quiet.settings.socket.exists()
+
+
+def test_tcp_is_bound_to_this_machine_alone(house: House) -> None:
+    assert listening()[house.settings.server_port] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        ({"server_host": "0.0.0.0"}, True),
+        ({"server_host": "::"}, True),
+        ({"server_host": "192.168.1.7"}, True),
+        ({"server_host": "0.0.0.0", "server_proxy": True}, False),
+        ({"server_host": "0.0.0.0", "server_tls_cert": "c.pem", "server_tls_key": "k.pem"}, False),
+        ({"server_tls_cert": "c.pem"}, True),
+        ({"server_host": "::1"}, False),
+    ],
+    ids=str,
+)
+def test_other_machines_are_listened_to_only_behind_tls_or_a_proxy(more: dict[str, Any], refused: bool) -> None:
+    if refused:
+        with pytest.raises(SettingsError, match="SERVER_TLS_KEY"):
+            load(**more)
+    else:
+        assert load(**more)
+
+
+def test_with_a_certificate_the_door_speaks_tls_and_nothing_else(tmp_path: Path) -> None:
+    pair = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, "-out", str(pair[0]), "-keyout", str(pair[1])]
+    try:
+        subprocess.run(command, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("needs openssl to make a certificate")
+    house = House(tmp_path, server_tls_cert=str(pair[0]), server_tls_key=str(pair[1]))
+    trust = ssl.create_default_context(cafile=str(pair[0]))
+    with house.served():
+        answer = httpx.get(
+            f"https://localhost:{house.settings.server_port}/status", headers={"authorization": f"Bearer {house.token()}"}, verify=trust
+        )
+        assert answer.json() == {"state": "active"}
+        with pytest.raises(httpx.HTTPError):
+            tcp(house.settings, house.token()).get("/status")
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [({"server_tls_cert": "none.pem", "server_tls_key": "none.pem"}, "expected PEM files"), ({"server_port": 1}, "expected to listen on")],
+)
+def test_a_door_that_cannot_be_opened_says_why(tmp_path: Path, more: dict[str, Any], found: str) -> None:
+    house = House(tmp_path)
+    house.settings = house.settings.model_copy(update=more)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        if "server_port" in more:
+            house.settings = house.settings.model_copy(update={"server_port": taken.getsockname()[1]})
+            taken.listen()
+        with pytest.raises(SettingsError, match=found), house.served():
+            pass
+
+
+# --- 2. tokens and scopes
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=str)
+def test_without_a_token_nobody_gets_in_over_tcp(house: House, method: str, path: str) -> None:
+    with tcp(house.settings) as client:
+        bare = client.request(method, path, json=BODY if method == "POST" else None)
+        if path in OPEN:
+            assert bare.status_code == 200
+            return
+        assert bare.status_code == 401
+        assert bare.headers["www-authenticate"].startswith("Bearer")
+        assert bare.json()["code"] == "NO_TOKEN"
+        token = house.token()
+        for elsewhere in (
+            {"params": {"token": token, "access_token": token}},
+            {"headers": {"cookie": f"token={token}"}},
+            {"auth": ("daybot", token)},
+        ):
+            assert client.request(method, path, json=BODY, **elsewhere).status_code == 401
+    assert house.acts == []
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_a_token_does_what_its_scope_says_and_no_more(house: House, scope: Scope) -> None:
+    with tcp(house.settings, house.token(scope)) as client:
+        for method, path in ROUTES:
+            needed = needs(method, path)
+            answer = client.request(method, path, json=BODY if method == "POST" else None)
+            if needed is None or scope >= needed:
+                assert answer.is_success, path
+            else:
+                assert (answer.status_code, answer.json()["code"]) == (403, "SCOPE")
+                assert needed.name.lower() in answer.json()["detail"]
+    allowed = {Scope.READ: 0, Scope.TRADE: 2, Scope.ADMIN: 3}
+    assert len(house.acts) == allowed[scope]
+
+
+def test_what_nobody_has_thought_of_needs_the_highest_scope() -> None:
+    assert needs("POST", "/tools/new") is needs("DELETE", "/status") is needs("PUT", "/x") is Scope.ADMIN
+
+
+def test_a_token_that_is_revoked_over_or_unknown_is_worth_nothing_at_once(house: House) -> None:
+    known = house.tokens.create("mine", Scope.READ, 1.0)
+    with tcp(house.settings, known) as client:
+        assert client.get("/status").status_code == 200
+        house.tokens.revoke("mine")
+        assert client.get("/status").status_code == 401
+        for wrong in (house.token(days=1e-9), known[:-1], known + "x", "daybot_", "é", "x y"):
+            answer = client.get("/status", headers=[(b"authorization", b"Bearer " + wrong.encode())])
+            assert answer.status_code == 401, wrong
+        assert client.get("/status", headers={"authorization": "Bearer"}).status_code == 401
+
+
+def test_the_file_holds_hashes_and_no_token_and_is_not_believed_where_others_may_read_it(house: House) -> None:
+    token = house.token()
+    path = house.settings.tokens
+    assert oct(path.stat().st_mode)[-3:] == "600"
+    assert token not in path.read_text()
+    assert token.removeprefix("daybot_")[:12] not in path.read_text()
+    path.chmod(0o640)
+    with tcp(house.settings, token) as client:
+        assert (client.get("/status").status_code, client.get("/status").json()["code"]) == (503, "TOKENS_UNREADABLE")
+    path.chmod(0o600)
+    path.write_text("{}")
+    with pytest.raises(SettingsError, match="make new ones"):
+        house.tokens.all()
+
+
+def test_tokens_on_the_command_line(tmp_path: Path) -> None:
+    def token(*words: str) -> tuple[int, str]:
+        ran = CliRunner().invoke(app, ["token", *words, "--home", str(tmp_path)])
+        return ran.exit_code, ran.output
+
+    made = daybot("token", "create", "curl", "--scope", "trade", "--days", "2", home=tmp_path)
+    plain = made.output.splitlines()[0]
+    assert (made.code, plain.startswith("daybot_")) == (0, True), made.output
+    assert Tokens(load(daybot_home=tmp_path).tokens).granted(plain) == Grant(name="curl", scope=Scope.TRADE)
+    assert token("create", "curl")[0] == token("create", "a/../b")[0] == 1
+    assert "2.0 days" in token("list")[1]
+    assert token("revoke", "curl")[0] == 0
+    assert token("revoke", "curl")[0] == 1
+    assert "no tokens" in token("list")[1]
+
+
+# --- 3. other people's pages: DNS rebinding and CSRF
+
+HOSTS = ["localhost:{port}", "127.0.0.1:{port}", "evil.example:{port}", "localhost.evil.example"]
+ORIGINS = [None, "http://{host}", "http://evil.example", "null"]
+GOOD = {(host, origin) for host in HOSTS[:2] for origin in ORIGINS[:2]}
+
+
+@pytest.mark.parametrize("door", ["local", "tcp"])
+@pytest.mark.parametrize(("method", "path"), MUTATING, ids=str)
+def test_only_our_own_name_and_no_other_page_gets_through(house: House, door: str, method: str, path: str) -> None:
+    with local(house.settings) if door == "local" else tcp(house.settings, house.token()) as client:
+        for host, origin in itertools.product(HOSTS, ORIGINS):
+            name = host.format(port=house.settings.server_port)
+            headers = {"host": name} | ({"origin": origin.format(host=name)} if origin else {})
+            answer = client.request(method, path, json=BODY, headers=headers)
+            assert answer.is_success == ((host, origin) in GOOD), (host, origin, answer.text)
+            assert answer.status_code in {200, 421, 403}
+    assert len(house.acts) == len(GOOD)
+
+
+@pytest.mark.parametrize(("site", "get", "post"), [("none", 200, 200), ("same-origin", 200, 200), ("same-site", 200, 403), ("cross-site", 403, 403)])
+def test_what_the_browser_itself_says_of_a_request_counts(house: House, site: str, get: int, post: int) -> None:
+    with tcp(
+        house.settings,
+        house.token(),
+    ) as client:
+        headers = {"sec-fetch-site": site}
+        assert client.get("/status", headers=headers).status_code == get
+        assert client.post("/tools/halt", json=BODY, headers=headers).status_code == post
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "text/json", None])
+@pytest.mark.parametrize(("method", "path"), MUTATING, ids=str)
+def test_nothing_is_changed_by_what_a_form_can_send(house: House, method: str, path: str, kind: str | None) -> None:
+    with tcp(house.settings, house.token()) as client:
+        for body in (json.dumps(BODY), ""):
+            answer = client.request(method, path, content=body, headers={} if kind is None else {"content-type": kind})
+            assert (answer.status_code, answer.json()["code"]) == (415, "CONTENT_TYPE")
+    assert house.acts == []
+
+
+# --- 4. no GET changes anything, nobody else may read
+
+
+def test_no_get_changes_anything_and_no_other_origin_may_read(house: House) -> None:
+    with tcp(house.settings, house.token()) as client:
+        for method, path in ROUTES:
+            if method in guard.SAFE:
+                answer = client.request(method, path, params={"action": "flat_all", "id": "x", "query": "mutation{flat}"})
+                assert answer.status_code == 200
+            asked = {"origin": f"http://localhost:{house.settings.server_port}", "access-control-request-method": "POST"}
+            answer = client.options(path, headers=asked)
+            assert answer.status_code == 405
+            assert not [name for name in answer.headers if name.startswith("access-control")]
+        for path in {path for method, path in MUTATING}:
+            assert client.get(path).status_code in {404, 405}
+    assert house.acts == []
+
+
+def test_every_answer_is_hardened_also_a_refusal(house: House) -> None:
+    with tcp(house.settings, house.token()) as client:
+        for answer in (
+            client.get("/status"),
+            client.get("/nowhere"),
+            client.get("/status", headers={"host": "evil.example"}),
+            client.get("/tools/x"),
+        ):
+            for name, value in guard.HEADERS.items():
+                assert answer.headers[name] == value
+            assert "server" not in answer.headers
+
+
+# --- 15. availability
+
+
+def test_a_body_that_is_too_large_or_too_slow_is_not_waited_for(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "PATIENCE", 0.2)
+    with tcp(house.settings, house.token()) as client:
+        large = json.dumps(BODY | {"origin": "x" * guard.LARGEST}).encode()
+        as_json = {"content-type": "application/json"}
+        assert client.post("/tools/halt", content=large, headers=as_json).status_code == 413
+        assert client.post("/tools/halt", content=iter([large[:40_000], large[40_000:]]), headers=as_json).status_code == 413  # chunked
+    with socket.create_connection(("127.0.0.1", house.settings.server_port)) as slow:
+        head = f"POST /tools/halt HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {house.token()}\r\nContent-Type: application/json\r\n"
+        slow.sendall(head.encode() + b"Content-Length: 50\r\n\r\n{")
+        assert b"408" in slow.recv(100)
+    with socket.create_connection(("127.0.0.1", house.settings.server_port)) as endless:
+        endless.sendall(b"GET /status HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 70_000)
+        assert b" 400 " in endless.recv(100)
+    assert house.acts == []
+
+
+def test_too_many_requests_are_refused_and_flatten_still_gets_through(tmp_path: Path) -> None:
+    house = House(tmp_path, server_rate=60)
+    with house.served(), tcp(house.settings, house.token(Scope.TRADE)) as client, tcp(house.settings, house.token(Scope.READ)) as other:
+        codes = [client.get("/status").status_code for _ in range(70)]
+        assert codes == [200] * 60 + [429] * 10
+        refused = client.post("/tools/enter_trade", json={})
+        assert refused.status_code in {403, 429}
+        assert int(client.get("/status").headers["retry-after"]) > 0
+        assert client.post("/tools/flat_all", json=BODY).status_code == 200
+        assert other.get("/status").status_code == 200, "each token has its own"
+
+
+def test_whoever_fills_the_tcp_door_does_not_keep_a_flatten_from_the_local_one(house: House) -> None:
+    async def flood() -> None:
+        writers = []
+        for _ in range(100):
+            _, writer = await asyncio.open_connection("127.0.0.1", house.settings.server_port)
+            writer.write(b"POST /tools/halt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+            writers.append(writer)
+        with local(house.settings) as client:
+            answer = await asyncio.to_thread(client.post, "/tools/flat_all", json=BODY)
+        assert answer.status_code == 200
+        for writer in writers:
+            writer.close()
+
+    asyncio.run(flood())
+    assert house.acts == ["x"]
+
+
+def test_websockets_are_not_spoken(house: House) -> None:
+    upgrade = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    with tcp(house.settings, house.token()) as client:
+        assert client.get("/status", headers=upgrade).status_code in {200, 400, 403, 426}
+        assert client.get("/status", headers=upgrade | {"origin": "http://evil.example"}).status_code == 403
