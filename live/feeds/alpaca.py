@@ -48,9 +48,7 @@ class Rejected(FeedError):
 class AlpacaFeed(StockDataStream):
     """Minute bars, their revisions, halts and bands of the watched symbols; trades with their corrections, and quotes, where they are wanted."""
 
-    def __init__(
-        self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None) -> None:
         super().__init__(*settings.keys, raw_data=True, websocket_params=dict(SOCKET), url_override=settings.market_stream_url)
         self.feed: str = settings.alpaca_feed
         self.name = f"alpaca-{self.feed}"

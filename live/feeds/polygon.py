@@ -42,9 +42,7 @@ class PolygonFeed:
     name = feed = "polygon"
     thin = False
 
-    def __init__(
-        self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None) -> None:
         self.package = "massive" if find_spec("massive") else "polygon"
         self.received = 0
         self._key = settings.polygon_api_key.get_secret_value()

@@ -13,7 +13,7 @@ Note = Callable[[str, dict[str, Any]], None]
 """Told of what the journal should keep and the engine need not know: its kind and its fields."""
 
 Raw = Callable[[str, bytes, int], None]
-"""Told of every frame as it came off the wire, before it is understood: the vendor's `name`, its bytes (msgpack or JSON), and when, nanoseconds UTC."""
+"""Told of every frame as it came off the wire, before it is understood: the vendor's `name`, its bytes (msgpack or JSON), when in nanoseconds UTC."""
 
 
 class Channels(NamedTuple):

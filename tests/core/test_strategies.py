@@ -1,7 +1,6 @@
 """Each rule of each shipped strategy, one at a time: a bar that fits is wished for, and a single thing that does not fit ends the wish."""
 
 import math
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import briefing_of
+from recorded import recorded
 
 from pipelines import roster
 from pipelines.core.backtest.lookahead import wishes
@@ -21,7 +21,6 @@ from pipelines.core.trading.orders import Side
 from pipelines.core.trading.strategy import Enter, Leave, Strategy, View
 from pipelines.research import invented
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "minute"
 HOURS = briefing_of(["AAPL"]).hours
 
 USUAL = {
@@ -184,10 +183,7 @@ def test_a_market_upside_down_gives_the_wish_upside_down(
 
 def test_on_a_real_day_signals_are_some_and_not_many() -> None:
     """A plausible number: each strategy speaks on some name, none more than its entries a name allow, all in the regular session."""
-    path = DATA / "us_2019-02-11_15.parquet"
-    if not path.exists():
-        pytest.skip(f"needs real market data in {path}")
-    briefing, bars = invented.recorded(path)
+    briefing, bars = invented.recorded(recorded("minute/us_2019-02-11_15.parquet"))
     symbols = {bar.symbol for bar in bars}
     assert len(symbols) == 14
     total = 0

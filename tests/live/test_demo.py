@@ -1,11 +1,11 @@
 """The whole chain as a newcomer runs it: what it says, what it leaves behind, and whether it can be repeated."""
 
-import os
 from pathlib import Path
 
 import polars as pl
 import pytest
 from commands import Ran, daybot, working_in
+from recorded import recorded
 
 from live import journal
 from pipelines import publish, roster
@@ -156,7 +156,6 @@ def test_a_world_without_that_day_fails_and_says_which_days_there_are(tmp_path: 
     assert "2026-11-19" in ran.output
 
 
-@pytest.mark.skipif("DAYBOT_DATA" not in os.environ, reason="DAYBOT_DATA does not name a folder with the recorded market data")
 @pytest.mark.parametrize(
     ("minutes", "days", "day", "traded", "refused"),
     [
@@ -167,8 +166,7 @@ def test_a_world_without_that_day_fails_and_says_which_days_there_are(tmp_path: 
 def test_a_recorded_market_trades_what_has_history_and_refuses_the_rest(
     tmp_path: Path, minutes: str, days: str, day: str, traded: set[str], refused: int
 ) -> None:
-    data = Path(os.environ["DAYBOT_DATA"])
-    ran = daybot("demo", "--world", str(data / minutes), "--history", str(data / days), "--date", day, home=tmp_path / "home")
+    ran = daybot("demo", "--world", str(recorded(minutes)), "--history", str(recorded(days)), "--date", day, home=tmp_path / "home")
     assert ran.code == 0, ran.output
     made = [r.data for r in journal.read(journal.latest(tmp_path / "home" / "journal")) if r.kind == "decision"]
     assert {d["order"]["symbol"] for d in made if d["kind"] == "submit"} <= traded

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from recorded import recorded
 from typer.testing import CliRunner, Result
 
 from live import journal
@@ -29,7 +30,6 @@ EAGER = ["--strategies", "momentum:0.5,reversion:0.5", "--set", "reversion.overs
 """Strategies that find something to do in a market without any pattern."""
 
 FIRST, LAST = date(2024, 6, 17), date(2024, 6, 18)
-DATA = Path(__file__).parents[3] / "shared" / "data"
 
 
 @pytest.fixture
@@ -222,9 +222,7 @@ def test_the_night_and_a_backtest_make_the_same_briefing_and_the_asset_tries_eve
     ],
 )
 def test_a_real_market_trades_what_has_history(tmp_path: Path, minutes: str, days: str, traded: set[str]) -> None:
-    if not (DATA / minutes).exists():
-        pytest.skip(f"needs real market data in {DATA}")
-    files = ["--world", str(DATA / minutes), "--history", str(DATA / days), "--home", str(tmp_path)]
+    files = ["--world", str(recorded(minutes)), "--history", str(recorded(days)), "--home", str(tmp_path)]
     found = told(CliRunner().invoke(app, ["backtest", *files, "--strategies", "momentum:0.6,orb:0.4", "--json"]))
     assert {trade["symbol"] for trade in found["trades"]} <= traded
     assert found["numbers"]["sessions"] == {"us_2019": 5, "us_2023": 3}[Path(minutes).name[:7]]

@@ -68,9 +68,20 @@ def test_a_vendor_that_sent_nothing_for_a_while_is_told_from_thin_names() -> Non
     verdict = coverage.covered(torn, daily, hours(FULL))
     assert (verdict.passed, verdict.numbers["stretches"]) == (False, 8)
     assert coverage.covered(market, daily, hours(FULL)).passed
-    one, two = (coverage.covered(market.filter(~pl.col("symbol").is_in(gone)), daily, hours(FULL)) for gone in (["THIN"], ["THIN", "N0"]))
-    assert (one.passed, one.numbers["absent"]) == (True, 1), "it traded that day and has no minute at all: told, and one may be halted"
-    assert (two.passed, two.numbers["absent"]) == (False, 2)
+
+
+@pytest.mark.parametrize(("gone", "passed"), [(["THIN"], True), (["THIN", "N0"], False)])
+def test_a_session_without_minutes_counts_for_whom_the_source_serves_on_other_days(gone: list[str], passed: bool) -> None:
+    names = {f"N{i}": 0.97 for i in range(8)} | {"THIN": 0.05}
+    both = pl.concat([minutes(EARLY, names), minutes(FULL, names)])
+    daily = both.group_by("symbol", "session").agg(pl.col("volume").sum())
+    served = both.filter(~(pl.col("symbol").is_in(gone) & (pl.col("session") == FULL)))
+    verdict = coverage.covered(served, daily, hours(EARLY, FULL))
+    assert (verdict.passed, verdict.numbers["absent"]) == (passed, len(gone)), "one may be halted"
+    never = coverage.covered(both.filter(~pl.col("symbol").is_in(gone)), daily, hours(EARLY, FULL))
+    assert (never.passed, never.numbers["absent"], never.numbers["unserved"]) == (True, 0, len(gone))
+    assert f"{len(gone)} more have no minutes at all" in never.detail
+    assert not coverage.covered(both.clear(), daily, hours(EARLY, FULL)).passed, "a source without any minute serves nobody"
 
 
 def test_an_early_close_ends_the_day_and_a_halt_of_the_whole_market_is_no_hole() -> None:

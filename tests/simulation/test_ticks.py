@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from alpaca.data.requests import StockBarsRequest, StockLatestQuoteRequest, StockQuotesRequest, StockSnapshotRequest, StockTradesRequest
 from alpaca.data.timeframe import TimeFrame
+from recorded import recorded
 
 from live.sim.clock import MINUTE, local
 from live.sim.errors import WorldError
@@ -15,7 +16,6 @@ from live.sim.worlds.recorded import RecordedWorld
 from live.sim.worlds.recording.conditions import Rule, rule
 
 DAY = date(2026, 11, 20)
-REAL = Path(__file__).parents[3] / "shared" / "data" / "ticks"
 OPEN = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
 CLOSE = datetime(2026, 11, 20, 21, 0, tzinfo=UTC)
 
@@ -227,15 +227,12 @@ def test_bad_ticks_say_what_is_wrong(files, tmp_path):
 
 @pytest.fixture(scope="module")
 def real() -> RecordedWorld:
-    paths = sorted(REAL.glob("*.parquet"))
-    if not paths:
-        pytest.skip("shared/data/ticks is not beside the project")
-    return RecordedWorld(ticks=paths)
+    return RecordedWorld(ticks=sorted(recorded("ticks").glob("*.parquet")))
 
 
 def test_a_real_day_of_a_new_york_stock_is_what_the_tape_says(client, real):
     day = date(2018, 1, 2)
-    trades = pl.concat([pl.read_parquet(path) for path in REAL.glob("trades*.parquet")])
+    trades = pl.concat([pl.read_parquet(path) for path in recorded("ticks").glob("trades*.parquet")])
     trader = client(real, day=day, start=(9, 29))
     trader.exchange.step_to(9, 31)
     bought = trader.send("XXX", "buy", 10)

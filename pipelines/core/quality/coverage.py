@@ -161,12 +161,14 @@ def stretches(minutes: pl.DataFrame, hours: pl.DataFrame, halts: pl.DataFrame = 
 def covered(minutes: pl.DataFrame, daily: pl.DataFrame, hours: pl.DataFrame, halts: pl.DataFrame = MARKET_HALTS) -> Verdict:
     """The gate: at most 2 % of the symbols (or one) have a stretch without minutes, or a session with trades and no minutes at all.
 
-    `minutes` as `stretches` takes them; `daily`: symbol, session, volume of the same sessions.
+    `minutes` as `stretches` takes them; `daily`: symbol, session, volume of the same sessions. A symbol that has minutes in none of the sessions is
+    one that the source does not serve: nothing of it is torn, it is counted apart, and live its indicators begin unseeded.
     """
     found = stretches(minutes, hours, halts)
     traded = daily.filter(pl.col("volume") > 0).join(hours, on="session", how="semi")
-    absent = traded.join(minutes, on=["symbol", "session"], how="anti").select("symbol", "session").sort("symbol", "session")
-    symbols = max(minutes["symbol"].n_unique(), 1)
+    without = traded.join(minutes, on=["symbol", "session"], how="anti").select("symbol", "session").sort("symbol", "session")
+    absent = without.join(minutes, on="symbol", how="semi")
+    unserved, symbols = without["symbol"].n_unique() - absent["symbol"].n_unique(), minutes["symbol"].n_unique()
     torn = pl.concat([found.select("symbol"), absent.select("symbol")])["symbol"].n_unique()
     common = (
         found.group_by("start")
@@ -179,10 +181,10 @@ def covered(minutes: pl.DataFrame, daily: pl.DataFrame, hours: pl.DataFrame, hal
         f"{torn} of {symbols} symbols lack minutes that they should have ({found.height} stretches, {absent.height} whole sessions; limit {TORN:.0%})"
     )
     detail += f"; everybody at {', '.join(f'{start:%Y-%m-%d %H:%M} UTC' for start in common['start'])}" if common.height else ""
+    detail += f"; {unserved} more have no minutes at all" if unserved else ""
     detail += f": {named(worst.select('symbol', 'session', 'what'))}" if torn else ""
-    return Verdict(
-        torn <= max(TORN * symbols, 1), detail, {"symbols": symbols, "torn": torn, "stretches": found.height, "absent": absent.height}, worst
-    )
+    numbers = {"symbols": symbols, "torn": torn, "unserved": unserved, "stretches": found.height, "absent": absent.height}
+    return Verdict(symbols > 0 and torn <= max(TORN * symbols, 1), detail, numbers, worst)
 
 
 def _halted(torn: pl.DataFrame, halts: pl.DataFrame) -> pl.Series:
