@@ -2,7 +2,7 @@
 
 A snapshot never changes after its release, so a reader can go on with it while the next one is made. The name is unique because
 DuckDB keeps files by path: a replaced file would read as the old one. Readers need no lock. Who moves the pointer holds one, from before the
-warehouse is copied: of two publications at a time the later state is the current one.
+warehouse is copied: of two publications for a session the later state is the current one, and a newer session always comes before an older.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -41,10 +41,14 @@ def version(session: date, made: datetime, content: str) -> str:
     return f"{session.isoformat()}-{made:%Y%m%dT%H%M%S}{made.microsecond // 1000:03d}Z-{content[:8]}"
 
 
-def release(settings: Settings, name: str, copy: Callable[[Path], None]) -> "Snapshot":
-    """Let `copy` write a file and sync it (`Warehouse.copy` does), and make that the current snapshot; the oldest beyond `snapshots_kept` go.
+def release(settings: Settings, name: str, copy: Callable[[Path], None], record: Callable[[], None] = lambda: None) -> "Snapshot":
+    """Let `copy` write a file and sync it (`Warehouse.copy` does), publish it under this name, and then let `record` note what was published.
 
-    Killed at any moment, or out of disk, it leaves the snapshot that was current; what it left half done goes with the next release.
+    The current snapshot is for the newest session, and of that the last made: a release for an earlier session is listed, with the whole
+    warehouse as it is, and the pointer stays. Only a person goes back (`use`). The oldest files beyond `snapshots_kept` go.
+
+    Killed at any moment, or out of disk, it leaves the snapshot that was current; what it left half done goes with the next release. `record`
+    comes after the file and before the pointer: nothing outside a snapshot ever names one that is not there, and the current one is recorded.
     """
     path, draft = _file(settings, name), settings.snapshots / f"{name}.draft"
     with _alone(settings):
@@ -58,7 +62,9 @@ def release(settings: Settings, name: str, copy: Callable[[Path], None]) -> "Sna
         finally:
             draft.unlink(missing_ok=True)
         synced(settings.snapshots)  # the file is there before anything names it, also after a power cut
-        _point(settings, name)
+        record()
+        if not _behind(settings, name):
+            _point(settings, name)
         _retire(settings, name)
     return Snapshot(name, path)
 
@@ -226,18 +232,26 @@ def _point(settings: Settings, name: str) -> None:
         pointer.write(name.encode())
 
 
+def _behind(settings: Settings, name: str) -> bool:
+    """Whether it is for an earlier session than the current one, by the beginnings of their names. A pointer to nothing holds nobody back."""
+    try:
+        return name[: len("2026-11-20")] < current(settings).version[: len("2026-11-20")]
+    except DataError:
+        return False
+
+
 def _sweep(settings: Settings) -> None:
     """Remove what killed publications left: who holds the lock is the only one that drafts."""
-    for left in (*settings.snapshots.glob("*.draft"), *settings.snapshots.glob("CURRENT.*.tmp")):
+    for left in (*settings.snapshots.glob("*.draft*"), *settings.snapshots.glob("CURRENT.*.tmp")):
         left.unlink()
 
 
 def _retire(settings: Settings, newest: str) -> None:
-    """Keep the newest `snapshots_kept` files, and the one that the last session began with: it may be running.
+    """Keep the newest `snapshots_kept` files, the current one, and the one that the last session began with: it may be running.
 
     A reader that has an older one open keeps it until it closes it.
     """
-    kept = {newest, _traded(settings)}
+    kept = {newest, _pointed(settings), _traded(settings)}
     for path in _files(settings)[: -settings.snapshots_kept]:
         if path.stem not in kept:
             path.unlink()

@@ -33,12 +33,8 @@ class Warehouse:
 
         `scope` narrows what is replaced to rows where the column equals the value. A table is made, and given new columns, as the frames need it.
         """
-        days = sorted(set(sessions))
         with self._open() as connection:
-            connection.begin()  # closing without the commit below takes everything back
-            for table, frame in tables.items():
-                _replace(connection, table, frame, days, scope)
-            connection.commit()
+            _replace_all(connection, tables, sessions, scope)
 
     def read(self, table: str, session: date | None = None) -> pl.DataFrame:
         """The table's rows, of one session if given; `MissingData` if nothing ever wrote the table."""
@@ -54,30 +50,23 @@ class Warehouse:
         with self._open() as connection:
             return bool(_columns(connection, table))
 
-    def copy(self, target: Path) -> None:
-        """A whole copy of the file as of the last finished transaction, synced to disk."""
+    def copy(self, target: Path, tables: Mapping[str, pl.DataFrame] | None = None, sessions: Iterable[date] = ()) -> None:
+        """A whole copy of the file as of the last finished transaction, synced to disk; in the copy these rows stand for the sessions' rows."""
         with self._locked():
             # In one hold of the lock: a writer killed in between would leave its last transaction beside the file.
-            with self._connected() as connection:
+            with _connected(self._path) as connection:
                 connection.execute("CHECKPOINT")
             shutil.copyfile(self._path, target)
+        if tables:
+            with _connected(target) as connection:
+                _replace_all(connection, tables, sessions, {})
         with target.open("rb+") as file:
             os.fsync(file.fileno())
 
     @contextmanager
     def _open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        with self._locked(), self._connected() as connection:
+        with self._locked(), _connected(self._path) as connection:
             yield connection
-
-    @contextmanager
-    def _connected(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        # One thread: tables are small here, and starting a pool of them costs more than the reading.
-        connection = duckdb.connect(self._path, config={"threads": 1})
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            yield connection
-        finally:
-            connection.close()
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -88,6 +77,27 @@ class Warehouse:
                 yield
         except Timeout as error:
             raise DataError(f"expected {lock} free within {PATIENCE:.0f} s, found it held; see which process writes the warehouse") from error
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    # One thread: tables are small here, and starting a pool of them costs more than the reading.
+    connection = duckdb.connect(path, config={"threads": 1})
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+    finally:
+        connection.close()
+
+
+def _replace_all(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, pl.DataFrame], sessions: Iterable[date], scope: Mapping[str, str]
+) -> None:
+    days = sorted(set(sessions))
+    connection.begin()  # closing without the commit below takes everything back
+    for table, frame in tables.items():
+        _replace(connection, table, frame, days, scope)
+    connection.commit()
 
 
 def _replace(connection: duckdb.DuckDBPyConnection, table: str, frame: pl.DataFrame, days: Sequence[date], scope: Mapping[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The end of the night: everything that the morning needs, published."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 
 import dagster as dg
 import polars as pl
@@ -54,21 +55,24 @@ INPUTS = (
 def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """The briefing for the session after the data session, and with it a new published snapshot of the whole warehouse.
 
-    Nothing is published unless every blocking check of this data session has passed.
+    Nothing is published unless every blocking check of this data session has passed. One for an earlier session than the current snapshot's,
+    as a backfill makes it, is listed and does not become the current one (`current` says which is).
     """
     session = data_session(context)
     tables = {name: daybot.warehouse.read(name, session) for name in INPUTS}
     tables["checks"] = tables["checks"].sort("asset", "name")  # written in the order in which they ended, which is not the same every time
     _passed(tables["checks"], session)
     made = _compose(daybot, session, tables)
-    row = pl.DataFrame({"session": [made.session], "version": [made.version], "json": [made.model_dump_json()]})
-    daybot.warehouse.replace({"briefings": row}, [made.session])
-    snapshot = publish.release(daybot.settings, made.version, daybot.warehouse.copy)
+    rows = {"briefings": pl.DataFrame({"session": [made.session], "version": [made.version], "json": [made.model_dump_json()]})}
+    # Its row is in its own snapshot, and in the warehouse once that is released: no later snapshot carries one that never came to be.
+    copy, record = (partial(do, tables=rows, sessions=[made.session]) for do in (daybot.warehouse.copy, daybot.warehouse.replace))
+    snapshot = publish.release(daybot.settings, made.version, copy, record)
     return result(
         tables["watchlist"].drop("session"),
         version=made.version,
         snapshot=dg.MetadataValue.path(snapshot.path),
         session=str(made.session),
+        current=publish.current(daybot.settings).version,
         regime=made.regime.name.value,
         origin=made.origin.value,
         symbols=len(made.symbols),

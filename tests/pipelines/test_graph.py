@@ -25,9 +25,9 @@ from pipelines.vendors import calendar
 DATA_SESSION, SESSION = date(2024, 6, 18), date(2024, 6, 20)
 
 
-def run(daybot: DayBot, job: str = "pre_open", only: list[str] | None = None) -> dg.ExecuteInProcessResult:
+def run(daybot: DayBot, job: str = "pre_open", only: list[str] | None = None, day: date = DATA_SESSION) -> dg.ExecuteInProcessResult:
     found = defs().resolve_job_def(job)
-    return found.execute_in_process(partition_key=DATA_SESSION.isoformat(), resources={"daybot": daybot}, raise_on_error=False, op_selection=only)
+    return found.execute_in_process(partition_key=day.isoformat(), resources={"daybot": daybot}, raise_on_error=False, op_selection=only)
 
 
 def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
@@ -84,6 +84,35 @@ def test_second_run_asks_the_vendor_for_no_bars_and_publishes_the_same_content(f
     second = publish.current(daybot.settings).version
     assert first != second
     assert first.rsplit("-", 1)[1] == second.rsplit("-", 1)[1]
+
+
+def test_a_backfill_of_an_earlier_session_leaves_the_newest_briefing_current(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder), history_sessions=89)
+    assert run(daybot).success
+    newest, before = publish.current(daybot.settings).version, calendar.previous_session(DATA_SESSION)
+    result = run(daybot, day=before)
+    assert result.success
+    assert publish.current(daybot.settings).version == newest
+    assert publish.current(daybot.settings).briefing().session == SESSION
+    (made,) = result.asset_materializations_for_node("briefing")
+    version = str(made.metadata["version"].value)
+    assert publish.named(daybot.settings, version).briefing().session == DATA_SESSION
+    assert made.metadata["current"].value == newest
+    assert run(daybot).success
+    assert publish.current(daybot.settings).briefing(DATA_SESSION).version == version
+
+
+def test_a_briefing_that_was_not_released_is_in_no_later_snapshot(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder), history_sessions=89)
+    in_the_way = daybot.settings.snapshots / "publish.lock"
+    in_the_way.mkdir(parents=True)
+    assert not run(daybot).success
+    in_the_way.rmdir()
+    assert run(daybot, day=calendar.previous_session(DATA_SESSION)).success
+    snapshot = publish.current(daybot.settings)
+    assert snapshot.table("briefings")["version"].to_list() == [snapshot.version]
+    with pytest.raises(StaleBriefing):
+        snapshot.briefing(SESSION)
 
 
 def test_benchmark_without_history_gives_way_to_the_equal_weighted_universe(folder: Path, tools: Callable[..., DayBot]) -> None:

@@ -1,10 +1,12 @@
 """A snapshot is uniquely named, never changes, and readers in other processes never notice that the next one is made."""
 
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -114,14 +116,76 @@ def versions(count: int) -> list[str]:
 def publish_briefing(daybot: DayBot, name: str, *, json: str | None = None) -> publish.Snapshot:
     """A snapshot with the briefing that it was published with, as the asset makes it."""
     made = briefing_of(["AAPL"]).model_copy(update={"version": name, "session": date.fromisoformat(name[:10])})
-    row = pl.DataFrame({"session": [made.session], "version": [name], "json": [json or made.model_dump_json()]})
-    daybot.warehouse.replace({"briefings": row}, [made.session])
-    return publish.release(daybot.settings, name, daybot.warehouse.copy)
+    rows = {"briefings": pl.DataFrame({"session": [made.session], "version": [name], "json": [json or made.model_dump_json()]})}
+    copy, record = (partial(do, tables=rows, sessions=[made.session]) for do in (daybot.warehouse.copy, daybot.warehouse.replace))
+    return publish.release(daybot.settings, name, copy, record)
 
 
 def kept(settings: Settings) -> list[str]:
     """What is in the folder, the lock aside."""
     return sorted(path.name for path in settings.snapshots.iterdir() if path.name != "publish.lock")
+
+
+def test_a_publication_for_an_earlier_session_is_listed_and_the_newest_session_stays_current(tools: Callable[..., DayBot]) -> None:
+    daybot, names = tools(snapshots_kept=10), versions(4)
+    for name in names[:2]:
+        publish_briefing(daybot, name)
+    assert [one.version for one in publish.published(daybot.settings)] == [names[1], names[0]]
+    assert publish.current(daybot.settings).briefing().session == date(2024, 6, 20)
+    assert publish.named(daybot.settings, names[1]).briefing().session == date(2024, 1, 3)
+    publish_briefing(daybot, names[2])
+    assert publish.current(daybot.settings).version == names[2]
+    publish_briefing(daybot, names[3])
+    assert publish.current(daybot.settings).version == names[3], "the same session once more: the later state"
+    assert publish.current(daybot.settings).briefing(date(2024, 1, 3)).version == names[1], "what the backfill made is in the next one"
+
+
+def test_a_backfill_of_many_sessions_does_not_push_the_current_snapshot_out(tools: Callable[..., DayBot]) -> None:
+    daybot = tools(snapshots_kept=2)
+    newest = publish.version(date(2024, 6, 20), FIRST, "0" * 8)
+    publish_briefing(daybot, newest)
+    for day in range(1, 6):
+        publish_briefing(daybot, publish.version(date(2024, 1, 3 + day), FIRST + timedelta(hours=day), f"{day:08x}"))
+    assert publish.current(daybot.settings).briefing().version == newest
+    assert len(publish.published(daybot.settings)) == 3, "the newest two and the current one"
+
+
+DIES = """
+import os, signal, sys
+from datetime import date
+from pathlib import Path
+import polars as pl
+from pipelines import publish, settings
+from pipelines.store import Warehouse
+home = settings.load(_env_file=None, daybot_home=Path(sys.argv[1]))
+warehouse, name, where = Warehouse(home), sys.argv[2], sys.argv[3]
+def die(): os.kill(os.getpid(), signal.SIGKILL)
+session = date.fromisoformat(name[:10])
+rows = {"briefings": pl.DataFrame({"session": [session], "version": [name], "json": ["{}"]})}
+def copy(target):
+    warehouse.copy(target, rows, [session])
+    if where == "drafted": die()
+def record():
+    if where == "released": die()
+    warehouse.replace(rows, [session])
+    if where == "recorded": die()
+publish.release(home, name, copy, record)
+"""
+
+
+@pytest.mark.parametrize("where", ["drafted", "released", "recorded"])
+def test_killed_while_it_publishes_it_leaves_no_row_of_a_version_that_is_no_file(where: str, tools: Callable[..., DayBot]) -> None:
+    daybot, names = tools(snapshots_kept=10), versions(3)
+    publish_briefing(daybot, names[0])
+    killed = subprocess.run([sys.executable, "-c", DIES, str(daybot.settings.daybot_home), names[2], where], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert publish.current(daybot.settings).version == names[0]
+    assert sorted(publish.current(daybot.settings).table("briefings")["version"]) == [names[0]]
+    publish_briefing(daybot, names[1])
+    there = {one.version for one in publish.published(daybot.settings)}
+    for name in there:
+        assert set(publish.named(daybot.settings, name).table("briefings")["version"]) <= there
+    assert (names[2] in there) is (where != "drafted")
 
 
 def test_only_the_newest_snapshots_are_kept_whatever_session_they_are_for(tools: Callable[..., DayBot]) -> None:
