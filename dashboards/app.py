@@ -4,6 +4,9 @@ import streamlit as st
 
 from dashboards import frame
 
+BY_SESSION = {"Today", "Risk"}
+"""Pages that show one session, which the header lets choose."""
+
 st.set_page_config(page_title="DayBot", page_icon=":material/candlestick_chart:", layout="wide")
 page = st.navigation(
     [
@@ -12,5 +15,5 @@ page = st.navigation(
     ],
     position="top",
 )
-frame.header()
+frame.header(session=page.title in BY_SESSION)
 page.run()

@@ -6,9 +6,14 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from pipelines.core.briefing import UNKNOWN_SECTOR
+from dashboards.words import NONE
+from pipelines.core.briefing import UNKNOWN_SECTOR, Briefing
 from pipelines.core.risk.checks import Code
+from pipelines.core.risk.exposure import by_sector
 from pipelines.core.risk.limits import Limits
+
+ENTRY, GAIN, LOSS = "entry", "exit with a gain", "exit with a loss"
+"""What is marked on a chart."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,16 @@ def positions(tables: Mapping[str, pl.DataFrame], prices: Mapping[str, float]) -
     ).sort("opened_at")
 
 
+def marks(trades: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
+    """Rows at, symbol, what, words, price, by time: every entry and exit of these closed trades and open positions."""
+    paid = pl.format("{} at {}", pl.col("symbol"), pl.col("entry").round(2))
+    earned = pl.format("{} R {}: {}", pl.col("profit").round(2), pl.col("r").round(2).cast(pl.String).fill_null(NONE), pl.col("reason"))
+    kind = pl.when(pl.col("profit") > 0).then(pl.lit(GAIN)).otherwise(pl.lit(LOSS))
+    entered = [pl.col("opened_at").alias("at"), pl.col("symbol"), pl.lit(ENTRY).alias("what"), paid.alias("words"), pl.col("entry").alias("price")]
+    left = [pl.col("closed_at").alias("at"), pl.col("symbol"), kind.alias("what"), earned.alias("words"), pl.col("exit").alias("price")]
+    return pl.concat([trades.select(entered), held.select(entered), trades.select(left)]).sort("at")
+
+
 def marked_until(equity: pl.DataFrame) -> datetime | None:
     """The end of the minute at whose prices the last equity row stands: the ledger writes a row with the first bar of the minute after."""
     if equity.is_empty():
@@ -106,6 +121,15 @@ def peaks(trades: pl.DataFrame, held: pl.DataFrame, sectors: Mapping[str, str], 
     ])  # fmt: skip
     running = changes.sort("at", "value").select("sector", pl.col("value").cum_sum().over("sector"))
     return running.group_by("sector").agg((pl.col("value").max() / equity).alias("weight")).sort("weight", "sector", descending=[True, False])
+
+
+def leaning(positions: pl.DataFrame, found: Briefing, equity: float | None) -> pl.DataFrame:
+    """Rows sector, weight, net, beta, symbols of what is held, fractions of equity; empty where nothing is, or equity or a price is not known."""
+    marked = positions.drop_nulls("last")
+    weights = {row["symbol"]: row["shares"] * row["last"] / equity for row in marked.iter_rows(named=True)} if equity else {}
+    sectors = {symbol: brief.sector for symbol, brief in found.symbols.items()}
+    betas = {symbol: brief.beta for symbol, brief in found.symbols.items() if brief.beta is not None}
+    return by_sector(weights, sectors, betas)
 
 
 USES = {"gross": "Gross exposure", "heat": "Heat", "positions": "Positions", "loss": "Daily loss"}

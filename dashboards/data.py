@@ -1,6 +1,7 @@
-"""The published snapshot as the pages want it. Reads are cached by the snapshot's version: a snapshot never changes, a new one is read anew."""
+"""The published snapshot as the pages want it, one session at a time. Reads are cached by the snapshot's version: it never changes, a new one is read
+anew."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,13 @@ from scipy.spatial.distance import squareform
 
 from dashboards import book
 from dashboards.book import Figures
+from dashboards.tape import Tape
 from pipelines import publish
 from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.backtest.session import valued
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import MissingData
+from pipelines.core.market.features import traded
 from pipelines.core.risk.exposure import by_sector
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
@@ -35,6 +39,11 @@ class Source:
     settings: Settings
     snapshot: Snapshot
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """What its cached answers are found by."""
+        return str(self.snapshot.path), self.snapshot.version
+
 
 @dataclass(frozen=True)
 class Run:
@@ -47,11 +56,14 @@ class Run:
 
 @dataclass(frozen=True)
 class Today:
-    """One traded session from its journal. Tables as `core.analytics.ledger` has them, times UTC."""
+    """One session from its journal, as the night read it or as it goes on. Tables as `core.analytics.ledger` has them, times UTC."""
 
     tables: dict[str, pl.DataFrame]
     positions: pl.DataFrame
     figures: Figures
+    briefing: Briefing
+    minutes: Callable[[str], pl.DataFrame]
+    """A symbol's minutes: timestamp (UTC), open, high, low, close, volume, and vwap_line where it is known; without a row where there are none."""
 
 
 @dataclass(frozen=True)
@@ -80,20 +92,25 @@ def source() -> Source:
 
 def sessions(source: Source) -> list[date]:
     """Sessions with rows from a journal, newest first; none before the first one was run."""
-    names = _tables(str(source.snapshot.path), source.snapshot.version)
+    names = tables(source)
     kept = [name for name in ("decisions", "equity") if name in names]
-    days = [_days(str(source.snapshot.path), source.snapshot.version, name) for name in kept]
+    days = [_days(*source.key, name) for name in kept]
     return sorted({day for part in days for day in part}, reverse=True)
 
 
 def briefing(source: Source, session: date | None = None) -> Briefing:
     """The briefing for a session, or the one that the snapshot was published with."""
-    return _briefing(str(source.snapshot.path), source.snapshot.version, session)
+    return _briefing(*source.key, session)
+
+
+def tables(source: Source) -> list[str]:
+    """The snapshot's tables by name."""
+    return _tables(*source.key)
 
 
 def rows(source: Source, table: str, session: date) -> pl.DataFrame:
     """One session's rows of a table; `MissingData` if the snapshot has no such table."""
-    return _rows(str(source.snapshot.path), source.snapshot.version, table, session)
+    return _rows(*source.key, table, session)
 
 
 def today(source: Source, session: date) -> Today:
@@ -103,12 +120,21 @@ def today(source: Source, session: date) -> Today:
     held = tuple(unmarked["symbol"])
     prices = _prices(source.snapshot.version, source.settings, session, held, marked) if held and marked else {}
     positions = book.positions(tables, prices)
-    return Today(tables, positions, book.figures(tables, positions))
+    found = briefing(source, session)
+    return Today(tables, positions, book.figures(tables, positions), found, lambda symbol: _minutes(*source.key, source.settings, session, symbol))
+
+
+def running(tape: Tape) -> Today:
+    """The session that a journal tells of, as of its newest record."""
+    tables = tape.tables()
+    positions = book.positions(tables, tape.prices())
+    found = tape.head.briefing
+    return Today(tables, positions, book.figures(tables, positions), found, lambda symbol: _lined(found, symbol, tape.minutes(symbol)))
 
 
 def run(source: Source, session: date) -> Run | None:
     """What the session was run as, its last run if there were several; None before it was traded."""
-    known = rows(source, "runs", session) if "runs" in _tables(str(source.snapshot.path), source.snapshot.version) else None
+    known = rows(source, "runs", session) if "runs" in tables(source) else None
     if known is None or known.is_empty():
         return None
     row = known.row(-1, named=True)
@@ -129,19 +155,25 @@ def risk(source: Source, session: date) -> Risk:
     return Risk(found, sectors, *_correlation(found, names[:WIDEST]))
 
 
-def used(source: Source, session: date) -> Used:
+def regimes(source: Source, data_session: date) -> pl.DataFrame:
+    """Rows session, score, name, volatility: each day's regime as it followed from prices up to this one; empty where that was not kept."""
+    if "regime_history" not in tables(source):
+        return pl.DataFrame(schema={"session": pl.Date, "score": pl.Float64, "name": pl.String, "volatility": pl.Float64})
+    series = rows(source, "regime_history", data_session).sort("day").drop_nulls("score")
+    return series.select(pl.col("day").alias("session"), "score", "name", "volatility")
+
+
+def used(today: Today, limits: Limits) -> Used:
     """Use of the limits by the minute, and the most that was held in each sector, as a fraction of the first equity."""
-    traded = today(source, session)
-    equity, start = traded.tables["equity"], traded.figures.start
+    equity, start = today.tables["equity"], today.figures.start
     if start is None:
-        return Used(book.use(equity, limits(source, session)), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
-    sectors = _sectors(briefing(source, session))
-    return Used(book.use(equity, limits(source, session)), book.peaks(traded.tables["trades"], traded.positions, sectors, start))
+        return Used(book.use(equity, limits), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
+    return Used(book.use(equity, limits), book.peaks(today.tables["trades"], today.positions, _sectors(today.briefing), start))
 
 
 @st.cache_data(ttl=KEPT, max_entries=32, show_spinner=False)
 def _tables(path: str, version: str) -> list[str]:
-    return list(Snapshot(version, Path(path)).sql("SELECT table_name FROM duckdb_tables() ORDER BY 1")["table_name"])
+    return Snapshot(version, Path(path)).tables()
 
 
 @st.cache_data(ttl=KEPT, max_entries=64, show_spinner=False)
@@ -151,10 +183,7 @@ def _days(path: str, version: str, table: str) -> list[date]:
 
 @st.cache_data(ttl=KEPT, max_entries=256, show_spinner=False)
 def _rows(path: str, version: str, table: str, session: date) -> pl.DataFrame:
-    known = _tables(path, version)
-    if table not in known:
-        raise MissingData(f"expected table {table} in snapshot {version}, found {known}; materialise its asset and publish")
-    return Snapshot(version, Path(path)).sql(f'SELECT * FROM "{table}" WHERE session = ?', [session])
+    return Snapshot(version, Path(path)).table(table, "session = ?", [session])
 
 
 @st.cache_data(ttl=KEPT, max_entries=16, show_spinner=False)
@@ -171,6 +200,31 @@ def _prices(version: str, _settings: Settings, session: date, symbols: Sequence[
         return {}
     last = bars.filter(pl.col("timestamp") < until).group_by("symbol").agg(pl.col("close").sort_by("timestamp").last())
     return dict(last.iter_rows())
+
+
+@st.cache_data(ttl=KEPT, max_entries=64, show_spinner=False)
+def _minutes(path: str, version: str, _settings: Settings, session: date, symbol: str) -> pl.DataFrame:
+    """The official minutes, or those that the runner saw where the night has not fetched them."""
+    found = _briefing(path, version, session)
+    bars = pl.DataFrame(schema={"timestamp": pl.Datetime("us", "UTC")})
+    for view in ("latest", "seen"):
+        try:
+            bars = publish.bars(_settings, "minute", session, session, symbols=[symbol], view=view)
+        except MissingData:
+            continue
+        if bars.height:
+            break
+    inside = bars.filter(pl.col("timestamp").is_between(found.open, found.close, closed="left"))
+    return _lined(found, symbol, inside.unique("timestamp", keep="first").sort("timestamp")) if inside.height else inside
+
+
+def _lined(found: Briefing, symbol: str, bars: pl.DataFrame) -> pl.DataFrame:
+    """With the volume-weighted average price of the session so far, as the engine has it."""
+    if bars.is_empty():
+        return bars
+    known = traded(bars.with_columns(pl.lit(symbol).alias("symbol"), pl.lit(found.session).alias("session"), pl.lit(0).alias("trades")))
+    lines = valued(found, known).select("timestamp", pl.col("vwap").alias("vwap_line"))
+    return bars.join(lines, on="timestamp", how="left", maintain_order="left")
 
 
 def _sectors(found: Briefing) -> dict[str, str]:

@@ -1,36 +1,79 @@
-"""What every page stands in: the origin's label, the session, the snapshot and its age, and the designed answers to what is missing."""
+"""What every page stands in: the running session, the label of the money, the snapshot's age, and the designed answers to what is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from typing import NamedTuple
 
 import streamlit as st
 
-from dashboards import data, words
-from dashboards.data import Source
-from pipelines.core.briefing import Briefing, Origin
+from dashboards import data, live, words
+from dashboards.data import Source, Today
+from dashboards.live import Live, Standing
+from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokenSnapshot, DataError, MissingData, SettingsError, StaleBriefing
+from pipelines.core.market.session import NEW_YORK
+from pipelines.settings import Settings, load
 
-CARD = 180
+CARD = 172
 """Width of a figure in pixels: six side by side on a desk, two on a phone."""
 
-COLORS = {Origin.GENERATED: "orange", Origin.RECORDED: "violet", Origin.VENDOR: "blue"}
+TIGHTER = """<style>
+h1 {padding: 0.2rem 0 0.4rem !important}
+[data-testid="stMetric"] {padding: 0.7rem 0.85rem !important}
+[data-testid="stMetric"] > div {padding: 0 !important}
+[data-testid="stMetricDelta"] {height: auto !important; white-space: normal !important}
+[data-testid="stMetricDelta"] p {white-space: normal !important; overflow: visible !important}
+@media (max-width: 640px) {
+  [data-testid="stMainBlockContainer"] {padding-left: 0.9rem; padding-right: 0.9rem}
+  [data-testid="stMetric"] {padding: 0.5rem 0.6rem !important}
+  [data-testid="stMetricValue"] {font-size: 1.25rem}
+}
+</style>"""
+"""Density that the theme has no setting for."""
 
 
-def header() -> None:
-    """The strip above every page: whose prices these are, which session, how old the snapshot is, and the choice of another session."""
-    source = opened()
-    published = data.briefing(source)
-    choices = [day.isoformat() for day in _choices(source, published)]
+class Card(NamedTuple):
+    """A figure with its name and what stands beside it; `good` colours it blue or orange and gives it an arrow."""
+
+    name: str
+    value: str
+    beside: str = ""
+    good: bool | None = None
+    meaning: str | None = None
+
+
+def header(*, session: bool) -> None:
+    """Above every page: the running session, whose prices and money, how old the snapshot is; with `session` the choice of another one."""
+    st.html(TIGHTER)
+    known = settings()
+    live.strip(known)
+    source = _quietly()
+    if source is None:
+        return
+    published, now = data.briefing(source), live.look(known)
+    choices = [day.isoformat() for day in _choices(source, published, now)]
     left, right = st.columns([4, 1], vertical_alignment="center")
-    with right:
-        st.selectbox("Session", choices, index=_usual(source, choices), key="session", bind="query-params", label_visibility="collapsed")
+    if session:
+        usual = choices.index(_usual(source, published, now).isoformat())
+        right.selectbox("Session", choices, index=usual, key="session", bind="query-params", label_visibility="collapsed", help="Session")
     with left:
-        _label(source, published)
+        _label(source, published, now if session else None)
+
+
+def settings() -> Settings:
+    """As the environment has them; where one cannot be what it is, the page ends here with the reason."""
+    try:
+        return load()
+    except SettingsError as error:
+        st.title("A setting cannot be what it is")
+        st.error(str(error))
+        return st.stop()
 
 
 def opened() -> Source:
     """The current snapshot; where there is none, or none that can be read, the page ends here, with the way out."""
+    settings()
     try:
         found = data.source()
         data.briefing(found)
@@ -45,19 +88,19 @@ def opened() -> Source:
         st.info(f"{error}.")
         st.write("One minute, no account, no keys: this runs a simulated exchange, the pipeline and a session, and publishes.")
         st.code("make demo", language="bash")
-    except SettingsError as error:
-        st.title("A setting cannot be what it is")
-        st.error(str(error))
     return st.stop()
 
 
-def chosen(source: Source) -> date:
-    """The session picked in the header; alone, a page takes the newest one."""
+def chosen(source: Source, now: Live) -> date:
+    """The session picked in the header; alone, a page takes the running or else the newest one."""
     picked = st.session_state.get("session")
-    if picked:
-        return date.fromisoformat(picked)
-    traded = data.sessions(source)
-    return traded[0] if traded else data.briefing(source).session
+    return date.fromisoformat(picked) if picked else _usual(source, data.briefing(source), now)
+
+
+def today(source: Source, session: date, now: Live) -> Today:
+    """The session from its journal while it runs and until the night has read it in, from the snapshot after that."""
+    own = now.tape is not None and now.tape.session == session and (now.standing is not Standing.NONE or session not in data.sessions(source))
+    return data.running(now.tape) if own and now.tape is not None else data.today(source, session)
 
 
 @contextmanager
@@ -68,29 +111,57 @@ def section(title: str | None = None) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        st.info(str(error))
+        st.info(words.plain(str(error)))
 
 
-def tall(rows: int) -> int:
-    """Pixels that show this many rows and their head without a scroll bar of their own."""
-    return 35 * (rows + 1) + 3
+def cards(figures: Sequence[Card]) -> None:
+    """Figures side by side, as many in a row as fit."""
+    row = st.container(horizontal=True, gap="small")
+    for card in figures:
+        told = card.good is not None
+        row.metric(
+            card.name, card.value, words.plain(card.beside) or None, delta_color=("blue" if card.good else "orange") if told else "off",
+            delta_arrow=("up" if card.good else "down") if told else "off", border=True, width=CARD, help=card.meaning,
+        )  # fmt: skip
 
 
-def _choices(source: Source, published: Briefing) -> list[date]:
-    """Traded sessions and the one that the snapshot prepares, newest first."""
-    return sorted({*data.sessions(source), published.session}, reverse=True)
+def _quietly() -> Source | None:
+    """The snapshot if there is one: what is wrong with it is the page's to say."""
+    try:
+        found = data.source()
+        data.briefing(found)
+        return found
+    except DataError:
+        return None
 
 
-def _usual(source: Source, choices: list[str]) -> int:
+def _choices(source: Source, published: Briefing, now: Live) -> list[date]:
+    """Traded sessions, the one that the snapshot prepares and the one that runs, newest first."""
+    own = {now.tape.session} if now.tape else set()
+    return sorted({*data.sessions(source), published.session, *own}, reverse=True)
+
+
+def _usual(source: Source, published: Briefing, now: Live) -> date:
     traded = data.sessions(source)
-    return choices.index(traded[0].isoformat()) if traded else 0
+    if now.tape and (now.standing is not Standing.NONE or not traded or now.tape.session > traded[0]):
+        return now.tape.session
+    return traded[0] if traded else published.session
 
 
-def _label(source: Source, published: Briefing) -> None:
-    session = chosen(source)
-    run = data.run(source, session)
-    word, meaning = words.ACCOUNTS.get(run.mode if run else "", words.LABELS[published.origin])
-    state = "not traded yet" if session not in data.sessions(source) else "traded"
+def _label(source: Source, published: Briefing, now: Live | None) -> None:
+    if now is None:
+        word, meaning = words.LABELS[published.origin]
+        st.markdown(f":{words.COLORS[word]}-badge[**{word}**] {meaning}")
+    else:
+        session = chosen(source, now)
+        own = now.tape is not None and now.tape.session == session
+        run = data.run(source, session)
+        mode = now.tape.head.mode if own and now.tape else run.mode if run else ""
+        _, word, meaning = live.label(mode, published.origin)
+        running = own and now.standing is not Standing.NONE
+        state = "running" if running else "traded" if session in data.sessions(source) or own else "not traded yet"
+        st.markdown(f":{words.COLORS[word]}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")
     age = words.ago(datetime.now(UTC) - published.created_at)
-    st.markdown(f":{COLORS[published.origin]}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")
-    st.caption(f"Snapshot `{source.snapshot.version}` · briefing for {words.day(published.session)}, made {age} · all times New York")
+    past = published.session < datetime.now(NEW_YORK).date()
+    stale = " :orange-badge[:material/history: **past**: no later briefing was published]" if past else ""
+    st.caption(f"Snapshot `{source.snapshot.version}` · briefing for {words.day(published.session)}, made {age}{stale} · all times New York")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import polars as pl
 import streamlit as st
 
-from dashboards import frame, words
+from dashboards import words
+from dashboards.tables import tall
 from pipelines.core.journal import DECISION
 from pipelines.core.market.session import moment, new_york
 from pipelines.core.risk.checks import Check
@@ -61,7 +62,7 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
             values,
             hide_index=True,
             width="stretch",
-            height=frame.tall(values.height),
+            height=tall(values.height),
             column_config={"value": st.column_config.NumberColumn(format="%.2f")},
         )
     with right:
@@ -69,7 +70,7 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
         steps = pl.DataFrame([(s.bound, s.shares, s.detail) for s in lineage.sizing], schema=["bound", "shares", "why"], orient="row")
         st.dataframe(steps, hide_index=True, width="stretch")
         st.markdown("**Checks at the gate**")
-        st.dataframe(checks(lineage.checks), hide_index=True, width="stretch", height=frame.tall(len(lineage.checks)))
+        st.dataframe(checks(lineage.checks), hide_index=True, width="stretch", height=tall(len(lineage.checks)))
 
 
 def checks(passed: Sequence[Check]) -> pl.DataFrame:

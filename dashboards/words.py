@@ -22,6 +22,9 @@ ACCOUNTS = {
 }
 """What stands in the place of MARKET DATA once a session was run; a simulated session keeps the label of its prices."""
 
+COLORS = {"SIMULATED": "orange", "RECORDED": "violet", "MARKET DATA": "gray", "PAPER": "blue", "LIVE": "red"}
+"""Of each label, beside its word."""
+
 
 def money(value: float | None, digits: int = 2, *, signed: bool = False) -> str:
     """Dollars and cents, or with no digits whole dollars."""

@@ -115,13 +115,17 @@ class Snapshot:
     version: str
     path: Path
 
-    def table(self, name: str) -> pl.DataFrame:
-        """A whole table; `MissingData` with the names there are if it is not one of them."""
+    def tables(self) -> list[str]:
+        """The names that there are."""
         with self._open() as connection:
-            known = _names(connection)
+            return _names(connection)
+
+    def table(self, name: str, where: str = "true", parameters: Sequence[object] = ()) -> pl.DataFrame:
+        """A table's rows, all or those for which the condition holds; `MissingData` with the names there are if it is not one of them."""
+        known = self.tables()
         if name not in known:
             raise MissingData(f"expected table {name} in snapshot {self.version}, found {known}; materialise its asset and publish")
-        return self.sql(f'SELECT * FROM "{name}"')
+        return self.sql(f'SELECT * FROM "{name}" WHERE {where}', parameters)
 
     def rows(self) -> dict[str, int]:
         """Every table by name with its number of rows."""
@@ -135,12 +139,14 @@ class Snapshot:
 
     def briefing(self, session: date | None = None) -> Briefing:
         """The briefing for this session, or without one the briefing that this snapshot was published with."""
-        rows = self.table("briefings").sort("session")
-        found = rows.filter(pl.col("version") == self.version if session is None else pl.col("session") == session)
+        # A year of briefings is a hundred megabytes: only the one that is wanted is read.
+        where, value = ("version = ?", self.version) if session is None else ("session = ?", session)
+        found = self.table("briefings", where, [value])
         if found.is_empty():
             wanted = "the briefing that it was published with" if session is None else f"a briefing for {session}"
+            known = self.sql("SELECT session FROM briefings ORDER BY 1 DESC LIMIT 5")["session"].to_list()
             raise StaleBriefing(
-                f"expected {wanted} in snapshot {self.version}, found {rows['session'].to_list()[-5:]} as the last ones; "
+                f"expected {wanted} in snapshot {self.version}, found {known[::-1]} as the last ones; "
                 f"run the pre_open job for the session before, or {HOW_TO_MAKE}"
             )
         try:

@@ -1,26 +1,42 @@
-"""Risk: the regime and what it does, the limits and how near the book came, what moves together, and what is watched and why."""
+"""Risk: the regime and what it does, the limits and how near the book came, what it leans on, what moves together, and what would be refused."""
+
+from typing import Any
 
 import polars as pl
 import streamlit as st
 
-from dashboards import book, charts, data, frame, words
-from dashboards.data import Risk, Source
+from dashboards import book, data, frame, live, tables, whatif, words
+from dashboards.charts import day, market
+from dashboards.charts.style import BLUE, GREY, drawn
+from dashboards.data import Risk, Source, Today
+from dashboards.frame import Card
+from dashboards.live import Live, Standing
+from dashboards.runner import Door
 from pipelines.core.briefing import Briefing, Severity
+from pipelines.core.errors import DaybotError
 from pipelines.core.risk.limits import Limits, source_of
 
 
-def show(source: Source) -> None:
-    """The page for the chosen session: what its briefing said before it, and what it used of the limits."""
-    session = frame.chosen(source)
+def show() -> None:
+    """The page for the chosen session: what its briefing said before it, what it used of the limits, and for a running one what it uses now."""
+    now, source = live.look(frame.settings()), frame.opened()
     st.title("Risk")
-    limits = data.limits(source, session)
+    session = frame.chosen(source, now)
+    own = now.tape is not None and now.tape.session == session
+    limits = now.tape.head.limits if own and now.tape else data.limits(source, session)
+    if own and now.standing is not Standing.NONE:
+        with frame.section("Limits in use now"):
+            _now()
+        with frame.section("What if?"):
+            whatif.show(now)
     with frame.section():
         found = data.risk(source, session)
-        _regime(found.briefing)
+        with frame.section("Regime"):
+            _regime(found.briefing, source)
         with frame.section("Use of the limits"):
-            _use(data.used(source, session).limits, found.briefing)
-        with frame.section("Sectors"):
-            _sectors(found, source, limits)
+            _use(frame.today(source, session, now), limits)
+        with frame.section("Sectors and beta"):
+            _sectors(found, source, now, limits)
         with frame.section("What moves together"):
             _together(found, limits)
         with frame.section(f"Watchlist: {words.count(len(found.briefing.watchlist), 'name')}"):
@@ -31,18 +47,45 @@ def show(source: Source) -> None:
         _limits(limits)
 
 
-def _regime(briefing: Briefing) -> None:
+@st.fragment(run_every=live.EVERY)
+def _now() -> None:
+    """Every limit as the runner's gate would measure it this moment."""
+    try:
+        answer: list[dict[str, Any]] | None = Door(frame.settings()).ask("/limits")
+    except DaybotError as error:
+        st.warning(words.plain(str(error)))
+        return
+    if not answer:
+        st.caption("The runner does not answer: nothing is known of now." if answer is None else "The account is not known yet.")
+        return
+    rows = [
+        ("✓" if c["passed"] else "✗", c["code"], c["value"] / c["limit"] * 100 if c["limit"] else None, words.number(c["value"]),
+         words.number(c["limit"]), c["detail"], c["origin"])
+        for c in answer
+    ]  # fmt: skip
+    schema = {"ok": pl.String, "limit": pl.String, "used": pl.Float64, "now": pl.String, "allowed": pl.String, "words": pl.String, "set": pl.String}
+    frame_ = pl.DataFrame(rows, schema=schema, orient="row").sort("used", descending=True, nulls_last=True)
+    tables.shown(
+        frame_,
+        "limits-now",
+        {
+            "ok": st.column_config.TextColumn("", width="small"), "limit": tables.pinned("limit"),
+            "used": st.column_config.ProgressColumn("used", min_value=0, max_value=100, format="%.0f %%"), "words": tables.long("in words"),
+            "set": "set by",
+        },
+        rows=10,
+    )  # fmt: skip
+
+
+def _regime(briefing: Briefing, source: Source) -> None:
     regime = briefing.regime
-    row = st.container(horizontal=True)
-    cards = [
-        ("Regime", regime.name.value.capitalize(), f"of {briefing.benchmark}"),
-        ("Volatility", words.percent(regime.volatility), "yearly, 20 sessions"),
-        ("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
-        ("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their distances"),
-        ("Position and heat", f"× {regime.position_multiplier:.2f}", "of their limits"),
-    ]
-    for label, value, beside in cards:
-        row.metric(label, value, beside, delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
+    frame.cards([
+        Card("Regime", regime.name.value.capitalize(), f"of {briefing.benchmark}"),
+        Card("Volatility", words.percent(regime.volatility), "yearly, 20 sessions"),
+        Card("Size of an entry", f"× {regime.size_multiplier:.2f}", "of the risk per trade"),
+        Card("Stops and targets", f"× {regime.stop_multiplier:.2f}", "of their distances"),
+        Card("Position and heat", f"× {regime.position_multiplier:.2f}", "of their limits"),
+    ])  # fmt: skip
     if regime.percentile is None or regime.score is None:
         st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
         return
@@ -51,37 +94,61 @@ def _regime(briefing: Briefing) -> None:
         f"To {words.day(briefing.data_session)}. Volatility was no higher on {regime.percentile:.0%} of the sessions of its own past year{ranges}. "
         "The regime follows the mean of the two: up at once, down late."
     )
-    st.altair_chart(charts.regime(regime.score), width="stretch")
+    series = data.regimes(source, briefing.data_session)
+    if series.height > 1:
+        drawn(market.history(series), f"The regime's score over {series.height} days, {regime.score:.0%} now")
+    else:
+        drawn(market.regime(regime.score), f"The regime's score, {regime.score:.0%}, over its bands")
 
 
-def _use(uses: pl.DataFrame, briefing: Briefing) -> None:
+def _use(today: Today, limits: Limits) -> None:
+    uses = data.used(today, limits).limits
     if uses.is_empty():
         st.caption("Nothing was traded in this session, so nothing was used.")
         return
-    row = st.container(horizontal=True)
+    cards = []
     for peak in book.most(uses).sort("name").iter_rows(named=True):
         whole = peak["name"] == book.USES["positions"]
         value, limit = (f"{peak['value']:.0f}", f"{peak['limit']:g}") if whole else (words.percent(peak["value"], 2), f"{peak['limit'] * 100:g} %")
         at = f" at {words.clock(peak['at'])[:5]}" if peak["value"] else ""
-        beside = f"{peak['used']:.0%} of {limit}{at}"
-        row.metric(f"{peak['name']}, peak", value, beside, delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
-    edges = words.local(pl.DataFrame({"at": [briefing.open, briefing.close]}), "at")["at"].to_list()
-    st.altair_chart(charts.use(words.local(uses, "at"), (edges[0], edges[1])), width="stretch")
+        cards.append(Card(f"{peak['name']}, peak", value, f"{peak['used']:.0%} of {limit}{at}"))
+    frame.cards(cards)
+    edges = words.local(pl.DataFrame({"at": [today.briefing.open, today.briefing.close]}), "at")["at"].to_list()
+    drawn(day.use(words.local(uses, "at"), (edges[0], edges[1])), "Use of each limit by the minute; at 100 % the gate refuses")
 
 
-def _sectors(found: Risk, source: Source, limits: Limits) -> None:
+def _sectors(found: Risk, source: Source, now: Live, limits: Limits) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown("**Watchlist** · share of the names")
-        st.altair_chart(charts.shares(found.sectors, charts.GREY), width="stretch")
+        drawn(market.shares(found.sectors, GREY), "Share of the watchlist's names by sector")
     with right:
         st.markdown("**Book** · most held at one moment, share of equity")
         with frame.section():
-            held = data.used(source, found.briefing.session).sectors
+            today = frame.today(source, found.briefing.session, now)
+            held = data.used(today, limits).sectors
             if held.is_empty():
                 st.caption("Nothing was held in this session.")
             else:
-                st.altair_chart(charts.shares(held, charts.BLUE, limits.max_sector_exposure), width="stretch")
+                drawn(
+                    market.shares(held, BLUE, limits.max_sector_exposure), f"Most held in each sector; the limit is {limits.max_sector_exposure:.0%}"
+                )
+            _leaning(today)
+
+
+def _leaning(today: Today) -> None:
+    """What is held now, by sector: gross, net, and what it moves with the market."""
+    leaning = book.leaning(today.positions, today.briefing, today.figures.equity)
+    if leaning.is_empty():
+        return
+    beta = float(leaning["beta"].sum()) if leaning["beta"].null_count() == 0 else None
+    st.markdown(f"**Held now** · beta-weighted {words.percent(beta, 2, signed=True)} of equity")
+    percent = leaning.with_columns(pl.col("weight", "net", "beta") * 100)
+    tables.shown(
+        percent, f"leaning-{today.briefing.session}",
+        {"weight": tables.percent("gross", 2), "net": tables.percent("net", 2), "beta": tables.percent("× beta", 2), "symbols": "names"}, rows=6,
+        export=leaning,
+    )  # fmt: skip
 
 
 def _together(found: Risk, limits: Limits) -> None:
@@ -96,14 +163,16 @@ def _together(found: Risk, limits: Limits) -> None:
     )
     left, right = st.columns([5, 3])
     with left:
-        st.altair_chart(charts.correlation(found.correlation, found.order, dark=st.context.theme.type == "dark"), width="stretch")
+        map_ = market.correlation(found.correlation, found.order, dark=st.context.theme.type == "dark")
+        drawn(map_, f"Correlation of {len(found.order)} names, those that move together side by side")
+        tables.exported(found.correlation, f"correlation-{found.briefing.session}")
     with right:
         rows = [(name, found.briefing.symbols[name].beta) for name in found.order]
         known = pl.DataFrame(rows, schema={"symbol": pl.String, "beta": pl.Float64}, orient="row").drop_nulls()
         if known.is_empty():
             st.caption(f"No beta yet: that takes 60 returns shared with {found.briefing.benchmark}.")
         else:
-            st.altair_chart(charts.betas(known), width="stretch")
+            drawn(market.betas(known), "Beta of each name; the market stands at 1")
 
 
 def _watchlist(briefing: Briefing) -> None:
@@ -117,14 +186,14 @@ def _watchlist(briefing: Briefing) -> None:
         rows.append((line.rank, line.symbol, known.sector, line.score, known.close, moves, known.beta, " · ".join(line.reasons)))
     schema = {"rank": pl.Int64, "symbol": pl.String, "sector": pl.String, "score": pl.Float64, "close": pl.Float64, "atr": pl.Float64,
               "beta": pl.Float64, "why": pl.String}  # fmt: skip
-    two = st.column_config.NumberColumn(format="%.2f")
-    st.dataframe(
-        pl.DataFrame(rows, schema=schema, orient="row"), hide_index=True, width="stretch", height=460, placeholder=words.NONE,
-        column_config={
-            "rank": st.column_config.NumberColumn("#", width="small"), "symbol": st.column_config.TextColumn(pinned=True),
-            "score": two, "close": two, "beta": two,
-            "atr": st.column_config.NumberColumn("ATR %", format="%.1f"), "why": st.column_config.TextColumn(width="large"),
+    tables.shown(
+        pl.DataFrame(rows, schema=schema, orient="row"),
+        f"watchlist-{briefing.session}",
+        {
+            "rank": st.column_config.NumberColumn("#", width="small"), "symbol": tables.pinned("symbol"), "score": tables.number("score"),
+            "close": tables.price("close"), "beta": tables.number("beta"), "atr": tables.percent("ATR %"), "why": tables.long("why"),
         },
+        rows=12,
     )  # fmt: skip
 
 
@@ -135,10 +204,8 @@ def _limits(limits: Limits) -> None:
         value = getattr(limits, name)
         changed = "" if value == field.default else f"default {words.setting(field.default)}"
         rows.append((name.upper(), words.setting(value), changed, source_of(name), field.description or ""))
-    st.dataframe(
-        pl.DataFrame(rows, schema=["setting", "value", "changed", "answers to", "meaning"], orient="row"),
-        hide_index=True, width="stretch", height=frame.tall(len(rows)), column_config={"meaning": st.column_config.TextColumn(width="large")},
-    )  # fmt: skip
+    table = pl.DataFrame(rows, schema=["setting", "value", "changed", "answers to", "meaning"], orient="row")
+    tables.shown(table, "limits", {"setting": tables.pinned("setting"), "meaning": tables.long("meaning")}, rows=12)
 
 
 def _checks(briefing: Briefing) -> None:
@@ -149,10 +216,8 @@ def _checks(briefing: Briefing) -> None:
     if advice:
         st.warning(words.plain(" · ".join(advice)))
     rows = [("✓" if c.passed else "✗", c.asset, c.name, c.severity.value, c.detail) for c in briefing.checks]
-    st.dataframe(
-        pl.DataFrame(rows, schema=["passed", "asset", "check", "severity", "found"], orient="row"),
-        hide_index=True, width="stretch", column_config={"found": st.column_config.TextColumn(width="large")},
-    )  # fmt: skip
+    table = pl.DataFrame(rows, schema=["passed", "asset", "check", "severity", "found"], orient="row")
+    tables.shown(table, f"checks-{briefing.session}", {"found": tables.long("found")}, rows=10)
 
 
-show(frame.opened())
+show()

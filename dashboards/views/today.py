@@ -1,159 +1,265 @@
-"""Today: what the session earned, trade by trade, what the gate refused, and the walk back from any order."""
+"""Today: the session as it goes on, or the last one: what it earned, what it holds, trade by trade, what the gate refused, and the walk back."""
 
 from datetime import datetime
 
 import polars as pl
 import streamlit as st
 
-from dashboards import book, charts, data, frame, lineage, words
+from dashboards import book, data, frame, lineage, live, tables, words
+from dashboards.book import ENTRY
+from dashboards.charts import day, flow
+from dashboards.charts.style import drawn
 from dashboards.data import Source, Today
-from pipelines.core.briefing import Briefing
+from dashboards.frame import Card
+from dashboards.live import Live, Standing
+from dashboards.tape import Tape
 
-GAIN, LOSS = "exit with a gain", "exit with a loss"
+AROUND = 30
+"""Minutes shown before the first and after the last deed in a symbol."""
+
+FINAL = ("filled", "canceled", "expired", "rejected")
 
 
-def show(source: Source) -> None:
-    """The page for the chosen session."""
-    session = frame.chosen(source)
+def show() -> None:
+    """The page for the chosen session; one that runs is drawn anew by itself, and needs no snapshot."""
+    now, picked = live.look(frame.settings()), st.session_state.get("session")
+    if now.tape and now.standing is not Standing.NONE and picked in {None, now.tape.session.isoformat()}:
+        st.title("Today")
+        _running()
+        return
+    source = frame.opened()
     st.title("Today")
-    if session not in data.sessions(source):
-        _night(source)
+    session = frame.chosen(source, now)
+    own = now.tape is not None and now.tape.session == session
+    if session not in data.sessions(source) and not own:
+        _night(source, now)
         return
     with frame.section():
-        today = data.today(source, session)
-        _figures(today)
-        with frame.section("Equity by the minute"):
-            _curve(today, data.briefing(source, session))
-        with frame.section("Open positions"):
-            _positions(today)
-        with frame.section("Round trips"):
-            _trades(today)
-        with frame.section("Refusals"):
-            _refusals(today)
+        if own and session not in data.sessions(source):
+            st.info("From the session's journal: the night has not read it in yet. The after_close job does.")
+        _session(frame.today(source, session, now))
 
 
-def _night(source: Source) -> None:
+@st.fragment(run_every=live.EVERY)
+def _running() -> None:
+    now = live.look(frame.settings())
+    if now.tape is None:
+        st.info(f"The session's journal cannot be read now: {now.why or 'it has no record yet'}. The line above is the runner's own word.")
+        return
+    with frame.section():
+        _session(data.running(now.tape), now.tape)
+
+
+def _night(source: Source, now: Live) -> None:
     """Before the first bar: what was prepared."""
-    found = data.briefing(source, frame.chosen(source))
+    found = data.briefing(source, frame.chosen(source, now))
     st.info(
         f"No journal of {words.day(found.session)} yet: the session has not been run, or its journal has not been read in. "
         "`daybot live` trades it; the after_close job reads its journal."
     )
     names = ", ".join(candidate.symbol for candidate in found.watchlist[:10])
-    columns = st.columns(4)
-    columns[0].metric("Opens", words.clock(found.open), border=True)
-    columns[1].metric("Watchlist", str(len(found.watchlist)), border=True)
-    columns[2].metric("Regime", found.regime.name.value.capitalize(), border=True)
-    columns[3].metric("Checks passed", f"{sum(c.passed for c in found.checks)} of {len(found.checks)}", border=True)
+    frame.cards([
+        Card("Opens", words.clock(found.open)),
+        Card("Watchlist", str(len(found.watchlist))),
+        Card("Regime", found.regime.name.value.capitalize()),
+        Card("Checks passed", f"{sum(c.passed for c in found.checks)} of {len(found.checks)}"),
+    ])  # fmt: skip
     st.write(f"At the top of the watchlist: {names}. The Risk page has all of it." if names else "The watchlist is empty.")
+
+
+def _session(today: Today, running: Tape | None = None) -> None:
+    _figures(today)
+    with frame.section("Equity by the minute"):
+        _curve(today)
+    with frame.section("Open positions"):
+        _positions(today)
+    with frame.section("Chart"):
+        _chart(today)
+    with frame.section("Orders"):
+        _orders(today)
+    if running is not None:
+        with frame.section("Feeds"):
+            _feeds(running)
+    with frame.section("Round trips"):
+        _trades(today)
+    with frame.section("Refusals"):
+        _refusals(today)
 
 
 def _figures(today: Today) -> None:
     f = today.figures
     closed = today.tables["trades"]
     won = int((closed["profit"] > 0).sum())
-    row = st.container(horizontal=True, horizontal_alignment="distribute")
-    row.metric(
-        "P&L of the day", words.money(f.profit, signed=True), words.percent(f.fraction, 2, signed=True), border=True, width=frame.CARD,
-        delta_color="blue" if f.profit >= 0 else "orange", delta_arrow="up" if f.profit >= 0 else "down",
-    )  # fmt: skip
-    cards = [
-        ("Equity", words.money(f.equity, 0), f"from {words.money(f.start, 0)}"),
-        ("Open positions", str(today.positions.height), f"{words.money(f.open_profit, signed=True)} open" if today.positions.height else "flat"),
-        ("Entries", str(f.entries), f"{words.count(closed.height, 'round trip')} closed"),
-        ("Refusals", str(f.refusals), f"of {words.count(f.entries + f.refusals, 'signal')}"),
-        ("Win rate", words.percent(f.win_rate, 0), f"{won} of {closed.height} won" if closed.height else "no trade closed"),
-    ]
-    for label, value, beside in cards:
-        row.metric(label, value, words.plain(beside), delta_color="off", delta_arrow="off", border=True, width=frame.CARD)
+    frame.cards([
+        Card("P&L of the day", words.money(f.profit, signed=True), words.percent(f.fraction, 2, signed=True), f.profit >= 0),
+        Card("Equity", words.money(f.equity, 0), f"from {words.money(f.start, 0)}"),
+        Card("Open positions", str(today.positions.height), f"{words.money(f.open_profit, signed=True)} open" if today.positions.height else "flat"),
+        Card("Entries", str(f.entries), f"{words.count(closed.height, 'round trip')} closed"),
+        Card("Refusals", str(f.refusals), f"of {words.count(f.entries + f.refusals, 'signal')}"),
+        Card("Win rate", words.percent(f.win_rate, 0), f"{won} of {closed.height} won" if closed.height else "no trade closed"),
+    ])  # fmt: skip
 
 
-def _curve(today: Today, briefing: Briefing) -> None:
+def _curve(today: Today) -> None:
     curve = today.tables["equity"].sort("at")
     if curve.is_empty():
-        st.info("The journal holds no minute of equity: the run ended before its first bar.")
+        st.info("The journal holds no minute of equity: the run has not come to its first bar.")
         return
-    edges = words.local(pl.DataFrame({"at": [briefing.open, briefing.close]}), "at")["at"].to_list()
-    hours: tuple[datetime, datetime] = (edges[0], edges[1])
-    marks = words.local(_marks(today.tables["trades"], today.positions, curve), "at")
-    picture = charts.equity(words.local(curve.select("at", "equity"), "at"), marks, today.figures.start or 0.0, hours)
-    st.altair_chart(picture, width="stretch")
+    marks = words.local(_marks(today, curve), "at")
+    came = words.money(today.figures.profit, signed=True)
+    shown = words.local(curve.select("at", "equity"), "at")
+    drawn(day.equity(shown, marks, today.figures.start or 0.0, _edges(today)), f"Equity by the minute, {came} over the session")
 
 
-def _marks(trades: pl.DataFrame, held: pl.DataFrame, curve: pl.DataFrame) -> pl.DataFrame:
-    """Rows at, symbol, what, words, equity: every entry and exit, set on the curve where it happened."""
-    paid = pl.format("{} at {}", pl.col("symbol"), pl.col("entry").round(2))
-    earned = pl.format("{} R {}: {}", pl.col("profit").round(2), pl.col("r").round(2).cast(pl.String).fill_null(words.NONE), pl.col("reason"))
-    kind = pl.when(pl.col("profit") > 0).then(pl.lit(GAIN)).otherwise(pl.lit(LOSS))
-    pieces = [
-        trades.select(pl.col("opened_at").alias("at"), "symbol", pl.lit("entry").alias("what"), paid.alias("words")),
-        held.select(pl.col("opened_at").alias("at"), "symbol", pl.lit("entry").alias("what"), paid.alias("words")),
-        trades.select(pl.col("closed_at").alias("at"), "symbol", kind.alias("what"), earned.alias("words")),
-    ]
-    return pl.concat(pieces).sort("at").join_asof(curve.select("at", "equity"), on="at", strategy="nearest")
+def _edges(today: Today) -> tuple[datetime, datetime]:
+    edges = words.local(pl.DataFrame({"at": [today.briefing.open, today.briefing.close]}), "at")["at"].to_list()
+    return edges[0], edges[1]
+
+
+def _marks(today: Today, curve: pl.DataFrame) -> pl.DataFrame:
+    """Rows at, symbol, what, words, price, equity: every entry and exit, set on the curve where it happened."""
+    return book.marks(today.tables["trades"], today.positions).join_asof(curve.select("at", "equity"), on="at", strategy="nearest")
 
 
 def _positions(today: Today) -> None:
     if today.positions.is_empty():
-        st.caption("None: the book was flat when the journal ended.")
+        st.caption("None: the book is flat.")
         return
-    price = st.column_config.NumberColumn(format="%.2f")
-    st.dataframe(
-        words.local(today.positions, "opened_at").select(
-            "symbol", "shares", "opened_at", "entry", "last", "open", "stop", "target", "at_stop"
-        ),
-        hide_index=True, width="stretch", placeholder=words.NONE,
-        column_config={
-            "opened_at": st.column_config.DatetimeColumn("opened", format="HH:mm:ss"), "entry": price, "last": price, "stop": price, "target": price,
-            "open": st.column_config.NumberColumn("open P&L", format="dollar"),
-            "at_stop": st.column_config.NumberColumn("P&L at the stop", format="dollar"),
+    tables.shown(
+        words.local(today.positions, "opened_at").select("symbol", "shares", "open", "opened_at", "entry", "last", "stop", "target", "at_stop"),
+        f"positions-{today.briefing.session}",
+        {
+            "symbol": tables.pinned("symbol"), "opened_at": tables.clock("opened"), "entry": tables.price("entry"), "last": tables.price("last"),
+            "stop": tables.price("stop"), "target": tables.price("target"), "open": tables.dollars("open P&L"),
+            "at_stop": tables.dollars("P&L at the stop", "What it will have made if the stop fills at its price."),
         },
+        export=today.positions,
+    )  # fmt: skip
+
+
+def _chart(today: Today) -> None:
+    """Minutes of one symbol, the held and the traded ones first, then all that were watched."""
+    held = today.positions["symbol"].to_list()
+    traded = today.tables["orders"].sort("submitted_at", descending=True)["symbol"].unique(maintain_order=True).to_list()
+    watched = [candidate.symbol for candidate in today.briefing.watchlist]
+    names = list(dict.fromkeys([*held, *traded, *watched]))
+    if not names:
+        st.caption("No symbol was watched in this session.")
+        return
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    symbol = left.selectbox(
+        "Symbol", names, key="symbol", bind="query-params",
+        format_func=lambda name: f"{name} · held" if name in held else f"{name} · traded" if name in traded else name,
+    )  # fmt: skip
+    whole = right.toggle("Whole day", key="whole", help="Else the minutes around what we did in it")
+    minutes = today.minutes(symbol)
+    if minutes.is_empty():
+        st.caption(f"No minutes of {symbol} are known: the lake has none for this session, and the runner saw none.")
+        return
+    levels = _levels(today, symbol)
+    marks = words.local(book.marks(today.tables["trades"], today.positions).filter(pl.col("symbol") == symbol), "at")
+    edges, local = _edges(today), words.local(minutes, "timestamp").rename({"timestamp": "at"})
+    window = edges if whole or marks.is_empty() else _around(marks, local, edges)
+    shown = local.filter(pl.col("at").is_between(*window))
+    said = ", ".join(f"{row['name']} {row['price']:.2f}" for row in levels.iter_rows(named=True)) or "nothing held"
+    drawn(day.candles(shown, marks.filter(pl.col("at").is_between(*window)), levels, window), f"Minute candles of {symbol}; {said}")
+    st.caption("Hollow blue rises, filled orange falls; violet is the session's VWAP; times of New York.")
+
+
+def _levels(today: Today, symbol: str) -> pl.DataFrame:
+    """Rows price, name, label: entry, stop and target of what is held in the symbol."""
+    rows = [
+        (row[name], name, f"{name} {row[name]:,.2f}")
+        for row in today.positions.filter(pl.col("symbol") == symbol).iter_rows(named=True)
+        for name in ("entry", "stop", "target")
+        if row[name] is not None
+    ]
+    return pl.DataFrame(rows, schema={"price": pl.Float64, "name": pl.String, "label": pl.String}, orient="row")
+
+
+def _around(marks: pl.DataFrame, minutes: pl.DataFrame, edges: tuple[datetime, datetime]) -> tuple[datetime, datetime]:
+    room = pl.duration(minutes=AROUND)
+    first, last = marks.select(pl.col("at").min() - room, pl.col("at").max().alias("last") + room).row(0)
+    newest = minutes["at"].to_list()[-1]
+    ends = max(last, newest) if marks["what"].to_list()[-1] == ENTRY else last  # what is held is followed to now
+    return max(first, edges[0]), min(ends, edges[1])
+
+
+def _orders(today: Today) -> None:
+    orders = today.tables["orders"].sort("submitted_at", descending=True)
+    if orders.is_empty():
+        st.caption("No order was sent in this session.")
+        return
+    working = orders.filter(~pl.col("status").is_in(FINAL))
+    st.caption(f"{words.count(working.height, 'order')} working of {orders.height} sent; those that work first")
+    shown = pl.concat([working, orders.filter(pl.col("status").is_in(FINAL))])
+    tables.shown(
+        words.local(shown, "submitted_at", "updated_at").select(
+            "symbol", "role", "side", "quantity", "status", "filled", "average", "limit", "stop", "target", "submitted_at", "updated_at", "reason"
+        ),
+        f"orders-{today.briefing.session}",
+        {
+            "symbol": tables.pinned("symbol"), "quantity": "shares", "average": tables.price("price"), "limit": tables.price("limit"),
+            "stop": tables.price("stop"), "target": tables.price("target"), "submitted_at": tables.clock("sent"),
+            "updated_at": tables.clock("last word"), "reason": tables.long("why"),
+        },
+        rows=8, export=shown,
+    )  # fmt: skip
+
+
+def _feeds(running: Tape) -> None:
+    rows = live.feeds(running)
+    if rows.is_empty():
+        st.caption("No feed has said anything yet.")
+        return
+    sick = rows.filter(pl.col("health") == "NOT HEALTHY")
+    if sick.height:
+        st.error(
+            "; ".join(f"{row['feed']} is not healthy: {row['detail']}" for row in sick.iter_rows(named=True)), icon=":material/signal_disconnected:"
+        )
+    tables.shown(
+        words.local(rows, "newest"),
+        f"feeds-{running.session}",
+        {
+            "newest": tables.clock("newest bar"), "lag": tables.number("lag, s", 2, "From the end of a minute to the receipt of its bar."),
+            "age": tables.number("age, s", 0, "Of the newest bar, by the session's clock."), "detail": tables.long("said"),
+        },
+        export=rows,
     )  # fmt: skip
 
 
 def _trades(today: Today) -> None:
-    trades = today.tables["trades"].sort("closed_at")
+    trades = today.tables["trades"].sort("closed_at", descending=True)
+    entered = today.tables["orders"].filter(pl.col("role") == "entry").sort("submitted_at")
     if trades.is_empty():
         st.caption("No trade was closed in this session." if today.figures.entries else "No entry was made in this session.")
     else:
-        _table(trades)
-    entered = today.tables["orders"].filter(pl.col("role") == "entry").sort("submitted_at")
+        shown = words.local(trades, "opened_at", "closed_at").select(
+            "symbol",
+            pl.col("side").replace({"buy": "long", "sell": "short"}),
+            *("quantity", "profit", "r", "opened_at", "closed_at", "entry", "exit", "reason"),
+        )
+        tables.shown(
+            shown,
+            f"trades-{today.briefing.session}",
+            {
+                "symbol": tables.pinned("symbol"), "quantity": "shares", "opened_at": tables.clock("in"), "closed_at": tables.clock("out"),
+                "entry": tables.price("entry"), "exit": tables.price("exit"), "profit": tables.dollars("P&L"),
+                "r": tables.number("R", 2, "Profit in units of the risk taken at the entry."), "reason": tables.long("why it ended"),
+            },
+            export=trades,
+        )  # fmt: skip
     if entered.is_empty():
         return
     labels = {
         row["trade"]: f"{row['symbol']} · {words.clock(row['submitted_at'])} · {row['quantity']} shares" for row in entered.iter_rows(named=True)
     }
     picked = st.selectbox(
-        "Why this trade?",
-        list(labels),
-        index=None,
-        key="trade",
-        bind="query-params",
-        format_func=labels.__getitem__,
+        "Why this trade?", list(labels), index=None, key="trade", bind="query-params", format_func=labels.__getitem__,
         placeholder="Choose a trade to see how it came about",
-    )
+    )  # fmt: skip
     if picked is not None:
         lineage.show(picked, today.tables["decisions"], today.tables["orders"])
-
-
-def _table(trades: pl.DataFrame) -> None:
-    price = st.column_config.NumberColumn(format="%.2f")
-    shown = words.local(trades, "opened_at", "closed_at").select(
-        "symbol",
-        pl.col("side").replace({"buy": "long", "sell": "short"}),
-        *("quantity", "profit", "r", "opened_at", "closed_at", "entry", "exit", "reason"),
-    )
-    st.dataframe(
-        shown, hide_index=True, width="stretch", placeholder=words.NONE, height=min(frame.tall(trades.height), 720),
-        column_config={
-            "symbol": st.column_config.TextColumn(pinned=True), "quantity": st.column_config.NumberColumn("shares"),
-            "opened_at": st.column_config.DatetimeColumn("in", format="HH:mm:ss"),
-            "closed_at": st.column_config.DatetimeColumn("out", format="HH:mm:ss"),
-            "entry": price, "exit": price, "profit": st.column_config.NumberColumn("P&L", format="dollar"),
-            "r": st.column_config.NumberColumn("R", format="%.2f", help="Profit in units of the risk taken at the entry."),
-            "reason": st.column_config.TextColumn("why it ended", width="large"),
-        },
-    )  # fmt: skip
 
 
 def _refusals(today: Today) -> None:
@@ -162,18 +268,19 @@ def _refusals(today: Today) -> None:
         st.caption("The gate refused nothing in this session.")
         return
     left, right = st.columns([1, 2])
+    stages = book.funnel(today.tables["decisions"], today.figures.entries)
     with left:
-        st.altair_chart(charts.funnel(book.funnel(today.tables["decisions"], today.figures.entries)), width="stretch")
+        drawn(flow.funnel(stages), f"From {stages['count'][0]} signals to {today.figures.entries} entries")
     with right:
-        st.dataframe(
+        tables.shown(
             words.local(refused, "at").select("at", "symbol", "code", "value", "limit", "detail"),
-            hide_index=True, width="stretch",
-            column_config={
-                "at": st.column_config.DatetimeColumn("time", format="HH:mm:ss"), "code": "limit hit",
-                "value": st.column_config.NumberColumn("measured", format="%.4g"), "limit": st.column_config.NumberColumn("allowed", format="%.4g"),
-                "detail": st.column_config.TextColumn("in words", width="large"),
+            f"refusals-{today.briefing.session}",
+            {
+                "at": tables.clock("time"), "code": "limit hit", "value": st.column_config.NumberColumn("measured", format="%.4g"),
+                "limit": st.column_config.NumberColumn("allowed", format="%.4g"), "detail": tables.long("in words"),
             },
+            rows=8, export=refused.drop("data"),
         )  # fmt: skip
 
 
-show(frame.opened())
+show()

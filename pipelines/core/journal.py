@@ -95,10 +95,13 @@ def _read(record: Record, kind: Any) -> Any:
         raise JournalError(f"record {record.seq}: expected {record.kind} in the form that this version writes, found {error}") from None
 
 
-def records(lines: Iterable[bytes]) -> Iterator[Record]:
-    """The records of a journal in order; `JournalError` names the first line that is not what was written."""
-    previous = GENESIS
-    for number, line in enumerate(lines, start=1):
+def records(lines: Iterable[bytes], *, after: int = 0, head: str = GENESIS) -> Iterator[Record]:
+    """The records of a journal in order; `JournalError` names the first line that is not what was written.
+
+    To go on with a journal that has grown, give the number of the last record that is known and its hash (`sealed`).
+    """
+    previous = head
+    for number, line in enumerate(lines, start=after + 1):
         body = line.rstrip(b"\n")
         start = len(HEAD) + 64
         if not body.startswith(HEAD) or body[start : start + len(MIDDLE)] != MIDDLE or not body.endswith(b"}"):
@@ -115,6 +118,11 @@ def records(lines: Iterable[bytes]) -> Iterator[Record]:
             raise JournalError(f"line {number}: expected record {number}, found {found.seq}")
         previous = digest
         yield found
+
+
+def sealed(line: bytes) -> str:
+    """The hash that a line bears."""
+    return line[len(HEAD) : len(HEAD) + 64].decode()
 
 
 def manifest(record: Record) -> Manifest:

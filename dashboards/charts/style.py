@@ -1,0 +1,63 @@
+"""What all pictures share. Two colours that also the colour-blind tell apart, of a lightness that stands on white and on black; a shape, a dash or a
+word says the same as the colour."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import altair as alt
+import polars as pl
+import streamlit as st
+
+Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart
+
+BLUE, ORANGE, GREY, VIOLET = "#2f7fc1", "#d9701a", "#8a8f98", "#9b6fc4"
+LINE = 18
+"""Height in pixels of one row of names."""
+
+DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
+
+
+def hours(edges: tuple[datetime, datetime], *, labels: bool = True) -> alt.X:
+    """The time of a session from one edge to the other, New York clock without a zone."""
+    axis = alt.Axis(format="%H:%M", tickCount=8, grid=False, labels=labels, ticks=labels)
+    return alt.X("at:T", title=None, scale=alt.Scale(domain=list(edges)), axis=axis)
+
+
+def days(*, labels: bool = True) -> alt.X:
+    """Sessions along the year."""
+    return alt.X("session:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, grid=False, labels=labels, ticks=labels))
+
+
+def signed(field: str, kind: str = "Q") -> Any:
+    """Blue from nought up, orange below."""
+    return alt.condition(f"datum['{field}'] >= 0", alt.value(BLUE), alt.value(ORANGE))
+
+
+def ranked(names: Sequence[str], field: str = "name") -> alt.Y:
+    """Names one under the other in this order."""
+    return alt.Y(f"{field}:N", title=None, sort=list(names), axis=alt.Axis(labelLimit=190, ticks=False, domain=False))
+
+
+def drawn(picture: Picture, words: str) -> None:
+    """On the page, with words for who cannot see it.
+
+    Its data bear the same names each time: a picture that is drawn again with more of them changes in its place and does not blink.
+    """
+    sets: dict[str, pl.DataFrame] = {}
+    _name(picture, sets)
+    spec = picture.to_dict()
+    spec.pop("config", None)  # Altair's own sizes: Streamlit's are meant
+    st.vega_lite_chart(spec=spec | {"datasets": sets}, width="stretch", alt=words)
+
+
+def _name(picture: Any, sets: dict[str, pl.DataFrame]) -> None:
+    """Put names in the place of the frames, all the way down."""
+    if isinstance(picture.data, pl.DataFrame):
+        known = next((name for name, frame in sets.items() if frame is picture.data), None)
+        name = known or f"data-{len(sets)}"
+        sets[name], picture.data = picture.data, alt.NamedData(name=name)
+    for part in ("layer", "vconcat", "hconcat"):
+        inside = getattr(picture, part, None)
+        for inner in inside if isinstance(inside, list) else ():
+            _name(inner, sets)

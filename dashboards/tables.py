@@ -1,0 +1,119 @@
+"""Tables as people want them: readable here, whole as CSV or Parquet in their own tools."""
+
+from collections.abc import Callable, Mapping
+from io import BytesIO
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from dashboards import words
+
+ROW, HEAD = 35, 38
+"""Pixels of a row, and of the head with its border."""
+
+TALLEST = 14
+"""Rows beyond which a table scrolls in itself."""
+
+Columns = Mapping[str, Any]
+"""Streamlit's column configurations, or plain titles."""
+
+
+def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> None:
+    """The frame, and beneath it both files: of `export` where that says more than what is shown. `name` begins the file names."""
+    height = tall(min(frame.height, rows))
+    st.dataframe(
+        frame, hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height, key=f"table-{name}"
+    )  # fmt: skip
+    exported(frame if export is None else export, name)
+
+
+def chosen(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> int | None:
+    """The same with a row to pick, by mouse or keyboard; its number, None while none is picked."""
+    event = st.dataframe(
+        frame, hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(min(frame.height, rows)),
+        on_select="rerun", selection_mode="single-row", key=f"pick-{name}",
+    )  # fmt: skip
+    exported(frame if export is None else export, name)
+    picked = event["selection"]["rows"]
+    return int(picked[0]) if picked and picked[0] < frame.height else None
+
+
+def exported(frame: pl.DataFrame, name: str) -> None:
+    """Both files, made when somebody wants one."""
+    row = st.container(horizontal=True, horizontal_alignment="right", gap="small")
+    for kind, mime, write in (("csv", "text/csv", csv), ("parquet", "application/vnd.apache.parquet", parquet)):
+        row.download_button(
+            kind.upper() if kind == "csv" else "Parquet", _made(write, frame), f"{name}.{kind}", mime, key=f"{name}-{kind}", on_click="ignore",
+            type="tertiary", icon=":material/download:", help=f"{words.count(frame.height, 'row')}, every column; times in UTC",
+        )  # fmt: skip
+
+
+def csv(frame: pl.DataFrame) -> bytes:
+    """Times as ISO 8601; what a column holds in lists is joined."""
+    flat = [pl.col(name).list.join("; ") for name, kind in frame.schema.items() if isinstance(kind, pl.List)]
+    return frame.with_columns(flat).write_csv(datetime_format="%Y-%m-%dT%H:%M:%S%.6f%:z").encode()
+
+
+def parquet(frame: pl.DataFrame) -> bytes:
+    """As it is."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+def tall(rows: int) -> int:
+    """Pixels that show this many rows and their head without a scroll bar of their own."""
+    return ROW * max(rows, 1) + HEAD
+
+
+def _made(write: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame) -> Callable[[], bytes]:
+    return lambda: write(frame)
+
+
+# --- columns that are the same everywhere
+
+
+def price(title: str) -> Any:
+    """Dollars a share."""
+    return st.column_config.NumberColumn(title, format="%.2f")
+
+
+def dollars(title: str, meaning: str | None = None) -> Any:
+    """An amount of money."""
+    return st.column_config.NumberColumn(title, format="dollar", help=meaning)
+
+
+def number(title: str, digits: int = 2, meaning: str | None = None) -> Any:
+    """Any other number."""
+    return st.column_config.NumberColumn(title, format=f"%.{digits}f", help=meaning)
+
+
+def percent(title: str, digits: int = 1, meaning: str | None = None) -> Any:
+    """A column of per cents (already times 100)."""
+    return st.column_config.NumberColumn(title, format=f"%.{digits}f %%", help=meaning)
+
+
+def clock(title: str) -> Any:
+    """A time of day, New York."""
+    return st.column_config.DatetimeColumn(title, format="HH:mm:ss")
+
+
+def stamp(title: str) -> Any:
+    """A day and time, New York."""
+    return st.column_config.DatetimeColumn(title, format="D MMM, HH:mm")
+
+
+def day(title: str) -> Any:
+    """A session."""
+    return st.column_config.DateColumn(title, format="ddd D MMM YYYY")
+
+
+def long(title: str) -> Any:
+    """Prose."""
+    return st.column_config.TextColumn(title, width="large")
+
+
+def pinned(title: str) -> Any:
+    """A name that stays in sight."""
+    return st.column_config.TextColumn(title, pinned=True)

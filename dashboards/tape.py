@@ -1,0 +1,181 @@
+"""A session's journal read as it grows: the tables that the night will make of it, the minutes that it saw, its feeds and its state.
+
+The journal is written before anything is sent, so this is what the runner knows, seconds behind it, and it is still there when the runner is not.
+"""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import streamlit as st
+
+from pipelines.core.analytics import ledger
+from pipelines.core.analytics.ledger import Ledger
+from pipelines.core.errors import JournalError
+from pipelines.core.journal import GENESIS, Manifest, Record, decision_of, event_of, manifest, records, sealed
+from pipelines.core.market.bars import MINUTE, SECOND, Bar
+from pipelines.core.market.session import moment
+from pipelines.core.trading.decisions import Noticed, StateChanged
+from pipelines.core.trading.events import AccountState, Command, FeedStatus, MarketBar
+from pipelines.settings import Settings
+
+MINUTES = dict.fromkeys(("open", "high", "low", "close", "volume", "vwap"), pl.Float64)
+HEARD = {"bar", "order", "account", "feed", "command"}
+"""Kinds of event that are shown; the many others are passed over unread."""
+
+
+@dataclass
+class Feed:
+    """One source of prices: whether it is trusted, why, since when, and what it delivered. Nanoseconds UTC; `lag` from a bar's end to its receipt."""
+
+    name: str
+    healthy: bool | None = None
+    detail: str = ""
+    since: int = 0
+    bars: int = 0
+    late: int = 0
+    newest: int = 0
+    lag: float | None = None
+
+
+class Tape:
+    """One journal. `follow` reads what came since the last time; a line that is half written waits for the next time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.book: Ledger | None = None
+        self.state, self.reason = "arming", "the account is not known yet"
+        self.at = 0
+        """Of the newest record: the session's own clock."""
+        self.feeds: dict[str, Feed] = {}
+        self.notices: list[Noticed] = []
+        self.account: AccountState | None = None
+        """The broker's own word on money and holdings, its newest."""
+        self.commands: dict[str, int] = {}
+        """When each command came to the engine, by its id."""
+        self.end: dict[str, Any] | None = None
+        """What the run said when it ended on purpose."""
+        self._bars: dict[str, list[Bar]] = {}
+        self._place, self._number, self._hash = 0, 0, GENESIS
+        self._lock = threading.Lock()
+
+    @property
+    def head(self) -> Manifest:
+        """What the session was begun with."""
+        return self._begun().head
+
+    @property
+    def session(self) -> date:
+        """The trading day."""
+        return self.head.session
+
+    def follow(self) -> "Tape":
+        """Read on to the end. `JournalError` where the file is not what was written."""
+        with self._lock:
+            for record in records(self._lines(), after=self._number, head=self._hash):
+                self._take(record)
+        return self
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The ledger so far, with a last row of equity for this moment."""
+        with self._lock:
+            if self.book is None:
+                return ledger.empty()
+            frames, portfolio = self.book.frames(), self.book.portfolio
+        if portfolio is None:
+            return frames
+        equity = frames["equity"]
+        last = dict.fromkeys(equity.columns, None) | (equity.row(-1, named=True) if equity.height else {})
+        now = last | {
+            "session": self.session, "run": self.head.run, "at": moment(self.at), "equity": portfolio.equity, "realised": portfolio.realised,
+            "open": portfolio.open_profit, "positions": len(portfolio.positions),
+            "gross": sum(abs(p.quantity) * portfolio.prices[s] for s, p in portfolio.positions.items()),
+        }  # fmt: skip
+        return frames | {"equity": pl.concat([equity, pl.DataFrame([now], schema=equity.schema).with_columns(pl.col("heat").fill_null(0.0))])}
+
+    def prices(self) -> dict[str, float]:
+        """Each symbol's newest close."""
+        with self._lock:
+            return {symbol: bars[-1].close for symbol, bars in self._bars.items()}
+
+    def minutes(self, symbol: str) -> pl.DataFrame:
+        """Rows timestamp (UTC, the minute's start), open, high, low, close, volume, vwap as the runner saw them, each minute once."""
+        with self._lock:
+            seen = {bar.start: bar for bar in self._bars.get(symbol, ())}
+        rows = [(moment(start), *(getattr(bar, name) for name in MINUTES)) for start, bar in sorted(seen.items())]
+        return pl.DataFrame(rows, schema={"timestamp": pl.Datetime("us", "UTC"), **MINUTES}, orient="row")
+
+    def _lines(self) -> Iterator[bytes]:
+        """Whole lines after the place where reading stopped."""
+        with self.path.open("rb") as file:
+            file.seek(self._place)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return
+                yield line
+                self._place += len(line)
+                self._hash = sealed(line)
+
+    def _take(self, record: Record) -> None:
+        self._number = record.seq
+        self.at = max(self.at, record.at)
+        self.end = record.data if record.kind == "end" else None  # a run may go on after one that ended
+        if record.kind == "session":
+            self.book = Ledger(manifest(record))
+        elif record.kind == "event":
+            if record.data.get("kind") in HEARD:
+                self._event(record)
+        elif record.kind == "decision":
+            decision = decision_of(record)
+            self._begun().on_decision(record.seq, decision)
+            if isinstance(decision, StateChanged):
+                self.state, self.reason = decision.after.value, decision.reason
+            elif isinstance(decision, Noticed):
+                self.notices.append(decision)
+
+    def _begun(self) -> Ledger:
+        if self.book is None:
+            raise JournalError(f"expected {self.path} to begin with a session's manifest, found no such record; `daybot journal verify` says more")
+        return self.book
+
+    def _event(self, record: Record) -> None:
+        event = event_of(record)
+        self._begun().on_event(event)
+        if isinstance(event, MarketBar):
+            self._bars.setdefault(event.bar.symbol, []).append(event.bar)
+            feed = self.feeds.setdefault(event.feed, Feed(event.feed))
+            feed.bars += 1
+            feed.late += event.late
+            if not event.late:
+                feed.newest, feed.lag = event.at, (event.at - event.bar.start - MINUTE) / SECOND
+        elif isinstance(event, AccountState):
+            self.account = event
+        elif isinstance(event, Command):
+            self.commands[event.id] = event.at
+        elif isinstance(event, FeedStatus):
+            feed = self.feeds.setdefault(event.feed, Feed(event.feed))
+            feed.healthy, feed.detail, feed.since = event.healthy, event.detail, event.at
+
+
+def newest(settings: Settings) -> Path | None:
+    """The journal that was written to last; None before the first session."""
+    found = sorted(settings.journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    return found[-1] if found else None
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the session's journal")
+def opened(path: Path) -> Tape:
+    """One reader for all who look."""
+    return Tape(path)
+
+
+def sign(settings: Settings) -> datetime | None:
+    """When a runner that did not end on purpose last gave a sign of life; None where none died and none runs."""
+    try:
+        return datetime.fromtimestamp(settings.heartbeat.stat().st_mtime).astimezone()
+    except FileNotFoundError:
+        return None
