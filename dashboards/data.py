@@ -25,7 +25,7 @@ from pipelines.core.risk.exposure import by_sector
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.publish import Snapshot
-from pipelines.settings import Settings, load
+from pipelines.settings import Settings, keyless
 
 KEPT = timedelta(hours=1)
 WIDEST = 60
@@ -86,7 +86,7 @@ class Used:
 
 def source() -> Source:
     """The current snapshot. Not cached: finding it reads one short file, and a new one should show at once."""
-    settings = load()
+    settings = keyless()
     return Source(settings, publish.current(settings))
 
 

@@ -31,6 +31,7 @@ from live.sim.serve import exchange
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
+from pipelines.secrecy import without
 from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on
     with told():
         page = Path(__file__).parent.parent / "dashboards" / "app.py"
         command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
-        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
+        raise typer.Exit(subprocess.run(command, env=without(os.environ) | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
 
 
 @app.command()
@@ -198,7 +199,7 @@ def notebook(home: Home = None) -> None:
     with told():
         folder = Path(__file__).parent.parent / "notebooks"
         command = [sys.executable, "-m", "jupyterlab", str(folder), "--ip", "127.0.0.1"]
-        raise typer.Exit(subprocess.run(command, env=os.environ | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
+        raise typer.Exit(subprocess.run(command, env=without(os.environ) | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
 
 
 @app.command()

@@ -269,6 +269,10 @@ class Settings(Limits, BaseSettings):
         return f"{_websocket(self.alpaca_base_url)}/stream" if self.daybot_mode is Mode.SIM else None
 
 
+SECRETS = tuple(name for name, field in Settings.model_fields.items() if field.annotation is SecretStr)
+"""Names of the settings that nothing may write down."""
+
+
 def load(**overrides: Any) -> Settings:
     """Settings from the overrides, then the environment, then `.env`, then the defaults.
 
@@ -278,6 +282,11 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(dict(e)) for e in error.errors())) from None
+
+
+def keyless(**overrides: Any) -> Settings:
+    """The same without a single secret: for what only shows, so that it has nothing to lose."""
+    return load(**dict.fromkeys(SECRETS, "") | overrides)
 
 
 def example() -> str:

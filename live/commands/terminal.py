@@ -1,5 +1,6 @@
 """What every command shares: where it prints, which home it works on, and how an error becomes a message."""
 
+import logging
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from pipelines.core.errors import DaybotError, SettingsError
 from pipelines.core.risk.limits import Limits
+from pipelines.secrecy import conceal
 from pipelines.settings import Settings, load
 
 console = Console()
@@ -35,8 +37,12 @@ def told() -> Iterator[None]:
 
 
 def settings_of(home: Path | None) -> Settings:
-    """The settings, with this home if one was given."""
-    return load(daybot_home=home) if home else load()
+    """The settings, with this home if one was given. From here on the process writes no secret of theirs down."""
+    found = load(daybot_home=home) if home else load()
+    conceal(found)
+    if found.debug_mode:
+        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    return found
 
 
 def other_limits(limits: Limits, path: Path) -> Limits:

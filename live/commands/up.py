@@ -14,6 +14,7 @@ from live.commands.demo import World, dagster, dagster_ui, environment, exchange
 from live.session.assemble import clock
 from pipelines.core.errors import DaybotError
 from pipelines.core.market.session import new_york
+from pipelines.secrecy import without
 from pipelines.settings import Settings
 from pipelines.vendors.calendar import is_session, previous_session, session_of
 
@@ -30,7 +31,7 @@ def run(world: World, home: Path, speed: float, console: Console) -> None:
         settings = sim_settings(url, home)
         services = {
             "Dagster": _start(stack, settings, "dagster", dagster_ui(DAGSTER_PORT)),
-            "dashboard": _start(stack, settings, "dashboard", ["streamlit", "run", _page(), "--server.port", str(DASHBOARD_PORT)]),
+            "dashboard": _start(stack, settings, "dashboard", ["streamlit", "run", _page(), "--server.port", str(DASHBOARD_PORT)], shows=True),
         }
         console.print(f"exchange   [cyan]{url}[/] · SIMULATED, {world.label}, {speed:g} market seconds a second")
         _announce(console, services, "Dagster", f"http://127.0.0.1:{DAGSTER_PORT}")
@@ -59,10 +60,10 @@ def _session(stack: ExitStack, settings: Settings, services: dict[str, subproces
     dagster(settings, "after_close", today)
 
 
-def _start(stack: ExitStack, settings: Settings, name: str, module: list[str]) -> subprocess.Popen[bytes]:
-    """A Python module as a child in a group of its own, its output in a log of its name."""
+def _start(stack: ExitStack, settings: Settings, name: str, module: list[str], *, shows: bool = False) -> subprocess.Popen[bytes]:
+    """A Python module as a child in a group of its own, its output in a log of its name. One that only `shows` is given no key."""
     output = stack.enter_context((settings.daybot_home / f"{name}.log").open("w"))
-    environ = environment(settings)
+    environ = without(environment(settings)) if shows else environment(settings)
     process = subprocess.Popen([sys.executable, "-m", *module], stdout=output, stderr=subprocess.STDOUT, env=environ, start_new_session=True)
     stack.callback(stop, process)
     return process

@@ -44,6 +44,7 @@ from live.sim.venue.venue import Venue
 from live.sim.worlds.world import World
 
 _LOG = logging.getLogger("daybot.exchange")
+_OURS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _BLINK = 0.001  # shortest seconds the pump sleeps between two things that are due
 _AFTER_HOURS = 5 * MINUTE  # venue time a client has after the last bar before closed hours are skipped
 
@@ -290,7 +291,7 @@ class _Edge:
         host = host_of(path)
         exchange.requests[host] += 1
         if host == "sim":
-            return None
+            return _foreign(scope)
         if host == "polygon":
             return exchange.polygon.judge(scope)
         data = host == "data"
@@ -329,6 +330,15 @@ def _credentials(scope: Scope) -> tuple[str | None, str | None]:
         return bearer[7:], bearer[7:]
     key, secret = found.get(b"apca-api-key-id"), found.get(b"apca-api-secret-key")
     return (key.decode("latin-1") if key else None), (secret.decode("latin-1") if secret else None)
+
+
+def _foreign(scope: Scope) -> Response | None:
+    """The simulator's own API asks for no keys, so no web page may reach it: not from its own origin, and not under a name of its own."""
+    found = {name: value.decode("latin-1").lower() for name, value in scope["headers"]}
+    names = [found.get(b"host", ""), found[b"origin"].partition("://")[2] if b"origin" in found else "localhost"]
+    if all(name.rpartition(":")[0] in _OURS or name in _OURS for name in names) and found.get(b"sec-fetch-site") != "cross-site":
+        return None
+    return JSONResponse({"code": 40310000, "message": "the simulator's own API answers programs on this machine, not web pages"}, status_code=403)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

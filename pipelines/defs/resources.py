@@ -15,6 +15,7 @@ from pipelines.lake.actions import Register
 from pipelines.lake.bars import Lake
 from pipelines.lake.layout import Resolution
 from pipelines.research.past import Known, choices
+from pipelines.secrecy import conceal
 from pipelines.settings import Settings
 from pipelines.store import Warehouse
 from pipelines.vendors import calendar
@@ -27,6 +28,10 @@ class DayBot:
     """The night side's tools. Secrets stay inside the settings: nothing of this is run configuration."""
 
     settings: Settings
+
+    def __post_init__(self) -> None:
+        """From here on the process that runs this step writes no secret down."""
+        conceal(self.settings)
 
     @cached_property
     def source(self) -> Source:

@@ -1,0 +1,142 @@
+"""The other three servers against the same other people's pages: the simulated exchange's own API, Dagster's web server, Streamlit."""
+
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from desk import Books, world
+from served import free_port
+
+from live.commands.demo import dagster_ui, environment, sim_settings
+from live.sim.embedded import Exchange
+
+ROOT = Path(__file__).parents[2]
+HOSTS = ["localhost:{port}", "127.0.0.1:{port}", "evil.example:{port}", "localhost.evil.example"]
+ORIGINS = [None, "http://{host}", "http://evil.example", "null"]
+GOOD = {(host, origin) for host in HOSTS[:2] for origin in ORIGINS[:2]}
+
+
+def headers(host: str, origin: str | None, port: int) -> dict[str, str]:
+    name = host.format(port=port)
+    return {"host": name} | ({"origin": origin.format(host=name)} if origin else {})
+
+
+@contextmanager
+def process(command: list[str], url: str, environ: dict[str, str], log: Path) -> Iterator[None]:
+    """A server in a process of its own, once it answers."""
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environ, cwd=ROOT, start_new_session=True) as running:
+        try:
+            deadline = time.monotonic() + 120
+            while True:
+                assert running.poll() is None and time.monotonic() < deadline, log.read_text()
+                try:
+                    httpx.get(url, timeout=5)
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.2)
+            yield
+        finally:
+            os.killpg(running.pid, signal.SIGTERM)
+
+
+# --- the simulated exchange: no keys on its own API, so no page may reach it
+
+
+def test_no_page_moves_the_clock_or_sets_faults_of_a_simulated_exchange(tmp_path: Path) -> None:
+    with Exchange(world(tmp_path, {"AAA": [100.0] * 10}), stepped=True) as exchange, httpx.Client(base_url=exchange.url) as client:
+        port = client.base_url.port or 0
+        routes = [
+            ("POST", "/sim/clock/step", {"seconds": 1}),
+            ("POST", "/sim/faults", {"kind": "rest.empty", "times": 1}),
+            ("DELETE", "/sim/faults", None),
+        ]
+        for (method, path, body), host, origin in itertools.product(routes, HOSTS, ORIGINS):
+            answer = client.request(method, path, json=body, headers=headers(host, origin, port))
+            assert answer.is_success == ((host, origin) in GOOD), (method, path, host, origin, answer.text)
+        for method, path, body in routes:
+            assert client.request(method, path, json=body, headers={"sec-fetch-site": "cross-site"}).status_code == 403
+        assert client.get("/sim/books", headers={"host": "evil.example"}).status_code == 403
+        assert Books(exchange).positions == {}
+
+
+# --- Dagster: what `daybot dagster --read-only` serves
+
+LAUNCH = (
+    'mutation { launchRun(executionParams: {selector: {repositoryLocationName: "daybot", repositoryName: "__repository__", '
+    'pipelineName: "pre_open"}, runConfigData: {}, mode: "default"}) { __typename } }'
+)
+
+
+def test_no_page_starts_a_run_on_a_read_only_dagster(tmp_path: Path) -> None:
+    port = free_port()
+    settings = sim_settings("http://127.0.0.1:1", tmp_path)
+    environ = environment(settings)
+    url = f"http://127.0.0.1:{port}"
+    with process([sys.executable, "-m", *dagster_ui(port, read_only=True)], f"{url}/server_info", environ, tmp_path / "dagster.log"):
+        assert not reachable_elsewhere(port)
+        with httpx.Client(base_url=url, timeout=60) as client:
+            for host, origin in itertools.product(HOSTS, ORIGINS):
+                asked = headers(host, origin, port)
+                answers = [
+                    client.get("/graphql", params={"query": LAUNCH}, headers=asked),
+                    client.post("/graphql", json={"query": LAUNCH}, headers=asked),
+                ]
+                for answer in answers:
+                    assert not answer.is_success or launched(answer) == "UnauthorizedError", answer.text
+            assert client.post("/graphql", content=LAUNCH, headers={"content-type": "text/plain"}).status_code == 400
+            runs = client.post("/graphql", json={"query": "{ runsOrError { ... on Runs { results { runId } } } }"}).json()
+            assert runs["data"]["runsOrError"]["results"] == []
+            secrets = client.post("/graphql", json={"query": "{ instance { info } }"}).text
+            assert "ALPACA" not in secrets
+
+
+def launched(answer: httpx.Response) -> str:
+    return str(json.loads(answer.text)["data"]["launchRun"]["__typename"])
+
+
+def reachable_elsewhere(port: int) -> bool:
+    """Whether this port answers on an address of this machine that others can see."""
+    for *_, (address, *_rest) in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET):
+        if not address.startswith("127."):
+            with socket.socket() as plug:
+                plug.settimeout(2)
+                if plug.connect_ex((address, port)) == 0:
+                    return True
+    return False
+
+
+# --- Streamlit: a page speaks over a websocket
+
+
+def test_no_other_page_opens_the_dashboards_websocket(tmp_path: Path) -> None:
+    port = free_port()
+    environ = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "POLYGON_"))} | {"DAYBOT_HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboards" / "app.py"), "--server.port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with process(command, f"{url}/_stcore/health", environ, tmp_path / "streamlit.log"):
+        assert not reachable_elsewhere(port)
+        for host, origin in itertools.product(HOSTS, ORIGINS):
+            status = upgraded(port, headers(host, origin, port))
+            if (host, origin) in GOOD and origin is not None:
+                assert status == 101
+            if "evil" in host or (origin is not None and "evil" in origin) or origin == "null":
+                assert status == 403, (host, origin, status)
+        assert "access-control-allow-origin" not in httpx.get(url, headers={"origin": "http://evil.example"}).headers
+
+
+def upgraded(port: int, asked: dict[str, str]) -> int:
+    """The status that a websocket handshake is answered with."""
+    fixed = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    head = "".join(f"{name}: {value}\r\n" for name, value in (fixed | asked).items())
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as plug:
+        plug.sendall(f"GET /_stcore/stream HTTP/1.1\r\n{head}\r\n".encode())
+        return int(plug.recv(200).split()[1])
