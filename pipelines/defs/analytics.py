@@ -1,14 +1,23 @@
-"""How the session went."""
+"""How the session went, and the rows that many sessions are measured from: what the dashboard, the tools and the notebooks add up."""
+
+from datetime import date
 
 import dagster as dg
 import polars as pl
 
+from pipelines import publish
+from pipelines.core.analytics import books, ledger, wishes
 from pipelines.core.analytics import performance as measures
+from pipelines.core.errors import MissingData
+from pipelines.core.market.adjustment import adjusted
+from pipelines.core.risk.exposure import EQUAL_WEIGHT
 from pipelines.defs.asset import AFTER_THE_CLOSE, asset
 from pipelines.defs.automation import FOLLOWS
+from pipelines.defs.journal import kept, lines_of
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result
+from pipelines.vendors import calendar
 
 
 @asset("analytics", {"duckdb"}, ["journal"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
@@ -19,3 +28,77 @@ def performance(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     rows = measures.rows(metrics).select(pl.lit(session).alias("session"), pl.all())
     daybot.warehouse.replace({"performance": rows}, [session])
     return result(rows, profit=metrics["profit"], trades=metrics["trades"], return_=metrics["return"])
+
+
+@asset("analytics", {"duckdb"}, ["journal"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
+def round_trips(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """Every round trip of the data session with its fees, its risk, and how far the market went for and against it while it was held."""
+    session = data_session(context)
+    rows = books.trips(_tables(daybot, session))
+    daybot.warehouse.replace({"round_trips": rows}, [session])
+    return result(rows, net=float(rows["net"].sum()), fees=float(rows["fees"].sum()))
+
+
+@asset("analytics", {"duckdb"}, ["journal", "daily_bars", "corporate_actions"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
+def trading_days(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """The data session of each book that traded: equity, return after fees, turnover, exposure, heat, and the benchmark beside it.
+
+    A book is an account in one mode, or one backtest: what may be added up over sessions.
+    """
+    session = data_session(context)
+    name, benchmark = _benchmark(daybot, session)
+    rows = books.days(_tables(daybot, session), benchmark)
+    daybot.warehouse.replace({"trading_days": rows}, [session])
+    return result(rows, benchmark=name)
+
+
+@asset("analytics", {"duckdb"}, ["journal"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
+def executions(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """Every order of the data session that was meant to trade: what it cost against the price it was decided at, how much was filled, how fast.
+
+    Exits that rested and were not needed are left out.
+    """
+    session = data_session(context)
+    rows = books.executions(_tables(daybot, session))
+    daybot.warehouse.replace({"executions": rows}, [session])
+    return result(rows, cost=float(rows["cost"].sum()), filled=rows.filter(pl.col("filled") > 0).height)
+
+
+@asset("analytics", {"duckdb"}, ["journal"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
+def candidates(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """All that strategies wanted in the data session: what came of it, the limit that cut or stopped it, and what that would have earned.
+
+    Table `exits` beside it: every round trip with its stop and target at other multiples of ATR, on the bars that the session saw.
+    """
+    session = data_session(context)
+    runs = daybot.warehouse.read("runs", session)
+    found = [wishes.wished(lines_of(path), runs) for path in kept(daybot, session)]
+    rows = pl.concat([wishes.CANDIDATES.to_frame(), *(one for one, _ in found)])
+    exits = pl.concat([wishes.EXITS.to_frame(), *(one for _, one in found)])
+    daybot.warehouse.replace({"candidates": rows, "exits": exits}, [session])
+    return result(rows, refused=rows.filter(pl.col("outcome") == "refused").height, exits=exits.height)
+
+
+def _tables(daybot: DayBot, session: date) -> books.Tables:
+    return {name: daybot.warehouse.read(name, session) for name in ledger.SCHEMAS}
+
+
+def _benchmark(daybot: DayBot, session: date) -> tuple[str, float | None]:
+    """(its name, its return on the session, close to close): the settings' benchmark, or the mean of all symbols where it did not trade."""
+    window = calendar.trailing(session, 2)
+    universe = daybot.universe(session)
+    try:
+        bars = publish.bars(daybot.settings, "day", window[0], session, symbols=universe["symbol"].to_list(), feed=universe["feed"][0])
+    except MissingData:
+        return daybot.settings.benchmark, None
+    known = adjusted(bars, daybot.actions(session, universe), session).sort("session")
+    moves = (
+        known.group_by("symbol")
+        .agg(pl.len(), (pl.col("close").last() / pl.col("close").first() - 1).alias("move"))
+        .filter(pl.col("len") == len(window))
+    )
+    own = moves.filter(pl.col("symbol") == daybot.settings.benchmark)
+    mean = moves["move"].mean()
+    if own.height:
+        return daybot.settings.benchmark, float(own["move"].item())
+    return EQUAL_WEIGHT, float(mean) if isinstance(mean, float) else None

@@ -49,6 +49,10 @@ INPUTS = (
         "watchlist",
         "journal",
         "performance",
+        "round_trips",
+        "trading_days",
+        "executions",
+        "candidates",
         "backtest",
     ],
 )

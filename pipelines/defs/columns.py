@@ -4,25 +4,11 @@ One entry a column, beside each other so that one word means one thing. A test c
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import dagster as dg
 
-
-class Column(NamedTuple):
-    """`made_of`: "asset.column" of each input, separated by spaces; empty where a vendor or the exchange is the source.
-
-    `rules`: conditions in SQL without the column's name, separated by commas; they hold for every row that is not null.
-    """
-
-    means: str
-    made_of: str = ""
-    rules: str = ""
-    nullable: bool = True
-
-
-def _key(means: str, made_of: str = "", rules: str = "") -> Column:
-    return Column(means, made_of, rules, nullable=False)
+from pipelines.defs import marts
+from pipelines.defs.column import DAY, SYMBOL, Column, key
 
 
 def described(name: str, made: dg.MaterializeResult[None]) -> dg.MaterializeResult[None]:
@@ -57,22 +43,19 @@ def _source(word: str) -> dg.TableColumnDep:
     return dg.TableColumnDep(dg.AssetKey(asset), column)
 
 
-DAY = _key("Exchange session, a date in New York")
-SYMBOL = _key("Ticker as the broker writes it", "universe.symbol")
-
 _BARS = {
-    "session": _key("Exchange session that the bar belongs to", "trading_calendar.session"),
+    "session": key("Exchange session that the bar belongs to", "trading_calendar.session"),
     "symbol": SYMBOL,
-    "timestamp": _key("Start of the bar, UTC; a daily bar starts at midnight in New York"),
-    "open": _key("First price, dollars, raw", rules="> 0"),
-    "high": _key("Highest price, dollars, raw", rules="> 0"),
-    "low": _key("Lowest price, dollars, raw", rules="> 0"),
-    "close": _key("Last price, dollars, raw", rules="> 0"),
-    "volume": _key("Shares traded; 0 is a bar without a trade", rules=">= 0"),
+    "timestamp": key("Start of the bar, UTC; a daily bar starts at midnight in New York"),
+    "open": key("First price, dollars, raw", rules="> 0"),
+    "high": key("Highest price, dollars, raw", rules="> 0"),
+    "low": key("Lowest price, dollars, raw", rules="> 0"),
+    "close": key("Last price, dollars, raw", rules="> 0"),
+    "volume": key("Shares traded; 0 is a bar without a trade", rules=">= 0"),
     "vwap": Column("Volume-weighted average price, dollars; null where the vendor has none"),
     "trades": Column("Number of trades; null where the vendor has none", rules=">= 0"),
-    "feed": _key("Whose trades: iex, sip, polygon, files, or the name of a simulated market", "universe.feed"),
-    "learned_at": _key("When we learned it, UTC"),
+    "feed": key("Whose trades: iex, sip, polygon, files, or the name of a simulated market", "universe.feed"),
+    "learned_at": key("When we learned it, UTC"),
 }
 
 _RANKED = (
@@ -83,46 +66,44 @@ _RANKED = (
 _RANGE = "daily_bars.high daily_bars.low daily_bars.close"
 _PRICES = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close daily_bars.open daily_bars.high daily_bars.low daily_bars.close"
 
-_MINUTE = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close"
-
 _WATCHLIST = {
     "session": DAY,
-    "rank": _key("1 is the best", rules=">= 1"),
+    "rank": key("1 is the best", rules=">= 1"),
     "symbol": SYMBOL,
     "score": Column("What the ranking is by; comparable within a session only", _RANKED),
-    "reasons": _key("Why, in words with numbers", f"{_RANKED} features.ema_9 features.ema_50 features.history liquidity.spread"),
+    "reasons": key("Why, in words with numbers", f"{_RANKED} features.ema_9 features.ema_50 features.history liquidity.spread"),
     "news_free": Column("Whether no news explains it; null where no source of news was asked"),
 }
 
 COLUMNS: dict[str, dict[str, Column]] = {
     "trading_calendar": {
         "session": DAY,
-        "open": _key("When the regular session opens, UTC"),
-        "close": _key("When it closes, UTC; early on half days"),
-        "early": _key("Whether it closes before 16:00 in New York"),
+        "open": key("When the regular session opens, UTC"),
+        "close": key("When it closes, UTC; early on half days"),
+        "early": key("Whether it closes before 16:00 in New York"),
     },
     "universe": {
         "session": DAY,
-        "symbol": _key("Ticker as the broker writes it"),
+        "symbol": key("Ticker as the broker writes it"),
         "name": Column("Company or fund"),
         "exchange": Column("Where it is listed"),
-        "sector": _key("GICS sector; Unknown is limited as a sector of its own"),
-        "tradable": _key("Whether the broker takes orders in it"),
-        "shortable": _key("Whether the broker lends its shares"),
-        "feed": _key("Whose trades the session's prices are"),
-        "origin": _key("Whether prices are a vendor's, a recording's or invented", rules="<> ''"),
-        "asof": _key("Day of which we know that the symbol belongs here"),
-        "point_in_time": _key("Whether that was known on the morning after the session; else it has survivorship bias"),
+        "sector": key("GICS sector; Unknown is limited as a sector of its own"),
+        "tradable": key("Whether the broker takes orders in it"),
+        "shortable": key("Whether the broker lends its shares"),
+        "feed": key("Whose trades the session's prices are"),
+        "origin": key("Whether prices are a vendor's, a recording's or invented", rules="<> ''"),
+        "asof": key("Day of which we know that the symbol belongs here"),
+        "point_in_time": key("Whether that was known on the morning after the session; else it has survivorship bias"),
     },
     "corporate_actions": {
         "session": DAY,
         "symbol": SYMBOL,
-        "kind": _key("split or dividend"),
-        "ex_date": _key("First day without the old right: its prices are on the new scale"),
-        "ratio": _key("New shares for each old one; 1 for a dividend", rules="> 0"),
-        "cash": _key("Dollars for each share held before the ex-date; 0 for a split", rules=">= 0"),
-        "source": _key("Who said so"),
-        "learned_at": _key("When we learned it, UTC"),
+        "kind": key("split or dividend"),
+        "ex_date": key("First day without the old right: its prices are on the new scale"),
+        "ratio": key("New shares for each old one; 1 for a dividend", rules="> 0"),
+        "cash": key("Dollars for each share held before the ex-date; 0 for a split", rules=">= 0"),
+        "source": key("Who said so"),
+        "learned_at": key("When we learned it, UTC"),
     },
     "daily_bars": _BARS,
     "minute_bars": _BARS,
@@ -130,7 +111,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "features": {
         "session": DAY,
         "symbol": SYMBOL,
-        "history": _key("Daily bars known", "daily_bars.close", ">= 0"),
+        "history": key("Daily bars known", "daily_bars.close", ">= 0"),
         "last": Column("Session of the last daily bar", "daily_bars.session"),
         "close": Column("Last daily close, dollars; null where it did not trade on the session", "daily_bars.close", "> 0"),
         "high": Column("High of the session, dollars", "daily_bars.high", "> 0"),
@@ -151,7 +132,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "bb_lower": Column("Lower Bollinger band: mean - 2 deviations over 20 sessions", "daily_bars.close"),
         "bb_middle": Column("Middle Bollinger band: mean of 20 closes", "daily_bars.close"),
         "bb_upper": Column("Upper Bollinger band: mean + 2 deviations over 20 sessions", "daily_bars.close"),
-        "minutes": _key("Minute bars with trades in the last minute sessions", "minute_bars.timestamp minute_bars.volume", ">= 0"),
+        "minutes": key("Minute bars with trades in the last minute sessions", "minute_bars.timestamp minute_bars.volume", ">= 0"),
     },
     "liquidity": {
         "session": DAY,
@@ -167,110 +148,72 @@ COLUMNS: dict[str, dict[str, Column]] = {
     },
     "slippage": {
         "session": DAY,
-        "impact": _key("Cost beyond half the spread, in sigma x sqrt(participation)", rules=">= 0"),
-        "basis": _key("measured, or prior where the evidence is thin", "journal.kind"),
+        "impact": key("Cost beyond half the spread, in sigma x sqrt(participation)", rules=">= 0"),
+        "basis": key("measured, or prior where the evidence is thin", "journal.kind"),
         "measured": Column("The same as the executions have it", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
         "low": Column("Lower end of its 95 % interval; null where too few bound it", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
         "high": Column("Upper end", "journal.kind liquidity.spread liquidity.sigma liquidity.adv"),
-        "executions": _key("Entries behind it", "journal.kind", ">= 0"),
+        "executions": key("Entries behind it", "journal.kind", ">= 0"),
         "median_cost": Column("Their median cost against the price they were decided at, a fraction", "journal.kind"),
     },
     "regime": {
         "session": DAY,
-        "name": _key("Volatility regime after the session"),
+        "name": key("Volatility regime after the session"),
         "volatility": Column("Realised volatility of 20 sessions, a year's worth, a fraction", "daily_bars.close", ">= 0"),
         "percentile": Column("Where that stands in its own past year", "daily_bars.close", "between 0 and 1"),
         "atr": Column("Median over the universe of ATR 14 over close", _RANGE, ">= 0"),
         "atr_percentile": Column("Where that stands in its own past year", _RANGE, "between 0 and 1"),
         "score": Column("Mean of the percentiles, from which the regime follows", _RANGE, "between 0 and 1"),
-        "sessions": _key("Returns that it is judged by", "daily_bars.close", ">= 0"),
-        "size_multiplier": _key("What the regime does to the risk of a trade", _RANGE, "> 0"),
-        "stop_multiplier": _key("What it does to stop distances", _RANGE, "> 0"),
-        "target_multiplier": _key("What it does to target distances", _RANGE, "> 0"),
-        "position_multiplier": _key("What it does to MAX_POSITION_SIZE", _RANGE, "> 0"),
-        "heat_multiplier": _key("What it does to MAX_PORTFOLIO_HEAT", _RANGE, "> 0"),
-        "entries": _key("Whether new positions may be opened", _RANGE),
-        "benchmark": _key("Symbol that the volatility is of, or EQUAL-WEIGHT"),
+        "sessions": key("Returns that it is judged by", "daily_bars.close", ">= 0"),
+        "size_multiplier": key("What the regime does to the risk of a trade", _RANGE, "> 0"),
+        "stop_multiplier": key("What it does to stop distances", _RANGE, "> 0"),
+        "target_multiplier": key("What it does to target distances", _RANGE, "> 0"),
+        "position_multiplier": key("What it does to MAX_POSITION_SIZE", _RANGE, "> 0"),
+        "heat_multiplier": key("What it does to MAX_PORTFOLIO_HEAT", _RANGE, "> 0"),
+        "entries": key("Whether new positions may be opened", _RANGE),
+        "benchmark": key("Symbol that the volatility is of, or EQUAL-WEIGHT"),
     },
     "correlation": {
         "session": DAY,
-        "a": _key("One symbol", "features.symbol features.dollar_volume"),
-        "b": _key("The other", "features.symbol features.dollar_volume"),
-        "rho": _key("Shrunk correlation of daily log returns, 60 sessions", "daily_bars.close", "between -1.0000001 and 1.0000001"),
-        "fading": _key("Exponentially weighted one, a year, decay 0.97", "daily_bars.close", "between -1.0000001 and 1.0000001"),
+        "a": key("One symbol", "features.symbol features.dollar_volume"),
+        "b": key("The other", "features.symbol features.dollar_volume"),
+        "rho": key("Shrunk correlation of daily log returns, 60 sessions", "daily_bars.close", "between -1.0000001 and 1.0000001"),
+        "fading": key("Exponentially weighted one, a year, decay 0.97", "daily_bars.close", "between -1.0000001 and 1.0000001"),
     },
     "betas": {
         "session": DAY,
         "symbol": SYMBOL,
-        "beta": _key("Beta to the benchmark, shrunk: the one to use", "daily_bars.close"),
-        "raw": _key("Beta as measured", "daily_bars.close"),
-        "error": _key("Standard error of that", "daily_bars.close", ">= 0"),
-        "blume": _key("2/3 of the measured one and 1/3", "daily_bars.close"),
+        "beta": key("Beta to the benchmark, shrunk: the one to use", "daily_bars.close"),
+        "raw": key("Beta as measured", "daily_bars.close"),
+        "error": key("Standard error of that", "daily_bars.close", ">= 0"),
+        "blume": key("2/3 of the measured one and 1/3", "daily_bars.close"),
         "vasicek": Column("Shrunk to the mean of all symbols by its precision; null where they are too few", "daily_bars.close"),
-        "sessions": _key("Sessions on which both traded", "daily_bars.close", ">= 0"),
+        "sessions": key("Sessions on which both traded", "daily_bars.close", ">= 0"),
     },
     "sector_exposure": {
         "session": DAY,
-        "book": _key("watchlist, or positions as held after the session"),
-        "sector": _key("GICS sector", "universe.sector"),
-        "weight": _key(
+        "book": key("watchlist, or positions as held after the session"),
+        "sector": key("GICS sector", "universe.sector"),
+        "weight": key(
             "Fraction of equity, long and short added up; for the watchlist, of its names", "watchlist.symbol journal.symbol features.close"
         ),
-        "net": _key("The same, short ones taken off", "watchlist.symbol journal.symbol features.close"),
+        "net": key("The same, short ones taken off", "watchlist.symbol journal.symbol features.close"),
         "beta": Column("Net, each weight times its beta; null where one is unknown", "watchlist.symbol journal.symbol features.close betas.beta"),
-        "symbols": _key("Names in it", "watchlist.symbol journal.symbol", ">= 0"),
+        "symbols": key("Names in it", "watchlist.symbol journal.symbol", ">= 0"),
     },
     "watchlist": _WATCHLIST,
     "briefing": {name: column._replace(made_of=f"watchlist.{name}") for name, column in _WATCHLIST.items()},
     "journal": {
         "session": DAY,
-        "run": _key("Which runner of the session, counted from 1"),
-        "seq": _key("Place in the journal's chain", rules=">= 1"),
-        "at": _key("When, UTC"),
-        "kind": _key("What was decided"),
+        "run": key("Which runner of the session, counted from 1"),
+        "seq": key("Place in the journal's chain", rules=">= 1"),
+        "at": key("When, UTC"),
+        "kind": key("What was decided"),
         "symbol": Column("Ticker, where it is about one"),
         "code": Column("Limit that refused it, where one did"),
         "detail": Column("In words"),
     },
-    "performance": {
-        "session": DAY,
-        "metric": _key("Which measure"),
-        "value": Column("Its value; null where there is nothing to measure", "journal.detail"),
-    },
-    "backtest": {
-        "session": DAY,
-        "setup": _key("live as the settings name it, or a shipped strategy alone"),
-        "trade": _key("Round trip, unique in its session and setup"),
-        "symbol": SYMBOL,
-        "strategy": _key("Whose trade it is"),
-        "side": _key("buy for long, sell for short"),
-        "quantity": _key("Shares", "minute_bars.volume", "> 0"),
-        "opened_at": _key("First fill, UTC", "minute_bars.timestamp"),
-        "closed_at": _key("Last fill, UTC", "minute_bars.timestamp"),
-        "entry": _key("Mean price in, dollars, spread and footprint included", _MINUTE, "> 0"),
-        "exit": _key("Mean price out", _MINUTE, "> 0"),
-        "profit": _key("Dollars before fees", _MINUTE),
-        "spread": _key("Of that paid in spread, dollars", _MINUTE, ">= 0"),
-        "impact": _key("Of that paid for our footprint, dollars", _MINUTE, ">= 0"),
-        "fees": _key("SEC, TAF and CAT, dollars, not rounded", _MINUTE, ">= 0"),
-        "r": Column("Profit over what was risked at the entry", _MINUTE),
-        "reason": _key("Why it ended"),
-        "briefing": _key("Version of the briefing that it stands on"),
-    },
-    "live_against_backtest": {
-        "session": DAY,
-        "symbol": SYMBOL,
-        "strategy": _key("Whose trade it is"),
-        "side": _key("buy for long, sell for short"),
-        "number": _key("Which of the day's round trips of that symbol, strategy and side", "", "> 0"),
-        "cause": _key("signal: only live, signal: only backtest, timing, or price"),
-        "minutes": Column("By which the live entry came later", "backtest.opened_at"),
-        "entry_bp": Column("Live entry against the backtest's, basis points, plus is worse", "backtest.entry"),
-        "exit_bp": Column("The same at the exit", "backtest.exit"),
-        "live": Column("Profit live, dollars before fees"),
-        "backtest": Column("Profit in the backtest", "backtest.profit"),
-        "difference": _key("Live less backtest, dollars", "backtest.profit"),
-    },
+    **marts.COLUMNS,
 }
 
 KEYS = {
@@ -290,7 +233,5 @@ KEYS = {
     "watchlist": "one row for each session and symbol",
     "briefing": "one row for each symbol",
     "journal": "one row for each session, run and seq",
-    "performance": "one row for each session and metric",
-    "backtest": "one row for each session, setup and trade",
-    "live_against_backtest": "one row for each session, symbol, strategy, side and number",
+    **marts.KEYS,
 }

@@ -24,10 +24,10 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
     replaced. A session without a journal has none.
     """
     session = data_session(context)
-    files = sorted(path for path in daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl*") if path.name.endswith((".jsonl", ".jsonl.gz")))
+    files = kept(daybot, session)
     read, saw = [ledger.empty()], 0
     for path in files:
-        lines = _records(path)
+        lines = lines_of(path)
         read.append(ledger.tables(lines))
         saw += _keep(daybot, session, path.name.partition(".")[0], seen.bars(lines))
     tables = {name: pl.concat([part[name] for part in read]) for name in ledger.SCHEMAS}
@@ -38,7 +38,13 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
     return result(shown, files=found, tables=table(counts), bars_seen=saw)
 
 
-def _records(path: Path) -> list[Record]:
+def kept(daybot: DayBot, session: date) -> list[Path]:
+    """The session's journals, in the order in which they were begun."""
+    return sorted(path for path in daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl*") if path.name.endswith((".jsonl", ".jsonl.gz")))
+
+
+def lines_of(path: Path) -> list[Record]:
+    """A journal's records, its chain verified on the way."""
     with opened(path) as lines:
         return list(records(lines))
 

@@ -9,16 +9,16 @@ from pipelines import roster
 from pipelines.core.analytics.truth import TRUTH, causes, compare
 from pipelines.core.backtest.replay import replay
 from pipelines.core.briefing import Severity
-from pipelines.core.journal import manifest, records
+from pipelines.core.journal import manifest
 from pipelines.core.quality.verdict import Verdict
 from pipelines.defs.asset import AFTER_THE_CLOSE, asset
 from pipelines.defs.automation import FOLLOWS
 from pipelines.defs.checks import check
+from pipelines.defs.journal import kept, lines_of
 from pipelines.defs.partitions import data_session
 from pipelines.defs.research import LIVE
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
-from pipelines.durable import opened
 
 
 @asset("analytics", {"duckdb"}, ["journal", "backtest"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
@@ -38,11 +38,10 @@ def live_against_backtest(context: dg.AssetExecutionContext, daybot: dg.Resource
 @check("journal", Severity.ADVICE)
 def replayed(daybot: DayBot, session: date) -> Verdict:
     """Every journal of the session, fed to a fresh engine, gives the recorded decisions again, byte for byte."""
-    files = sorted(p for p in daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl*") if p.name.endswith((".jsonl", ".jsonl.gz")))
+    files = kept(daybot, session)
     compared, differing = 0, []
     for path in files:
-        with opened(path) as lines:
-            read = list(records(lines))
+        read = lines_of(path)
         found = replay(read, roster.restored(manifest(read[0])))
         compared += found.decisions
         if found.difference is not None:

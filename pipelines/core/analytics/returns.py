@@ -5,6 +5,8 @@ Measurement in a Downside Risk Framework") the root mean square of the negative 
 compound yearly return over the deepest fall. Rates without risk are taken as zero. Below `ENOUGH` days the ratios of risk say nothing and are None.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,3 +45,22 @@ def drawdown(returns: Days) -> float:
     """The deepest fall from a peak so far, the beginning included, as a positive fraction."""
     wealth = np.concatenate([np.ones(1), np.cumprod(1 + returns)])
     return float(np.max(1 - wealth / np.maximum.accumulate(wealth)))
+
+
+def value_at_risk(returns: Days, tail: float) -> float | None:
+    """The loss that a day exceeds with probability `tail`, a fraction of equity, plus is a loss; None with fewer than 1 / `tail` days.
+
+    Historical simulation: the empirical quantile, linear between two days (Jorion 2006, "Value at Risk", chapter 10).
+    """
+    return -float(np.quantile(returns, tail)) if len(returns) >= math.ceil(1 / tail) else None
+
+
+def expected_shortfall(returns: Days, tail: float) -> float | None:
+    """The mean loss of the days in the tail, plus is a loss: of the worst floor((n - 1) `tail`) + 1; None with fewer than 1 / `tail` days.
+
+    Acerbi and Tasche (2002), "On the coherence of expected shortfall".
+    """
+    if len(returns) < math.ceil(1 / tail):
+        return None
+    count = int((len(returns) - 1) * tail) + 1
+    return -float(np.mean(np.partition(returns, count - 1)[:count]))

@@ -93,6 +93,9 @@ class Refused(Verdict, frozen=True, tag="refused"):
     check: Check
     at: int
     lineage: Lineage | None = None
+    stop: float | None = None
+    """Exits that it would have had, dollars: what became of it afterwards can be looked at."""
+    target: float | None = None
 
 
 class StateChanged(Verdict, frozen=True, tag="state"):

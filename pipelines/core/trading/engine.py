@@ -231,7 +231,8 @@ class Engine:
             return []
         made = self._plan(wish, instrument, feed, at)
         if made.refused is not None:
-            return [Refused(wish.symbol, wish.side, made.wanted, made.price, seat.name, wish.reason, made.refused, at, made.lineage)]
+            asked = (wish.symbol, wish.side, made.wanted, made.price, seat.name, wish.reason)
+            return [Refused(*asked, made.refused, at, made.lineage, made.stop or None, made.target)]
         self._opened += 1
         name = f"{self.prefix}-{self._opened:04d}"
         trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)
