@@ -33,6 +33,11 @@ FEED = "recorded"
 SAME = 0.02
 """How far the two closes of one session may be apart for their ratio to be a split's."""
 
+ALONE = (
+    "none, for want of --history: the days are those of the minutes themselves. A symbol needs min_history of them before it is traded "
+    "(HISTORY below; --limits can ask for fewer), and without an ATR stops are DEFAULT_STOP_LOSS and DEFAULT_TAKE_PROFIT"
+)
+
 NEEDED = {"symbol": pl.String(), "timestamp": UTC_TIME, **dict.fromkeys(("open", "high", "low", "close", "volume"), pl.Float64())}
 OPTIONAL = {"vwap": pl.Float64(), "trades": pl.Int64()}
 
@@ -65,6 +70,8 @@ class Files:
         """What is assumed, and what was left out."""
         rescaled = self.factors.filter(pl.col("factor") != 1.0).unique("symbol").sort("symbol")
         known = {"assumed": "every symbol with minutes tradable and shortable; sectors and symbols as of today"}
+        if not self._paths["days"]:
+            known["history"] = ALONE
         if rescaled.height and self.actions is None:
             known["history rescaled"] = ", ".join(f"{s} x {f:g}" for s, _, f in rescaled.iter_rows())
         return known | ({"bars set aside": f"{self._refused} that no market can have printed"} if self._refused else {})

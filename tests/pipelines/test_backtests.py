@@ -62,6 +62,19 @@ def test_it_runs_on_your_own_files_and_carries_equity_from_session_to_session(fo
     assert "ZZZZ" not in {trade["symbol"] for trade in found["trades"]}  # it has no daily history
 
 
+def test_without_a_history_it_says_so_and_what_that_stops(folder: Path, tmp_path: Path) -> None:
+    few = tmp_path / "few.toml"
+    few.write_text("min_history = 0\nmax_sector_exposure = 1.0\n")
+    alone = ["backtest", "--world", str(folder / "minute" / "all.parquet"), "--home", str(folder / "home"), *EAGER, "--json"]
+    found = told(CliRunner().invoke(app, alone))
+    assert "--history" in found["words"]["history"]
+    assert found["numbers"]["trades"] == 0
+    assert [(row["code"], row["value"], row["limit"]) for row in found["refused"]][:1] == [("HISTORY", 0.0, 15.0)]
+    asked = told(CliRunner().invoke(app, [*alone, "--limits", str(few)]))
+    assert asked["numbers"]["trades"] > 0
+    assert "history" not in told(ran(folder, "--json"))["words"]
+
+
 def test_the_same_question_is_answered_from_the_cache_and_any_other_is_not(folder: Path) -> None:
     once = told(ran(folder, "--json", "--from", str(LAST)))
     again = told(ran(folder, "--json", "--from", str(LAST)))

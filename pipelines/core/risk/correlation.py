@@ -53,7 +53,7 @@ def aligned(bars: pl.DataFrame, sessions: Sequence[date]) -> Returns:
     closes = np.full((len(sessions), len(symbols)), np.nan)
     places = bars.select(
         pl.col("session").replace_strict({day: i for i, day in enumerate(sessions)}, default=None, return_dtype=pl.Int64).alias("row"),
-        pl.col("symbol").replace_strict({symbol: i for i, symbol in enumerate(symbols)}, return_dtype=pl.Int64).alias("column"),
+        pl.col("symbol").replace_strict({symbol: i for i, symbol in enumerate(symbols)}, default=None, return_dtype=pl.Int64).alias("column"),
         "close",
     ).drop_nulls("row")
     closes[places["row"].to_numpy(), places["column"].to_numpy()] = places["close"].to_numpy()
