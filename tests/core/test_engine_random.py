@@ -451,7 +451,13 @@ def _plain(event: Event) -> dict[str, Any]:
     return dict(msgspec.json.decode(encode(event)))
 
 
-pytestmark = pytest.mark.soak  # two of its findings are not judged yet: see the changelog
-
 TestAnyDay = AnyDay.TestCase
-TestAnyDay.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestAnyDay.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+
+
+class ManyDays(AnyDay):
+    """The same for minutes."""
+
+
+TestManyDays = pytest.mark.soak(ManyDays.TestCase)
+TestManyDays.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)

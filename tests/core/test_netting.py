@@ -141,6 +141,6 @@ def test_the_other_side_is_refused_while_somebody_holds_and_taken_after() -> Non
     subject = engine(Timed(at=30, until=60), Later(at=40, side=Side.SELL))
     refusals = [d for step in day(subject, flat()) for d in step.decisions if isinstance(d, Refused)]
     assert [(d.strategy, d.check.code) for d in refusals] == [("late", Code.SELF_CROSS)]
-    assert "early" in refusals[0].check.detail
+    assert "held the other way by early: one account holds one side" in refusals[0].check.detail
     subject = engine(Timed(at=30, until=60), Later(at=70, side=Side.SELL))
     assert closed(day(subject, flat())).keys() == {"early", "late"}

@@ -103,6 +103,85 @@ def test_a_broker_that_ends_protection_at_once_is_asked_again_at_our_pace() -> N
     assert [d.kind for d in trade.advance(2 * SECOND + PACE)] == ["submit"]
 
 
+def test_shares_that_come_in_wait_for_no_pace() -> None:
+    """The entry was thought over at 5 shares and they are protected; a word that was late says 8."""
+    trade = Trade("t", "s", "AAPL", Side.BUY, 10, 97.0, 106.0, LINEAGE)
+    trade.enter("test", 0)
+    tell(trade, "t-entry", Side.BUY, Status.CANCELED, 5)
+    (first,) = trade.advance(SECOND)
+    assert isinstance(first, Submit)
+    assert (first.order.quantity, first.role) == (5, Role.STOP)
+    tell(trade, "t-entry", Side.BUY, Status.CANCELED, 8)
+    (second,) = trade.advance(SECOND)
+    assert isinstance(second, Submit)
+    assert (second.order.quantity, second.role, second.order.stop) == (3, Role.STOP, 97.0)
+    assert trade.advance(SECOND) == []
+
+
+def test_a_target_whose_stop_has_died_gives_its_shares_back_before_they_are_protected_anew() -> None:
+    trade = held()
+    tell(trade, "t-entry/stop", Side.SELL, Status.CANCELED, 0)
+    (cancel,) = trade.advance(2 * SECOND)
+    assert isinstance(cancel, Cancel)
+    assert cancel.id == "t-entry/target"
+    tell(trade, "t-entry/target", Side.SELL, Status.CANCELED, 0)
+    (again,) = trade.advance(2 * SECOND)
+    assert isinstance(again, Submit)
+    assert again.order.quantity == 10
+
+
+def test_while_a_refused_part_exit_waits_everything_is_protected() -> None:
+    trade = held()
+    trade.scale_out(0.4, "half")
+    assert [d.kind for d in trade.advance(2 * SECOND)] == ["cancel"]
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    kept, leaving = trade.advance(2 * SECOND)
+    assert isinstance(kept, Submit)
+    assert isinstance(leaving, Submit)
+    assert (kept.order.quantity, leaving.order.quantity) == (6, 4)
+    trade.refuse(leaving.order.id, 2 * SECOND)
+    (more,) = trade.advance(2 * SECOND)
+    assert isinstance(more, Submit)
+    assert (more.order.quantity, more.role) == (4, Role.STOP)
+    assert trade.advance(2 * SECOND + AGAIN - 1) == []
+    assert [d.kind for d in trade.advance(2 * SECOND + AGAIN)] == ["cancel", "cancel"]
+
+
+def test_a_new_wish_to_be_flat_waits_for_no_refused_exit() -> None:
+    trade = held()
+    trade.scale_out(0.4, "half")
+    trade.advance(2 * SECOND)
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    kept, leaving = trade.advance(2 * SECOND)
+    assert isinstance(kept, Submit)
+    assert isinstance(leaving, Submit)
+    trade.refuse(leaving.order.id, 2 * SECOND)
+    trade.close("flatten")
+    trade.advance(2 * SECOND)
+    for name in (kept.order.id, f"{kept.order.id}/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    (out,) = trade.advance(2 * SECOND)
+    assert isinstance(out, Submit)
+    assert (out.order.quantity, out.role) == (10, Role.EXIT)
+
+
+def test_a_broker_that_ends_every_exit_at_once_is_asked_at_our_pace() -> None:
+    trade = held()
+    trade.close("test")
+    trade.advance(2 * SECOND)
+    for name in ("t-entry/target", "t-entry/stop"):
+        tell(trade, name, Side.SELL, Status.CANCELED, 0)
+    (out,) = trade.advance(2 * SECOND)
+    assert isinstance(out, Submit)
+    tell(trade, out.order.id, Side.SELL, Status.EXPIRED, 3, at=2 * SECOND)
+    assert trade.advance(2 * SECOND) == []
+    (rest,) = trade.advance(2 * SECOND + PACE)
+    assert isinstance(rest, Submit)
+    assert rest.order.quantity == 7
+
+
 def armed() -> Engine:
     engine = Engine(briefing_of(SECTORS), Limits(), [], run="t")
     opening = engine.hours.open

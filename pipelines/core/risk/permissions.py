@@ -189,10 +189,15 @@ def duplicate(ask: Ask) -> Check:
 
 
 def self_cross(ask: Ask) -> Check:
-    """Nobody on this account is on the other side: orders would cross, and positions would net to nothing (FINRA 5210, Alpaca's wash-trade rule)."""
+    """Nobody on this account is on the other side: orders would cross, and positions would net to nothing (FINRA 5210, Alpaca's wash-trade rule).
+
+    Strategies on one side share the broker's position, each with its own shares and exits. Two sides cannot: the broker would hold the
+    difference alone, take no stop for the rest, and refuse the opposite orders. So the second is refused until the first is flat.
+    """
     wish = ask.proposal
     against = sorted(e.strategy for e in ask.book.exposures if e.symbol == wish.symbol and e.value * wish.side < 0)
-    detail = f"{wish.symbol} is held the other way by {', '.join(against)}" if against else f"nobody holds {wish.symbol} the other way"
+    apart = "one account holds one side, and no stop would protect the other; taken once it is flat"
+    detail = f"{wish.symbol} is held the other way by {', '.join(against)}: {apart}" if against else f"nobody holds {wish.symbol} the other way"
     return ask.check(Code.SELF_CROSS, len(against), 0, not against, detail, "order")
 
 

@@ -114,8 +114,6 @@ class Working:
     status: Status = Status.SENT
     filled: int = 0
     average: float = 0.0
-    refused: int | None = None
-    """When the broker refused it."""
     moving: tuple[int, float] | None = None
     """When a replacement was asked for, and to which price."""
     replaced: int = -PACE

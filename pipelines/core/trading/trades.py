@@ -9,6 +9,7 @@ shares of a half-filled entry are protected here, by exits for exactly what was 
         +--nothing filled------------------------------------------------------^
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -74,7 +75,9 @@ class Trade:
     asked: int | None = None
     """When a cancel was last asked for, since the last order was sent."""
     protected: int = -PACE
-    """When exits were last asked for that the entry had not brought."""
+    """When exits were last asked for that the entry had not brought; long ago for shares that have had none."""
+    patient: int = 0
+    """An exit that the broker refused, or ended at once, is not repeated before this."""
     generation: int = 0
     exit_reason: str = ""
     settled: bool = False
@@ -113,6 +116,7 @@ class Trade:
         """From now on the trade wants to be flat."""
         if self.stage in {Stage.ENTERING, Stage.OPEN}:
             self.stage, self.wanted, self.exit_reason = Stage.CLOSING, 0, reason
+            self.patient = 0  # what became of an exit of a part is nothing that the way out waits for
 
     def scale_out(self, share: float, reason: str) -> int:
         """Sell this share (0 to 1) of what is held, whole shares, at least one; all of it closes the trade. The shares that will go."""
@@ -160,6 +164,8 @@ class Trade:
                 order.price = update.price
             if order.status is Status.REJECTED:  # taken at first, and thrown out by the venue
                 self.refuse(order.id, update.at)
+            elif order.role is Role.EXIT and order.status.final:
+                self._back(order.since + PACE)
         if order.role is Role.ENTRY and order.status.final and order.status is not Status.FILLED:
             self._bury(order.group)
         return shares, price
@@ -176,8 +182,10 @@ class Trade:
     def refuse(self, order_id: str, at: int) -> None:
         """The broker refused this order for good."""
         order = self.orders[order_id]
-        order.status, order.refused = Status.REJECTED, at
+        order.status = Status.REJECTED
         self._bury(order.group)
+        if order.role is Role.EXIT:
+            self._back(at + AGAIN)
         if order.role in {Role.TARGET, Role.STOP}:
             self.close("protection refused")
 
@@ -212,9 +220,10 @@ class Trade:
         leaving = sum(o.left for o in exits)
         if leaving > self.held:
             return self._cancel(exits, f"{leaving} shares on their way out, {self.held} held", at)
-        if self.held - leaving > self.wanted:
-            return self._reduce(self.held - leaving - self.wanted, at)
-        return self._guard(self.held - leaving, at)
+        staying = self.held - leaving
+        if staying > self.wanted and (self.stage is Stage.CLOSING or at >= self.patient):
+            return self._reduce(staying - self.wanted, at)
+        return self._guard(staying, at)
 
     def _entering(self, at: int) -> list[Decision]:
         entry = next(o for o in self.orders.values() if o.role is Role.ENTRY)
@@ -249,31 +258,32 @@ class Trade:
         if live:
             return [*noticed, *self._cancel(live, self.exit_reason, at)]
         back = min(-self.held, -net) if net < 0 else -self.held
-        return noticed if self._resting(at) else [*noticed, self._exit(back, self.side, at)]
+        return noticed if at < self.patient else [*noticed, self._exit(back, self.side, at)]
 
     def _reduce(self, excess: int, at: int) -> list[Decision]:
-        """Sell so many shares. Exits hold them: those go first, and what stays is protected anew in the same breath."""
+        """Sell so many shares. Exits that hold them go first, and what stays is protected anew in the same breath."""
         holding = [o for o in self.orders.values() if o.live and o.role is not Role.EXIT]
-        if holding:
+        covered = _covered(holding)
+        if covered > self.wanted or _bare(holding):
             return self._cancel(holding, self.exit_reason or "to sell a part", at)
-        if self._resting(at):
+        if at < self.patient:
             return []
-        kept: list[Decision] = [self._protect(self.wanted, at)] if self.wanted > 0 else []
+        kept: list[Decision] = [self._protect(self.wanted - covered, at)] if self.wanted > covered else []
         return [*kept, self._exit(excess, self.side.opposite, at)]
 
     def _guard(self, shares: int, at: int) -> list[Decision]:
-        """Have exactly so many shares protected, at the prices that are wanted."""
+        """Have exactly so many shares protected, at the prices that are wanted. A first stop waits for nothing."""
         exits = [o for o in self.orders.values() if o.live and o.role in {Role.TARGET, Role.STOP}]
-        stops = [o for o in exits if o.role is Role.STOP]
-        if not stops:
-            if exits:
-                return self._cancel(exits, "a target without its stop", at)
-            return [self._protect(shares, at)] if shares and at - self.protected >= PACE else []
-        if sum(o.left for o in stops) != shares and at - self.touched >= AGAIN:
-            return self._cancel(exits, f"the stop is for {sum(o.left for o in stops)} of {shares} shares", at)
+        if bare := _bare(exits):
+            return self._cancel(bare, "a target without its stop", at)
+        covered = _covered(exits)
+        if covered < shares and at - self.protected >= PACE:
+            return [self._protect(shares - covered, at)]
+        if covered > shares and at - self.touched >= AGAIN:
+            return self._cancel(exits, f"the stop is for {covered} of {shares} shares", at)
         moves = [move for o in exits for move in self._place(o, at)]
         resting = not moves and all(o.status is Status.WORKING and o.moving is None and self._wish(o) is None for o in exits)
-        self.settled = resting and sum(o.left for o in stops) == shares == self.held
+        self.settled = resting and covered == shares == self.held
         return moves
 
     def _wish(self, order: Working) -> float | None:
@@ -325,10 +335,6 @@ class Trade:
         heads = {o.group: o for o in sorted(orders, key=lambda o: order[o.role], reverse=True)}
         return [Cancel(head.id, self.symbol, self.id, reason, at) for head in heads.values()]
 
-    def _resting(self, at: int) -> bool:
-        """An exit was refused a moment ago: asking at once again would only be refused again."""
-        return any(o.refused is not None and at - o.refused < AGAIN for o in self.orders.values() if o.role is Role.EXIT)
-
     def _track(self, order: Order, role: Role, at: int) -> None:
         prices = {Role.STOP: order.stop, Role.TARGET: order.target, Role.ENTRY: order.limit}
         for name, what, side in order.members(role):
@@ -351,6 +357,7 @@ class Trade:
             self.opened = self.opened or at
             self.entered += shares
             self.paid += shares * price
+            self.protected = -PACE
             if self.stage is Stage.OPEN:
                 self.wanted += shares
             return
@@ -364,8 +371,23 @@ class Trade:
             if stop is not None and stop.live:
                 stop.quantity -= shares
 
+    def _back(self, until: int) -> None:
+        """An exit's shares are back: it is not repeated for a moment, and meanwhile their stop waits for nothing."""
+        self.patient, self.protected = max(self.patient, until), -PACE
+
     def _bury(self, group: str) -> None:
         """A group dies as a whole: its members will never fill, whether or not the broker says so."""
         for other in self.orders.values():
             if other.group == group and other.live and other.role is not Role.ENTRY:
                 other.status = Status.CANCELED
+
+
+def _covered(orders: Iterable[Working]) -> int:
+    """Shares that stops among these sell."""
+    return sum(o.left for o in orders if o.role is Role.STOP)
+
+
+def _bare(orders: Sequence[Working]) -> list[Working]:
+    """Those of them whose stop has died without them."""
+    stopped = {o.group for o in orders if o.role is Role.STOP}
+    return [o for o in orders if o.group not in stopped]
