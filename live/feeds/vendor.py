@@ -4,6 +4,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
 
+from picows import WSInvalidStatusError
+
 from pipelines.core.trading.events import Market
 
 Refuse = Callable[[str, Any], None]
@@ -13,7 +15,7 @@ Note = Callable[[str, dict[str, Any]], None]
 """Told of what the journal should keep and the engine need not know: its kind and its fields."""
 
 Raw = Callable[[str, bytes, int], None]
-"""Told of every frame as it came off the wire, before it is understood: the vendor's `name`, its bytes (msgpack or JSON), when in nanoseconds UTC."""
+"""Told of every frame before it is understood: the vendor's `name`, the bytes as they came (msgpack or JSON), and when, nanoseconds UTC."""
 
 
 class Channels(NamedTuple):
@@ -40,6 +42,13 @@ class Ending(NamedTuple):
 
     cause: Cause
     detail: str
+
+
+def handshake(answer: WSInvalidStatusError) -> Ending:
+    """What a refused handshake means."""
+    status = int(answer.response.status) if answer.response is not None else 0
+    cause = Cause.REFUSED if status in (401, 403) else Cause.LIMIT if status == 429 else Cause.LOST
+    return Ending(cause, f"handshake answered with HTTP {status}")
 
 
 class Sink(Protocol):
