@@ -160,6 +160,11 @@ def test_what_was_granted_is_compared_with_what_was_asked(tmp_path: Path) -> Non
     assert heard.details == ["1 of 2 symbols"]
 
 
+def test_every_channel_that_was_granted_is_seen_to_be(tmp_path: Path) -> None:
+    heard = follow(tmp_path, nothing, lambda h: bool(h.granted), channels=Channels(trades=True, quotes=True, canary="SPY"))
+    assert heard.details == ["2 of 2 symbols"], "nothing of it was left out"
+
+
 def test_bands_halts_and_revisions_are_asked_for_though_the_client_has_no_method_for_bands(tmp_path: Path) -> None:
     async def script(send: Any, _: Any) -> None:
         status = {"T": "s", "S": "AAPL", "sc": "H", "sm": "Trading Halt", "rc": "T1", "rm": "Halt - News Pending"}

@@ -40,7 +40,6 @@ NAMES = {
     "new_size": "cs",
     "action": "a",
     "text": "msg",
-    "updated_bars": "updatedBars",
 }
 
 
@@ -142,7 +141,7 @@ class Failure(Message, tag="error", gc=False):
     text: str = ""
 
 
-class Subscription(Message, tag="subscription"):
+class Subscription(Message, tag="subscription", rename={"updated_bars": "updatedBars"}):
     """All that is subscribed to now, by channel."""
 
     trades: list[str] | None = None
