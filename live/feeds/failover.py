@@ -99,6 +99,10 @@ class Failover:
         """A connection is being made, or history fetched: what comes of it is not known yet."""
         return self._backfill.busy or any(connection.opening for connection in self._connections.values())
 
+    def standing(self, at: int) -> list[tuple[str, Health, tuple[str, str] | None]]:
+        """Every vendor with its health and what is wrong with it at this moment, if anything."""
+        return [(name, health, health.fault(at)) for name, health in self._health.items()]
+
     async def follow(self) -> None:
         """Keep all vendors connected until cancelled."""
         tasks = [asyncio.create_task(connection.follow()) for connection in self._connections.values()]

@@ -103,7 +103,7 @@ def explained(records: Iterable[Record]) -> Journaled:
     first = next(rows, None)
     if first is None:
         raise MissingData("expected a journal with a session's manifest, found no record")
-    walker = _Walker()
+    walker = Walker()
     for record in rows:
         if record.kind == "event":
             walker.on_event(record.seq, event_of(record))
@@ -138,7 +138,7 @@ def _row(walk: Walk) -> tuple[Any, ...]:
     return (*start, strategy, order.side.value, wanted, order.quantity, "reduced", cut.code.value, cut.value, cut.limit, cut.detail, decision.reason)
 
 
-class _Walker:
+class Walker:
     """What is known of the session so far."""
 
     def __init__(self) -> None:

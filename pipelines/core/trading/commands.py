@@ -68,4 +68,13 @@ class Manage(Instruct, frozen=True, tag="manage"):
     strategy: str | None = None
 
 
-Instruction = Flatten | Stand | Reduce | Resume | Release | Open | Close | Manage
+class Note(Instruct, frozen=True, tag="note"):
+    """Something for the journal alone: a trade made elsewhere, an observation, a reason. It changes nothing."""
+
+    event: str
+    symbol: str
+    detail: str
+    numbers: dict[str, float] = {}
+
+
+Instruction = Flatten | Stand | Reduce | Resume | Release | Open | Close | Manage | Note

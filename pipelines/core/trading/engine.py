@@ -17,7 +17,7 @@ from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.usage import usage
 from pipelines.core.trading import events
 from pipelines.core.trading.account import Account
-from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Open, Reduce, Release, Resume, Stand
+from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Note, Open, Reduce, Release, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, TradingState
 from pipelines.core.trading.entries import Plan, Wish, plan
 from pipelines.core.trading.events import AccountState, Command, Event, MarketBar
@@ -284,6 +284,8 @@ class Engine:
                 return self._open_by_hand(wish, who, at)
             case Close(symbol, strategy):
                 return self._to_each(symbol, strategy, at, lambda trade: self.account.close(trade, f"closed by {who}"))
+            case Note() as note:
+                return [Noticed("RECORDED", f"{note.event} {note.symbol}: {note.detail} (by {who})", at, note.numbers)]
             case Manage() as change:
                 return self._to_each(change.symbol, change.strategy, at, lambda trade: self._adjust(trade, change, f"managed by {who}"))
 
