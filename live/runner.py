@@ -89,6 +89,8 @@ class Runner:
         """Set once the account is known, the streams are up and trading is allowed."""
         self.asked = 0
         """Requests made of the broker."""
+        self.record = 0
+        """Number of the journal's record of the event that is processed; its decisions' follow."""
         self._watch = watch
         self._over = asyncio.Event()
         self._taken = self._done = 0
@@ -179,7 +181,7 @@ class Runner:
         while True:
             event = await self.queue.get()
             self.vigil.heard(event)
-            self.journal.append("event", event.at, encode(event))
+            self.record = self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
             for decision in decisions:
                 self.journal.append("decision", event.at, encode(decision))

@@ -198,7 +198,7 @@ class Positions(Answer):
     """Signed shares by symbol as the broker last said."""
     broker_at: datetime | None
     agree: bool | None
-    """Whether both say the same; None before the broker was read."""
+    """Whether both say the same; None where the broker was not read since shares last moved."""
 
 
 class OrderLine(Part):

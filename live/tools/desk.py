@@ -6,12 +6,15 @@ was used before is still the same command.
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import polars as pl
 from pydantic import BaseModel
 
 from live.runner import Runner
@@ -62,6 +65,8 @@ class Desk:
         """Number of the record, time, kind, and what."""
         self.dropped = 0
         """Number of the newest happening that is kept no more."""
+        self.shelf: dict[Path, tuple[int, dict[str, pl.DataFrame]]] = {}
+        """Journals of other sessions that were read into tables, with the size that they had."""
         self._moved = asyncio.Event()
         self._made = 0
         self._recall(records)
@@ -69,10 +74,8 @@ class Desk:
     # --- what goes by
 
     def watch(self, event: Event, decisions: list[Decision]) -> None:
-        """One step of the engine. The runner has journaled the event and then each decision, and nothing after them."""
-        self._step(self.runner.journal.seq - len(decisions), event, decisions)
-
-    def _step(self, seq: int, event: Event, decisions: list[Decision]) -> None:
+        """One step of the engine. The runner has journaled the event and right after it each decision."""
+        seq = self.runner.record
         self._event(seq, event)
         for number, decision in enumerate(decisions, start=1):
             self._decision(seq + number, decision)
@@ -115,6 +118,8 @@ class Desk:
                 self._decision(record.seq, decision)
                 if isinstance(last, Command) and (given := self.given[last.id]).decisions is not None:
                     given.decisions.append(decision)
+            elif record.kind in {"durable", "sent"}:
+                self.ledger.on_stage(record)
 
     def _stir(self) -> None:
         """Wake whoever waits."""
@@ -166,14 +171,14 @@ class Desk:
             raise ToolError(422, "KEY_REUSED", "the key was used", text)
         return given
 
-    async def until(self, true: Any, wait: float) -> bool:
+    async def until(self, true: Callable[[], bool], wait: float) -> bool:
         """Wait until it is so, at most so many wall seconds; whether it is."""
         try:
             async with asyncio.timeout(wait):
                 while not true():
                     await self._moved.wait()
         except TimeoutError:
-            return bool(true())
+            return true()
         return True
 
     # --- what every answer says
@@ -187,6 +192,14 @@ class Desk:
     def now(self) -> datetime:
         """The session's clock."""
         return moment(self.runner.clock.now())
+
+    def frozen(self) -> Ledger:
+        """The ledger as it stands, for another thread to read."""
+        made = copy(self.ledger)
+        made.orders = {name: dict(row) for name, row in self.ledger.orders.items()}
+        for name in ("fills", "decisions", "trades", "equity"):
+            setattr(made, name, list(getattr(self.ledger, name)))
+        return made
 
     def armed(self) -> None:
         """Raise where nothing can be traded because the account is not known."""

@@ -50,7 +50,9 @@ async def positions(desk: Desk, ask: Empty) -> Positions:
     ours: dict[str, int] = {}
     for line in lines:
         ours[line.symbol] = ours.get(line.symbol, 0) + line.quantity
-    agree = None if last is None or engine.account.pending else broker == {s: q for s, q in ours.items() if q}
+    moved = desk.ledger.fills[-1]["at"] if desk.ledger.fills else None
+    known = last is not None and not engine.account.pending and (moved is None or moment(last.at) >= moved)
+    agree = broker == {s: q for s, q in ours.items() if q} if known else None
     return Positions(**desk.head, positions=lines, broker=broker, broker_at=moment(last.at) if last else None, agree=agree)
 
 

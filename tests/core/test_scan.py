@@ -54,7 +54,7 @@ def test_reasons_are_words_with_numbers() -> None:
 def test_what_is_said_after_hours_comes_before_the_morning_gap() -> None:
     late = pl.Series([0.05, None, None, None], dtype=pl.Float64)
     found = {line.symbol: line for line in watchlist(features(indication=late), min_history=15, size=10)}
-    assert "last 5.0% above its close after hours" in found["CALM"].reasons
+    assert "last 5.0% above its last daily close" in found["CALM"].reasons
     assert "opened 2.1% below the close before" in found["WILD"].reasons
     assert found["CALM"].score > {line.symbol: line for line in watchlist(features(), min_history=15, size=10)}["CALM"].score
 

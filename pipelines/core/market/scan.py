@@ -5,7 +5,7 @@ A symbol's score is the weighted mean of its percentile ranks among the candidat
     dollar_volume    0.25   liquidity: what cannot be left again is not worth entering
     atr_pct          0.20   room: ATR in per cent of the price; a day trade needs a range to live from
     relative_volume  0.20   attention: the session's volume against its 20-day mean
-    gap              0.15   surprise: the last price after hours against the close, or else the session's open against the close before
+    gap              0.15   surprise: the last price since then against the close, or else the session's open against the close before
     stretch          0.10   trend: distance of the close from the 21-day average, in ATRs
     edge             0.10   range position: how far from the middle of the day's range it closed
 
@@ -89,7 +89,7 @@ def _words(part: str, row: Mapping[str, object]) -> str:
 def _gap(row: Mapping[str, object]) -> str:
     if row["indication"] is not None:
         change = _number(row["indication"])
-        return f"last {abs(change):.1%} {'above' if change >= 0 else 'below'} its close after hours"
+        return f"last {abs(change):.1%} {'above' if change >= 0 else 'below'} its last daily close"
     change = _number(row["opening"])
     return f"opened {abs(change):.1%} {'above' if change >= 0 else 'below'} the close before"
 
