@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from live.doors.tokens import Scope
-from live.tools import answers, asks, explaining, figures, reading, scanning, trading
+from live.tools import answers, asks, explaining, figures, reading, reports, scanning, trading
 
 Tool = Callable[..., Awaitable[answers.Answer]]
 """`(desk, ask)`; one that acts also takes `who` and `key` by name."""
@@ -68,20 +68,20 @@ CATALOGUE: tuple[Entry, ...] = (
     _look("risk_status", reading.risk_status, asks.Empty, answers.RiskStatus, "/tools/risk_status"),
     _look("positions", reading.positions, asks.Empty, answers.Positions, "/positions"),
     _look("orders", reading.orders, asks.OrdersRequest, answers.Orders, "/orders"),
-    _look("explain", explaining.explain, asks.ExplainRequest, answers.Explained, "/orders/{id}/explain"),
+    _look("explain", explaining.explain, asks.ExplainRequest, reports.Explained, "/orders/{id}/explain"),
     _look("account", reading.account, asks.Empty, answers.Account, "/account"),
-    _look("trade_log", reading.trade_log, asks.LogRequest, answers.TradeLog, "/trade_log"),
+    _look("trade_log", reading.trade_log, asks.LogRequest, reports.TradeLog, "/trade_log"),
     _look("limits", reading.limits, asks.Empty, answers.LimitsAnswer, "/limits"),
     _look("preview", reading.preview, asks.PreviewRequest, answers.Previewed, "/preview", "POST", example=ENTER),
     _look("feeds", reading.feeds, asks.Empty, answers.Feeds, "/feeds"),
-    _look("events", reading.events, asks.EventsRequest, answers.EventsAnswer, "/events"),
-    _look("performance", figures.performance_figures, asks.PeriodRequest, answers.Figures, "/analytics/performance"),
-    _look("risk", figures.risk_figures, asks.PeriodRequest, answers.Figures, "/analytics/risk"),
-    _look("execution", figures.execution_figures, asks.PeriodRequest, answers.Figures, "/analytics/execution"),
-    _look("optimization", figures.optimization_figures, asks.PeriodRequest, answers.Figures, "/analytics/optimization"),
-    _look("strategy", figures.strategy_figures, asks.StrategyRequest, answers.Figures, "/analytics/strategy/{strategy}"),
-    _look("trades", figures.trade_figures, asks.TradesRequest, answers.Trips, "/analytics/trades"),
-    _look("sync", figures.sync, asks.Empty, answers.Synced, "/analytics/sync", "POST", example={}),
+    _look("events", reading.events, asks.EventsRequest, reports.EventsAnswer, "/events"),
+    _look("performance", figures.performance_figures, asks.PeriodRequest, reports.Figures, "/analytics/performance"),
+    _look("risk", figures.risk_figures, asks.PeriodRequest, reports.Figures, "/analytics/risk"),
+    _look("execution", figures.execution_figures, asks.PeriodRequest, reports.Figures, "/analytics/execution"),
+    _look("optimization", figures.optimization_figures, asks.PeriodRequest, reports.Figures, "/analytics/optimization"),
+    _look("strategy", figures.strategy_figures, asks.StrategyRequest, reports.Figures, "/analytics/strategy/{strategy}"),
+    _look("trades", figures.trade_figures, asks.TradesRequest, reports.Trips, "/analytics/trades"),
+    _look("sync", figures.sync, asks.Empty, reports.Synced, "/analytics/sync", "POST", example={}),
 )  # fmt: skip
 
 TOOLS: dict[str, Entry] = {entry.name: entry for entry in CATALOGUE}

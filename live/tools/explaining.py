@@ -1,10 +1,10 @@
 """The tool that explains: from an order, a trade or a refusal back to the bars that sized it."""
 
-from live.tools.answers import BarLine, DeedLine, Explained, WalkLine
 from live.tools.asks import ExplainRequest
 from live.tools.desk import Desk
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import missing
+from live.tools.reports import BarLine, DeedLine, Explained, WalkLine
 from pipelines.core.analytics.explain import Walk
 from pipelines.core.market.session import moment
 from pipelines.core.trading.decisions import Refused, Submit

@@ -12,11 +12,11 @@ import polars as pl
 from pydantic import BaseModel
 
 from live import journal
-from live.tools.answers import Figures, Span, Synced, SyncLine, TripLine, Trips
 from live.tools.asks import Empty, PeriodRequest, StrategyRequest, TradesRequest
 from live.tools.desk import Desk
 from live.tools.problems import finite, missing
 from live.tools.reading import page
+from live.tools.reports import Figures, Span, Synced, SyncLine, TripLine, Trips
 from pipelines import publish, traded
 from pipelines.core.analytics import books, execution, ledger, performance, risk, wishes
 from pipelines.core.analytics.ledger import Ledger

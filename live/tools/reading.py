@@ -8,27 +8,24 @@ import msgspec
 
 from live.tools.answers import (
     Account,
-    EventsAnswer,
     FeedLine,
     Feeds,
-    Happened,
     Health,
     HealthLine,
     LimitLine,
     LimitsAnswer,
-    LogLine,
     OrderLine,
     Orders,
     PositionLine,
     Positions,
     Previewed,
     RiskStatus,
-    TradeLog,
-)  # fmt: skip
+)
 from live.tools.asks import Empty, EventsRequest, LogRequest, OrdersRequest, Page, PreviewRequest
 from live.tools.desk import Desk
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import finite, missing
+from live.tools.reports import EventsAnswer, Happened, LogLine, TradeLog
 from live.tools.trading import wish
 from pipelines.core.market.bars import SECOND
 from pipelines.core.market.session import moment
