@@ -9,11 +9,12 @@ from live.clock import Clock
 from live.feeds import choice
 from live.guards.oversight import Oversight
 from live.journal import Journal
+from live.raw import Raw
 from live.session.pulse import Pulse
 from live.session.recovery import Recovered
 from live.session.vigil import Vigil
 from live.tasks import end
-from pipelines.core.errors import DaybotError, FeedError
+from pipelines.core.errors import DaybotError, FeedError, JournalError
 from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.commands import Instruction, Resume
@@ -24,6 +25,11 @@ from pipelines.settings import Settings
 
 PATIENCE = 15.0
 """Wall seconds that streams may take to come up."""
+
+MEGABYTE = 1_000_000
+
+NOTED = 5 * MINUTE
+"""Between two notes of the journal's head in the file beside it."""
 
 Watch = Callable[[Event, list[Decision]], None]
 """Told of every step, for people: progress, tables, alerts."""
@@ -55,10 +61,18 @@ class Runner:
             hold=lambda reason: self.feed.hold(reason),
             release=lambda: self.feed.release(),
             moved=self._moved.set,
+            folder=journal.path.parent,
         )
         self.queue = self.vigil.inbox
+        self.raw = Raw(journal, part=settings.journal_part * MEGABYTE, failed=self.vigil.full)
         self.broker = AlpacaBroker(
-            settings, emit=self.emit, heard=self._moved.set, clock=clock, note=self._note, missed=lambda: self.oversight.hurry()
+            settings,
+            emit=self.emit,
+            heard=self._moved.set,
+            clock=clock,
+            note=self._note,
+            missed=lambda: self.oversight.hurry(),
+            raw=self.raw.take,
         )
         self.oversight = Oversight(
             settings,
@@ -82,6 +96,7 @@ class Runner:
             note=self._note,
             heard=self._moved.set,
             trades=any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values()),
+            raw=self.raw.take,
         )
         self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
         self.error: DaybotError | None = None
@@ -93,7 +108,7 @@ class Runner:
         """Number of the journal's record of the event that is processed; its decisions' follow."""
         self._watch = watch
         self._over = asyncio.Event()
-        self._taken = self._done = 0
+        self._taken = self._done = self._noted = 0
         """Events that came in, and events that were processed."""
 
     def emit(self, event: Event) -> None:
@@ -217,6 +232,10 @@ class Runner:
         self.feed.tick(at)
         self.oversight.tick(at)
         self.vigil.tick(at)
+        self.raw.seal()
+        if at >= self._noted + NOTED:
+            self._noted = at
+            self.journal.note()
         self._pulse.beat(self.engine.state)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
             self._over.set()
@@ -228,6 +247,14 @@ class Runner:
         await self.feed.close()
         await self.broker.updates.close()
         self.broker.close()
+        try:
+            await self._seal()
+        except JournalError as error:
+            self.error = self.error or error
+
+    async def _seal(self) -> None:
+        """The last records: frames, how it ended, and the head that says that this is the end."""
+        await self.raw.close()
         portfolio = self.engine.portfolio
         self.journal.append(
             "end",
@@ -239,7 +266,7 @@ class Runner:
                 "error": str(self.error) if self.error else None,
             },
         )
-        self.journal.barrier()
+        self.journal.close()
 
     def _guard(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run one long task; whatever ends it ends the session, with its reason."""

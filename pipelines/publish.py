@@ -16,6 +16,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
+from pipelines import journals
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokenSnapshot, DataError, JournalError, MissingData, StaleBriefing
 from pipelines.core.journal import manifest, records
@@ -265,12 +266,12 @@ def _retire(settings: Settings, newest: str) -> None:
 
 def _traded(settings: Settings) -> str | None:
     """The version of the briefing in the first record of the newest journal: one runner works in a home, so that is the one that may be running."""
-    journals = sorted(settings.journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    if not journals:
+    plain = [path for path in journals.sessions(settings.journals) if path.suffix == ".jsonl"]
+    if not plain:
         return None
+    newest = max(plain, key=lambda path: journals.parts(path)[-1].stat().st_mtime_ns)
     try:
-        with journals[-1].open("rb") as lines:
-            first = next(records(lines), None)
+        first = next(records(journals.lines(newest)), None)
         return manifest(first).briefing.version if first else None
     except JournalError:
         return None  # it names nothing that could be kept; `daybot journal verify` and the asset `journal` say what is wrong with it

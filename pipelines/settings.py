@@ -84,6 +84,15 @@ class Settings(Limits, BaseSettings):
     loop_stall: float = Field(
         1.0, gt=0, le=60, description="Seconds that the event loop may be late; beyond it what it did meanwhile was decided on old data."
     )
+    journal_part: int = Field(
+        256, ge=0, le=100_000, description="Megabytes after which a journal, or its raw frames, go on in another file; 0: one file each."
+    )
+    journal_plain: int = Field(5, ge=1, le=10_000, description="Newest sessions whose journals stay uncompressed; the others are a tenth of it.")
+    journal_kept: int = Field(0, ge=0, le=100_000, description="Sessions whose journals are kept; 0: all. Trades stay in DuckDB either way.")
+    raw_kept: int = Field(20, ge=0, le=100_000, description="Sessions whose raw frames are kept, as they came from vendors and broker; 0: all.")
+    disk_reserve: int = Field(
+        500, ge=0, le=1_000_000, description="Megabytes free below which entries halt: what is left is for journaling what protects and closes."
+    )
     time_doubt: Literal["alarm", "taint", "reduce"] = Field(
         "taint", description="Beyond LOOP_STALL or CLOCK_DRIFT: only tell people; no entries for two minutes as well; or REDUCING until a resume."
     )

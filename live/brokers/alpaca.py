@@ -9,7 +9,7 @@ from alpaca.trading.requests import GetOrderByIdRequest, ReplaceOrderRequest
 from live.brokers import reading
 from live.brokers.forms import differences, form
 from live.brokers.hearing import Emit, Hearing, Note
-from live.brokers.lanes import Lane, Lanes
+from live.brokers.lanes import Lane, Lanes, Raw
 from live.brokers.reading import Standing
 from live.brokers.refusals import Patience
 from live.brokers.route import Route
@@ -44,13 +44,14 @@ class AlpacaBroker:
         clock: Clock,
         note: Note | None = None,
         missed: Callable[[], None] | None = None,
+        raw: Raw | None = None,
     ) -> None:
         """`heard` is told of all that moves here; `missed`, that the stream has or may have lost something: `catch_up` finds it."""
-        self.lanes = Lanes(settings, clock, heard)
+        self.lanes = Lanes(settings, clock, heard, raw)
         self.words = Words(clock)
         self._note, missed = note or _unnoted, missed or _nothing
         self.hearing = Hearing(self.words, emit=emit, note=self._note, heard=heard, missed=missed, unwanted=lambda id: self._begin(self._drop(id)))
-        self.updates = Updates(settings, self.hearing.hear, missed)
+        self.updates = Updates(settings, self.hearing.hear, missed, None if raw is None else lambda frame: raw("trading", frame, clock.now()))
         self._emit, self._clock = emit, clock
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, Order] = {}

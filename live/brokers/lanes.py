@@ -8,11 +8,16 @@ from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from live.brokers.budget import Budget
 from live.brokers.route import RETRY_AFTER, Route, connect
 from live.clock import Clock
 from pipelines.core.errors import OrderRejected
 from pipelines.settings import Settings
+
+Raw = Callable[[str, bytes, int], None]
+"""Told of what went over the wire, from any thread: what it was, its bytes, and when it came, nanoseconds UTC."""
 
 
 class Lane(StrEnum):
@@ -30,8 +35,8 @@ WIDTH = {Lane.URGENT: 4, Lane.ENTRY: 2, Lane.QUERY: 2}
 class Lanes:
     """Connections by lane, the rate budget over all of them, and a count of what is under way."""
 
-    def __init__(self, settings: Settings, clock: Clock, moved: Callable[[], None]) -> None:
-        """`moved` is told whenever a request has ended or begun to wait for time to pass."""
+    def __init__(self, settings: Settings, clock: Clock, moved: Callable[[], None], raw: Raw | None = None) -> None:
+        """`moved` is told whenever a request has ended or begun to wait for time to pass; `raw` of each request and its answer."""
         self.budget = Budget(clock, limit=settings.broker_rate, reserve=min(settings.broker_reserve, settings.broker_rate - 1))
         self.routes = {lane: [connect(settings) for _ in range(width)] for lane, width in WIDTH.items()}
         self._clock, self._moved = clock, moved
@@ -44,6 +49,8 @@ class Lanes:
             self._free[lane] = asyncio.Queue()
             for route in routes:
                 route.heed = self.budget.heed
+                if raw is not None:
+                    route.tap = lambda told, raw=raw: raw("broker", msgspec.json.encode(told), clock.now())
                 self._free[lane].put_nowait(route)
 
     @property

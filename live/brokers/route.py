@@ -15,6 +15,9 @@ TIMEOUT = (3.05, 10.0)
 RETRY_AFTER = "retry_after"
 """Where a refusal for haste keeps the seconds that the broker named, in `OrderRejected.extra`."""
 
+Tap = Callable[[dict[str, Any]], None]
+"""Told of every request and what came of it, without its headers: those hold the keys."""
+
 Heed = Callable[[Mapping[str, str]], None]
 """Told of every answer's headers: they say how much of the rate limit is left."""
 
@@ -23,12 +26,16 @@ class Route(TradingClient):
     """alpaca-py repeats even a POST when it gets 429 or 504; here only the broker's own code repeats, and only what may be."""
 
     heed: Heed | None = None
+    tap: Tap | None = None
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
+        sent = {"method": method, "url": url, "body": opts.get("json") or opts.get("params")}
         try:
             response = self._session.request(method, url, timeout=TIMEOUT, **opts)
         except requests.RequestException as error:
+            self._tell({**sent, "error": type(error).__name__})
             raise Unreachable(f"{method} {url.partition('?')[0]}: no answer ({type(error).__name__})") from None
+        self._tell({**sent, "status": response.status_code, "seconds": response.elapsed.total_seconds(), "answer": response.text})
         if self.heed is not None:
             self.heed(response.headers)
         if response.status_code >= 500:
@@ -39,6 +46,10 @@ class Route(TradingClient):
             return response.json() if response.text else None
         except ValueError:
             raise Unreachable(f"{method} {url.partition('?')[0]}: HTTP {response.status_code} with a body that is not JSON") from None
+
+    def _tell(self, told: dict[str, Any]) -> None:
+        if self.tap is not None:
+            self.tap(told)
 
 
 def connect(settings: Settings) -> Route:

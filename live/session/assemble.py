@@ -1,5 +1,6 @@
 """Puts one session together: the briefing, the engine, the clock, the journal and the runner, each checked against the others."""
 
+import logging
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -13,10 +14,11 @@ from live.brokers.configuration import secure
 from live.brokers.route import connect
 from live.clock import Clock, ScaledClock, SteppedClock, SystemClock
 from live.journal import Journal
-from live.runner import Runner, Watch
+from live.retention import tidy
+from live.runner import MEGABYTE, Runner, Watch
 from live.session import recovery
 from live.session.recovery import Recovered
-from pipelines import publish, roster
+from pipelines import journals, publish, roster
 from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.journal import Manifest
@@ -26,6 +28,8 @@ from pipelines.core.trading.engine import Engine
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
 from pipelines.vendors.source import whole
+
+LOG = logging.getLogger("daybot.live")
 
 SHIPPED = ("pipelines/core", "live")
 
@@ -76,7 +80,7 @@ def assemble(settings: Settings, *, watch: Watch) -> Session:
     try:
         account = _account(settings)
         before = recovery.find(settings.journals, today, account)
-        recovered = recovery.recover(before) if before is not None else None
+        recovered = recovery.recover(before, part=settings.journal_part * MEGABYTE) if before is not None else None
         manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, today, time.now())
         symbols = [candidate.symbol for candidate in manifest.briefing.watchlist]
         history = _today_so_far(settings, symbols, today, time.now())
@@ -93,7 +97,9 @@ def _begun(settings: Settings, account: str, today: date, now: int) -> tuple[Man
     """A new session."""
     briefing = _briefing(settings, today)
     strategies = roster.employ(settings.strategies)
-    number = len(list(settings.journals.glob(f"{today}-*.jsonl*"))) + 1
+    for done in tidy(settings):
+        LOG.info(done)
+    number = len(journals.sessions(settings.journals, today)) + 1
     run = sha256(f"{account} {today} {number} {now}".encode()).hexdigest()[:4]
     manifest = Manifest(
         session=today,
@@ -105,7 +111,11 @@ def _begun(settings: Settings, account: str, today: date, now: int) -> tuple[Man
         limits=settings.limits,
         briefing=briefing,
     )
-    return manifest, Engine(briefing, settings.limits, strategies, run=run), Journal(settings.journals / f"{today}-{number:02d}-{run}.jsonl")
+    return manifest, Engine(briefing, settings.limits, strategies, run=run), _journal(settings, f"{today}-{number:02d}-{run}")
+
+
+def _journal(settings: Settings, name: str) -> Journal:
+    return Journal(settings.journals / f"{name}.jsonl", part=settings.journal_part * MEGABYTE)
 
 
 def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:

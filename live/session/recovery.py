@@ -11,7 +11,7 @@ from pathlib import Path
 
 from live import journal
 from live.journal import Journal
-from pipelines import roster
+from pipelines import journals, roster
 from pipelines.core.backtest.replay import Step, rebuild, steps
 from pipelines.core.errors import JournalError
 from pipelines.core.journal import Manifest, encode, manifest
@@ -78,7 +78,7 @@ class Recovered:
 
 def find(folder: Path, session: date, account: str) -> Path | None:
     """The newest journal of this session and account; None where nobody has begun it."""
-    found = [path for path in journal.sessions(folder) if path.name.startswith(f"{session}-") and path.suffix == ".jsonl"]
+    found = [path for path in journals.sessions(folder, session) if path.name.startswith(f"{session}-") and path.suffix == ".jsonl"]
     for path in reversed(found):
         head = next(_whole(path), None)
         if head is not None and head.account == account:
@@ -86,12 +86,12 @@ def find(folder: Path, session: date, account: str) -> Path | None:
     return None
 
 
-def recover(path: Path) -> Recovered:
-    """The session as it stood; its journal is open for more.
+def recover(path: Path, *, part: int = 0) -> Recovered:
+    """The session as it stood; its journal is open for more. `part`: bytes after which it goes on in another file.
 
     Raises JournalError where the journal was changed, or where this code does not make the decisions that are in it.
     """
-    book = Journal(path, resume=True)
+    book = Journal(path, resume=True, part=part)
     records = journal.read(path)
     head = manifest(next(records))
     found = Recovered(head, rebuild(head, roster.restored(head)), book)

@@ -5,7 +5,9 @@ A queue that fills up halts entries and stops the reading, and nothing is droppe
 """
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any
 
 from live.brokers.hearing import Emit
@@ -44,11 +46,14 @@ class Vigil:
         hold: Callable[[str], None],
         release: Callable[[], None],
         moved: Callable[[], None],
+        folder: Path,
     ) -> None:
-        """`hold` and `release` stop and start the reading of market data; `moved` is told when a look at the broker's clock is over."""
+        """`hold` and `release` stop and start the reading of market data; `moved` is told when a look at the broker's clock is over; `folder` is
+        where the journal is written.
+        """
         self._clock, self._doubt = clock, settings.time_doubt
         self._ask, self._emit, self._hold, self._release, self._moved = ask, emit, hold, release, moved
-        self.inbox = Inbox(settings.feed_queue, full=self._full, drained=self._drained)
+        self.inbox = Inbox(settings.feed_queue, full=self._overflowed, drained=self._drained)
         self.stall = Stall(clock, settings.loop_stall, late=lambda what, _: self._doubted("STALLED", what))
         pace = max(clock.speed or 1.0, 1.0)  # a simulated market that runs faster makes more of the same delay
         self._drift = Drift(settings.clock_drift * pace, off=lambda what, _: self._doubted("CLOCK_DRIFT", what))
@@ -56,6 +61,8 @@ class Vigil:
         self._due = asyncio.Event()
         self._compared = self._minute = 0
         self._told: dict[str, int] = {}
+        self._folder, self._reserve = folder, settings.disk_reserve * 1_000_000
+        self._low = False
 
     @property
     def busy(self) -> bool:
@@ -80,6 +87,7 @@ class Vigil:
         if at // MINUTE != self._minute:
             self._minute = at // MINUTE
             self._suspected.minute()
+        self._look_at_disk()
 
     async def _compare(self) -> None:
         """Look at the broker's clock whenever that is due."""
@@ -107,7 +115,19 @@ class Vigil:
         elif self._doubt == "reduce":
             self._emit(Command(f"{code.lower()}-{now}", Reduce(), detail, now))
 
-    def _full(self, waiting: int) -> Iterable[Event]:
+    def full(self, detail: str) -> None:
+        """The disk takes no more, or soon will not: what is left of it is for what protects."""
+        now = self._clock.now()
+        self._emit(Alarm("DISK_FULL", detail, now))
+        self._emit(Command(f"disk-{now}", Stand(), "the disk, which is full", now))
+
+    def _look_at_disk(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < self._reserve and not self._low:
+            self.full(f"{free / 1e6:,.0f} MB are free where the journal is written, {self._reserve / 1e6:,.0f} are wanted: make room, then resume")
+        self._low = free < self._reserve
+
+    def _overflowed(self, waiting: int) -> Iterable[Event]:
         """Goes before all that waits: nothing of it is entered any more."""
         now, detail = self._clock.now(), f"{waiting:,} events wait: nothing more is read until half of them are worked off"
         self._hold(detail)

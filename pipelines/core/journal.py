@@ -24,7 +24,9 @@ MIDDLE = b'","record":'
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One line. `at` is nanoseconds UTC of the session's clock; `kind` is session, event, decision, request, response or end."""
+    """One line. `at` is nanoseconds UTC of the session's clock; `kind` is session, event, decision, refused, raw (where a block of frames
+    lies, and its hash), a word on a connection, a switch or a comparison, resume or end.
+    """
 
     seq: int
     at: int

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from pipelines import journals
 from pipelines.core.analytics import ledger, seen
 from pipelines.core.journal import Record, records
 from pipelines.defs.asset import AFTER_THE_CLOSE, asset
@@ -13,7 +14,6 @@ from pipelines.defs.automation import CAUGHT_UP
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.defs.shown import result, table
-from pipelines.durable import opened
 
 
 @asset("journal", {"duckdb", "parquet"}, fresh=AFTER_THE_CLOSE, automation=CAUGHT_UP)
@@ -29,7 +29,7 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
     for path in files:
         lines = lines_of(path)
         read.append(ledger.tables(lines))
-        saw += _keep(daybot, session, path.name.partition(".")[0], seen.bars(lines))
+        saw += _keep(daybot, session, journals.stem(path), seen.bars(lines))
     tables = {name: pl.concat([part[name] for part in read]) for name in ledger.SCHEMAS}
     daybot.warehouse.replace(tables, [session])
     counts = pl.DataFrame({"table": list(tables), "rows": [frame.height for frame in tables.values()]})
@@ -40,13 +40,12 @@ def journal(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot])
 
 def kept(daybot: DayBot, session: date) -> list[Path]:
     """The session's journals, in the order in which they were begun."""
-    return sorted(path for path in daybot.settings.journals.glob(f"{session.isoformat()}*.jsonl*") if path.name.endswith((".jsonl", ".jsonl.gz")))
+    return journals.sessions(daybot.settings.journals, session)
 
 
 def lines_of(path: Path) -> list[Record]:
     """A journal's records, its chain verified on the way."""
-    with opened(path) as lines:
-        return list(records(lines))
+    return list(records(journals.lines(path)))
 
 
 def _keep(daybot: DayBot, session: date, run: str, bars: pl.DataFrame) -> int:

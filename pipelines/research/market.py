@@ -4,12 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
 
-from pipelines import publish
+from pipelines import journals, publish
 from pipelines.core import night
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import MissingData
@@ -21,7 +20,6 @@ from pipelines.core.market.session import moment
 from pipelines.core.market.slippage import Slippage
 from pipelines.core.trading import events
 from pipelines.core.trading.events import Band, Halt
-from pipelines.durable import opened
 from pipelines.lake import layout
 from pipelines.lake.storage import storage
 from pipelines.research.past import Known, choices
@@ -105,10 +103,9 @@ class Home:
     def inside(self, session: date) -> list[events.Market]:
         """Halts and bands out of the session's journals."""
         found: list[events.Market] = []
-        for path in self._journals(session):
-            with opened(path) as lines:
-                told = (event_of(r) for r in records(lines) if r.kind == "event" and r.data["kind"] in {"halt", "band"})
-                found += [event for event in told if isinstance(event, Halt | Band)]
+        for path in journals.sessions(self._settings.journals, session):
+            told = (event_of(r) for r in records(journals.lines(path)) if r.kind == "event" and r.data["kind"] in {"halt", "band"})
+            found += [event for event in told if isinstance(event, Halt | Band)]
         return sorted(found, key=lambda event: event.at)
 
     def version(self, sessions: Sequence[date]) -> str:
@@ -117,14 +114,10 @@ class Home:
         where, kinds = storage(self._settings), layout.FETCHED
         names = [file.path for file in layout.files(where, "day", first, sessions[-1], None, kinds)]
         names += [file.path for file in layout.files(where, "minute", first, sessions[-1], None, kinds)]
-        names += [str(path) for session in sessions for path in self._journals(session)]
+        names += [str(path) for session in sessions for path in journals.sessions(self._settings.journals, session)]
         names += self._briefings.filter(pl.col("session").is_in(sessions))["version"].to_list() if not self._anew else ["anew"]
         names += [fingerprint(self._universes), fingerprint(self._fitted)]
         return sha256("\n".join(names).encode()).hexdigest()
-
-    def _journals(self, session: date) -> list[Path]:
-        found = self._settings.journals.glob(f"{session.isoformat()}*.jsonl*")
-        return sorted(path for path in found if path.name.endswith((".jsonl", ".jsonl.gz")))
 
     @cached_property
     def _table(self) -> Callable[[str], pl.DataFrame]:

@@ -1,13 +1,17 @@
 """The journal: what was written is what is read, and whatever is changed afterwards is found."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from live.journal import Journal, compress, latest, read, repair, sessions, verify
+from live.journal import Journal, compress, latest, read, repair, verify
+from live.retention import tidy
 from pipelines.core.errors import JournalError
+from pipelines.journals import parts, sessions
+from pipelines.settings import load
 
 LINES = 6
 
@@ -127,11 +131,89 @@ def test_a_compressed_journal_reads_and_verifies_like_before(tmp_path: Path) -> 
     assert verify(packed).seq == LINES
 
 
-def test_a_full_disk_is_said_and_nothing_may_be_sent() -> None:
-    journal = Journal.__new__(Journal)
-    journal.path, journal.seq, journal.head, journal._waiting = Path("/dev/full"), 0, "0" * 64, []
-    with Path("/dev/full").open("wb") as full:
-        journal._file = full.fileno()
-        journal.append("event", 1, {})
-        with pytest.raises(JournalError, match="No space left on device; nothing may be sent"):
-            journal.barrier()
+def in_parts(folder: Path, count: int = 40) -> Path:
+    """Records of about 200 bytes in files of a thousand."""
+    path = folder / "2026-11-20-01-test.jsonl"
+    with Journal(path, part=1000) as journal:
+        for n in range(count):
+            journal.append("event", n, {"n": n})
+            journal.flush()
+    return path
+
+
+def test_a_journal_goes_on_in_other_files_and_is_one_to_whoever_reads_it(tmp_path: Path) -> None:
+    path = in_parts(tmp_path)
+    assert len(parts(path)) > 4
+    assert sessions(tmp_path) == [path]
+    assert latest(tmp_path) == path
+    assert [record.data["n"] for record in read(path)] == list(range(40))
+    assert verify(path).seq == 40
+
+
+def test_a_file_that_is_missing_changed_or_moved_among_its_own_is_found(tmp_path: Path) -> None:
+    path = in_parts(tmp_path)
+    _, second, third, *_, last = parts(path)
+    text = second.read_bytes(), third.read_bytes()
+    second.write_bytes(text[1])
+    third.write_bytes(text[0])
+    with pytest.raises(JournalError, match="the hash does not fit"):
+        verify(path)
+    second.write_bytes(text[0])
+    third.write_bytes(text[1])
+    verify(path)
+    last.unlink()
+    with pytest.raises(JournalError, match="its end was cut off"):
+        verify(path)
+    second.unlink()
+    with pytest.raises(JournalError, match="its end was cut off"):
+        verify(path)
+
+
+def test_a_torn_end_in_a_later_file_is_cut_off_and_the_chain_goes_on_there(tmp_path: Path) -> None:
+    path = in_parts(tmp_path)
+    before = len(parts(path))
+    with parts(path)[-1].open("ab") as file:
+        file.write(b'{"hash":"torn')
+    with Journal(path, resume=True, part=1000) as journal:
+        assert journal.seq == 40
+        for n in range(40, 60):
+            journal.append("event", n, {"n": n})
+            journal.flush()
+    assert len(parts(path)) > before
+    assert [record.data["n"] for record in read(path)] == list(range(60))
+    assert len(list(tmp_path.glob("*.torn"))) == 1
+
+
+def test_packed_files_read_and_verify_like_before_and_half_packed_ones_too(tmp_path: Path) -> None:
+    path = in_parts(tmp_path)
+    packed = compress(path)
+    assert {each.suffix for each in parts(packed)} == {".gz"}
+    assert sessions(tmp_path) == [packed]
+    assert verify(packed).seq == 40
+    third = parts(packed)[2]
+    third.with_name(third.name.removesuffix(".gz")).write_bytes(gzip.decompress(third.read_bytes()))  # as a crash between the two leaves it
+    assert [record.data["n"] for record in read(packed)] == list(range(40))
+
+
+def test_what_is_old_is_packed_and_goes_as_the_settings_say(tmp_path: Path) -> None:
+    known = load(daybot_home=tmp_path, journal_plain=1, journal_kept=3, raw_kept=2)
+    for day in (16, 17, 18, 19, 20):
+        with Journal(known.journals / f"2026-11-{day}-01-test.jsonl") as journal:
+            journal.append("event", day, {})
+        (known.journals / f"2026-11-{day}-01-test.raw").write_bytes(b"frames")
+    (known.journals / "2026-11-18-01-test.jsonl").write_bytes(b"no journal\n")
+    done = "\n".join(tidy(known))
+    assert "2026-11-18-01-test: left as it is" in done
+    assert {path.name for path in known.journals.iterdir() if path.suffix != ".head"} == {
+        "2026-11-18-01-test.jsonl", "2026-11-19-01-test.jsonl.gz", "2026-11-19-01-test.raw", "2026-11-20-01-test.jsonl", "2026-11-20-01-test.raw",
+    }  # fmt: skip
+    assert list(tidy(known)) == [line for line in done.splitlines() if "left as it is" in line]
+
+
+def test_by_default_no_journal_is_ever_removed(tmp_path: Path) -> None:
+    known = load(daybot_home=tmp_path)
+    for n in range(40):
+        with Journal(known.journals / f"2026-{1 + n // 20:02d}-{1 + n % 20:02d}-01-test.jsonl") as journal:
+            journal.append("event", n, {})
+    list(tidy(known))
+    assert len(sessions(known.journals)) == 40

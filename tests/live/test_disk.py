@@ -1,0 +1,126 @@
+"""A disk that fills up: entries halt while there is room for what protects, and nothing is ever sent that was not written (F41)."""
+
+import asyncio
+import resource
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desk import world
+from floor import Floor, floor_settings, play, resumed
+
+from live import journal
+from live.sim.embedded import Exchange
+from pipelines.core.backtest.replay import replay
+from pipelines.core.errors import JournalError
+from pipelines.core.trading.decisions import TradingState
+
+
+@pytest.fixture
+def exchange(tmp_path: Path) -> Iterator[Exchange]:
+    """10:00; AAA and BBB stand at 100 dollars."""
+    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
+        running.step_to(10, 0)
+        yield running
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of eight megabytes."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(folder)], capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"a file system can only be mounted by root: {mounted.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def same_again(path: Path) -> None:
+    journal.verify(path)
+    assert replay(list(journal.read(path)), ()).difference is None
+
+
+def test_f41_a_disk_that_runs_low_halts_entries_and_the_rest_is_for_the_exits(exchange: Exchange, small: Path) -> None:
+    known = floor_settings(exchange.url, small / "home", disk_reserve=3)
+
+    async def act(floor: Floor) -> None:
+        await floor.held()
+        assert floor.state is TradingState.ACTIVE
+        with (small / "filler").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small).free - 2_000_000))
+        await floor.step(2)
+        assert floor.codes.count("DISK_FULL") == 1
+        floor.buy("BBB")
+        await floor.step(3)
+        assert floor.protected()
+        floor.close()
+        await floor.step(5)
+
+    floor = play(exchange, known, act)
+    assert floor.state is TradingState.HALTED
+    assert floor.books.positions == {}
+    assert floor.books.open == []
+    assert [f["symbol"] for f in floor.books.raw["fills"] if f["side"] == "buy"] == ["AAA"]
+    same_again(journal.latest(known.journals))
+
+
+def test_f41_a_full_disk_ends_the_session_nothing_goes_out_unwritten_and_the_next_run_goes_on(exchange: Exchange, small: Path) -> None:
+    """Really full, and no reserve was kept."""
+    known = floor_settings(exchange.url, small / "home", disk_reserve=0)
+
+    async def act(floor: Floor) -> None:
+        await floor.held()
+        with (small / "filler").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(small).free))
+        for n in range(400):
+            floor.buy("BBB", 1, name=f"{n:04d}-{'x' * 50}")  # the first one that does not fit ends it
+        assert floor.task is not None
+        await asyncio.wait({floor.task}, timeout=20)
+
+    with pytest.raises(JournalError, match="nothing may be sent"):
+        play(exchange, known, act)
+    path = journal.latest(known.journals)
+    (small / "filler").unlink()
+
+    async def goes_on() -> Floor:
+        floor = resumed(exchange, known)
+        await floor.open()
+        await floor.step(10)
+        assert floor.protected()
+        floor.flatten()
+        await floor.step(15)
+        floor.runner.stop()
+        assert floor.task is not None
+        await floor.task
+        return floor
+
+    floor = asyncio.run(goes_on())
+    assert floor.books.positions == {}
+    assert floor.books.open == []
+    same_again(path)
+    written = path.read_text()
+    assert all(order["client_order_id"] in written for order in floor.books.raw["orders"] if order["client_order_id"].endswith("-entry"))
+
+
+def test_f41_a_write_that_the_system_cuts_short_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Under a limit of the file's size, which nobody needs to be root for."""
+    path = tmp_path / "2026-11-20-01-test.jsonl"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with journal.Journal(path) as made:
+        made.append("event", 1, {"text": "x" * 500})
+        made.barrier()
+        made.append("event", 2, {"text": "y" * 2000})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, before[1]))
+        try:
+            for _ in range(2):
+                with pytest.raises(JournalError, match="nothing may be sent"):
+                    made.barrier()
+            assert path.stat().st_size == 1500
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        made.append("event", 3, {})
+    assert [record.at for record in journal.read(path)] == [1, 2, 3]
+    journal.verify(path)
