@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from pipelines import journals
 from pipelines.core.analytics import ledger
 from pipelines.core.analytics.ledger import Ledger
 from pipelines.core.errors import JournalError
@@ -60,7 +61,7 @@ class Tape:
         self.end: dict[str, Any] | None = None
         """What the run said when it ended on purpose."""
         self._bars: dict[str, list[Bar]] = {}
-        self._place, self._number, self._hash = 0, 0, GENESIS
+        self._part, self._place, self._number, self._hash = 1, 0, 0, GENESIS
         self._lock = threading.Lock()
 
     @property
@@ -110,15 +111,20 @@ class Tape:
         return pl.DataFrame(rows, schema={"timestamp": pl.Datetime("us", "UTC"), **MINUTES}, orient="row")
 
     def _lines(self) -> Iterator[bytes]:
-        """Whole lines after the place where reading stopped."""
-        with self.path.open("rb") as file:
-            file.seek(self._place)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    return
-                yield line
-                self._place += len(line)
-                self._hash = sealed(line)
+        """Whole lines after the place where reading stopped; a journal that grew large goes on in other files."""
+        more = True
+        while more:
+            more = journals.part(self.path, self._part + 1).exists()  # before the reading: whatever this file still gets, it has by then
+            with journals.part(self.path, self._part).open("rb") as file:
+                file.seek(self._place)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        return
+                    yield line
+                    self._place += len(line)
+                    self._hash = sealed(line)
+            if more:
+                self._part, self._place = self._part + 1, 0
 
     def _take(self, record: Record) -> None:
         self._number = record.seq
@@ -163,8 +169,8 @@ class Tape:
 
 def newest(settings: Settings) -> Path | None:
     """The journal that was written to last; None before the first session."""
-    found = sorted(settings.journals.glob("*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    return found[-1] if found else None
+    found = [path for path in journals.sessions(settings.journals) if path.suffix == ".jsonl"]
+    return max(found, key=lambda path: journals.parts(path)[-1].stat().st_mtime_ns, default=None)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the session's journal")

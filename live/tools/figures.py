@@ -17,7 +17,7 @@ from live.tools.desk import Desk
 from live.tools.problems import finite, missing
 from live.tools.reading import page
 from live.tools.reports import Figures, Span, Synced, SyncLine, TripLine, Trips
-from pipelines import publish, traded
+from pipelines import journals, publish, traded
 from pipelines.core.analytics import books, execution, ledger, performance, risk, wishes
 from pipelines.core.analytics.ledger import Ledger
 from pipelines.core.analytics.scope import Scope
@@ -109,10 +109,10 @@ def _synced(desk: Desk, today: Ledger) -> tuple[str | None, list[SyncLine]]:
     snapshot = _snapshot(desk)
     taken = _taken(snapshot)
     lines = []
-    for path in journal.sessions(desk.settings.journals):
-        run = path.name.removesuffix(".gz").removesuffix(".jsonl").rpartition("-")[2]
+    for path in journals.sessions(desk.settings.journals):
+        run = journals.stem(path).rpartition("-")[2]
         own = path == desk.runner.journal.path
-        size = path.stat().st_size
+        size = sum(part.stat().st_size for part in journals.parts(path))
         before = desk.shelf.get(path)
         error, added = "", before is None or before[0] != size
         try:
