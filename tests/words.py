@@ -52,5 +52,5 @@ def parse(line: str) -> None:
         assert word in command.commands, f"{line}: daybot has no {word!r}"
         command = command.commands[word]
         context = command.make_context(word, [], parent=context, resilient_parsing=True)
-    if "--help" not in words:
+    if words and "--help" not in words:  # alone it is only named
         command.make_context(command.name, words, parent=context.parent)
