@@ -13,8 +13,11 @@ TEXT = (ROOT / "docs" / "runbook.md").read_text()
 ENTRIES = re.findall(r"^### (.+)$", TEXT, re.MULTILINE)
 SOURCES = [p for folder in ("live", "pipelines", "dashboards") for p in sorted((ROOT / folder).rglob("*.py")) if "sim" not in p.parts]
 
-NO_CODE = {"CHECKPOINT", "POST", "XNYS", "GET", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "AAPL", "MSFT", "TSLA"}
-"""Words in capitals that calls are given and that are no codes: SQL, HTTP, calendars, symbols."""
+TRADING = [p for p in SOURCES if p.is_relative_to(ROOT / "live") or p.is_relative_to(ROOT / "pipelines" / "core" / "trading")]
+"""Where codes are emitted."""
+
+NO_CODE = {"POST", "GET", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "AAPL", "MSFT", "TSLA"}
+"""Words in capitals that calls are given there and that are no codes."""
 
 
 @cache
@@ -43,7 +46,7 @@ def literals(node: ast.expr) -> Iterator[str]:
 @cache
 def codes() -> set[str]:
     """Every word in capitals that a call is given: what `Noticed`, `Alarm`, `Refusal` and their like are made with."""
-    given = (literals(value) for path in SOURCES for _, call in calls(path) for value in [*call.args, *(k.value for k in call.keywords)])
+    given = (literals(value) for path in TRADING for _, call in calls(path) for value in [*call.args, *(k.value for k in call.keywords)])
     return {text for texts in given for text in texts if re.fullmatch(r"[A-Z]{4,}|[A-Z]+(_[A-Z]+)+", text)} - NO_CODE
 
 
