@@ -30,7 +30,7 @@ ELSEWHERE = {
     "PYTHONDONTWRITEBYTECODE", "JOBS",
 }  # fmt: skip
 
-CODES = {name for path in [ROOT / "docs" / "runbook.md"] for name in re.findall(r"^### ([A-Z_]{3,})$", path.read_text(), re.MULTILINE)}
+CODES = set(re.findall(r"^(?:### |\| `)([A-Z_]{3,})\b", (ROOT / "docs" / "runbook.md").read_text(), re.MULTILINE))
 KNOWN = ELSEWHERE | CODES | {code.value for code in Code} | {state.name for state in TradingState}
 
 
