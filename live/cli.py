@@ -22,6 +22,7 @@ from live.commands.journals import app as journals
 from live.commands.research.backtests import backtest
 from live.commands.research.proofs import check_strategy
 from live.commands.research.sweeps import sweep
+from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
 from live.commands.snapshots import app as snapshots
 from live.commands.terminal import Home, call, console, errors, other_limits, settings_of, told
@@ -55,6 +56,7 @@ app.command("check-strategy")(check_strategy)
 app.command("limits")(limits)
 app.command("explain")(explain)
 app.command("sweep")(sweep)
+app.command("weights")(weights)
 app.command("flat")(flat)
 app.command("suspend")(suspend)
 app.command("watchdog")(watchdog)

@@ -35,6 +35,16 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "reason": key("Why it ended"),
         "briefing": key("Version of the briefing that it stands on"),
     },
+    "weights": {
+        "session": DAY,
+        "book": key("What is weighed: strategies, or the watchlist"),
+        "method": key("equal, minimum (variance), parity (of risk), or hierarchical (risk parity)"),
+        "name": key("The strategy or the symbol"),
+        "weight": key("Share of the capital; those of a book and method add up to 1", "backtest.profit backtest.fees daily_bars.close", ">= 0"),
+        "risk": key("Share of the variance; negative where it hedges the others", "backtest.profit backtest.fees daily_bars.close"),
+        "volatility": key("Of the whole, a day, fraction", "backtest.profit backtest.fees daily_bars.close", "> 0"),
+        "observations": key("Days that it stands on", "", ">= 20"),
+    },
     "live_against_backtest": {
         "session": DAY,
         "symbol": SYMBOL,
@@ -169,6 +179,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
 KEYS = {
     "performance": "one row for each session and metric",
     "backtest": "one row for each session, setup and trade",
+    "weights": "one row for each session, book, method and name",
     "live_against_backtest": "one row for each session, symbol, strategy, side and number",
     "round_trips": "one row for each session, book and trade",
     "trading_days": "one row for each session and book",

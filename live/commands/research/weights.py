@@ -1,0 +1,68 @@
+"""`daybot weights`: how the night would spread capital over strategies and names, by four methods that look at risk alone."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from live.commands.terminal import Home, console, settings_of, told
+
+if TYPE_CHECKING:
+    import polars as pl
+
+SHOWN = 15
+
+BUDGETS = "hierarchical"
+"""Whose weights are written as a line for STRATEGIES: it needs no inverse, and near copies of one strategy share one budget."""
+
+
+def weights(
+    method: Annotated[str, typer.Option(help="Whose weights become a line for STRATEGIES: equal, minimum, parity or hierarchical.")] = BUDGETS,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
+) -> None:
+    """Portfolio weights as last published: equal, least variance, risk parity and hierarchical risk parity, each with its share of the risk.
+
+    Of strategies by their backtested days, of the watchlist by daily returns; covariances are shrunk (Ledoit and Wolf), no return is forecast.
+    Nothing trades on them by itself: the last line is what you would put into the settings.
+    """
+    import polars as pl
+
+    from pipelines import publish
+    from pipelines.core.errors import SettingsError
+    from pipelines.core.portfolio.members import LEAST
+    from pipelines.core.portfolio.weights import METHODS
+
+    with told():
+        if method not in METHODS:
+            raise SettingsError(f"expected --method among {', '.join(METHODS)}, found {method!r}")
+        known = publish.current(settings_of(home)).table("weights")
+        found = known.filter(pl.col("session") == known["session"].max())
+        if as_json:
+            console.print_json(data=found.with_columns(pl.col("session").cast(pl.String)).to_dicts())
+            return
+        for book in ("strategies", "watchlist"):
+            rows = found.filter(pl.col("book") == book)
+            if rows.is_empty():
+                console.print(f"{book}: none; it takes {LEAST} sessions of them", soft_wrap=True)
+            else:
+                console.print(_table(book, rows))
+        own = found.filter((pl.col("book") == "strategies") & (pl.col("method") == method))
+        if own.height:
+            line = ",".join(f"{name}:{weight:.2f}" for name, weight in own.select("name", "weight").iter_rows() if weight >= 0.005)
+            console.print(f"STRATEGIES={line}", soft_wrap=True, highlight=False)
+
+
+def _table(book: str, rows: "pl.DataFrame") -> Table:
+    """A line a name; under each method its weight and its share of the risk."""
+    methods = rows["method"].unique(maintain_order=True).to_list()
+    first = rows.row(0, named=True)
+    title = f"{book}, {first['observations']} sessions to {first['session']}: weight and share of the risk"
+    table = Table("", *methods, title=title, title_justify="left", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    cells = {(method, name): (weight, risk) for method, name, weight, risk in rows.select("method", "name", "weight", "risk").iter_rows()}
+    names = rows["name"].unique(maintain_order=True).to_list()
+    for name in names[:SHOWN]:
+        table.add_row(name, *("{:.1%} [dim]{:.0%}[/]".format(*cells[method, name]) for method in methods))
+    if len(names) > SHOWN:
+        table.caption = f"{len(names) - SHOWN} more; --json has all"
+    return table

@@ -1,0 +1,1 @@
+"""How capital is spread over strategies and names."""
