@@ -98,10 +98,10 @@ def marks(trades: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:
 
 
 def marked_until(equity: pl.DataFrame) -> datetime | None:
-    """The end of the minute at whose prices the last equity row stands: the ledger writes a row with the first bar of the minute after."""
+    """The end of the last whole minute before the last equity row, which stands at the prices of that moment."""
     if equity.is_empty():
         return None
-    ends = equity.select(pl.col("at").max().dt.round("1m") - pl.duration(minutes=1))
+    ends = equity.select(pl.col("at").max().dt.truncate("1m"))
     return datetime.fromtimestamp(ends["at"].dt.epoch("s").item(), tz=UTC)
 
 

@@ -15,6 +15,9 @@ ROW, HEAD = 35, 38
 TALLEST = 14
 """Rows beyond which a table scrolls in itself."""
 
+MOST = 2_000
+"""Rows that a page sends to the browser; the files have all."""
+
 Columns = Mapping[str, Any]
 """Streamlit's column configurations, or plain titles."""
 
@@ -23,7 +26,7 @@ def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLE
     """The frame, and beneath it both files: of `export` where that says more than what is shown. `name` begins the file names."""
     height = tall(min(frame.height, rows))
     st.dataframe(
-        frame, hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height, key=f"table-{name}"
+        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height, key=f"table-{name}"
     )  # fmt: skip
     exported(frame if export is None else export, name)
 
@@ -31,7 +34,7 @@ def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLE
 def chosen(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> int | None:
     """The same with a row to pick, by mouse or keyboard; its number, None while none is picked."""
     event = st.dataframe(
-        frame, hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(min(frame.height, rows)),
+        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(min(frame.height, rows)),
         on_select="rerun", selection_mode="single-row", key=f"pick-{name}",
     )  # fmt: skip
     exported(frame if export is None else export, name)
@@ -41,7 +44,9 @@ def chosen(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALL
 
 def exported(frame: pl.DataFrame, name: str) -> None:
     """Both files, made when somebody wants one."""
-    row = st.container(horizontal=True, horizontal_alignment="right", gap="small")
+    row = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
+    if frame.height > MOST:
+        row.caption(f"the first {MOST:,} of {frame.height:,} rows; the files have all")
     for kind, mime, write in (("csv", "text/csv", csv), ("parquet", "application/vnd.apache.parquet", parquet)):
         row.download_button(
             kind.upper() if kind == "csv" else "Parquet", _made(write, frame), f"{name}.{kind}", mime, key=f"{name}-{kind}", on_click="ignore",

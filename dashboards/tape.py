@@ -29,6 +29,14 @@ HEARD = {"bar", "order", "account", "feed", "command"}
 """Kinds of event that are shown; the many others are passed over unread."""
 
 
+COMPARED: dict[str, Any] = {
+    "at": pl.Datetime("us", "UTC"), "vendor": pl.String, "bars": pl.Int64, "missing": pl.Int64, "lag": pl.Float64, "bp": pl.Float64,
+    "lead": pl.Boolean,
+}  # fmt: skip
+"""A vendor's minute: bars that came and that another vendor had alone, the greatest lag (seconds from the minute's end) and the greatest distance of
+a close from the other vendor's (basis points, null where nothing could be compared); whether its bars were the ones decided on."""
+
+
 @dataclass
 class Feed:
     """One source of prices: whether it is trusted, why, since when, and what it delivered. Nanoseconds UTC; `lag` from a bar's end to its receipt."""
@@ -56,6 +64,8 @@ class Tape:
         self.notices: list[Noticed] = []
         self.account: AccountState | None = None
         """The broker's own word on money and holdings, its newest."""
+        self.compared: list[tuple[Any, ...]] = []
+        """Rows of `COMPARED`: what each vendor brought of each minute."""
         self.commands: dict[str, int] = {}
         """When each command came to the engine, by its id."""
         self.end: dict[str, Any] | None = None
@@ -82,21 +92,16 @@ class Tape:
         return self
 
     def tables(self) -> dict[str, pl.DataFrame]:
-        """The ledger so far, with a last row of equity for this moment."""
+        """The ledger so far."""
         with self._lock:
             if self.book is None:
                 return ledger.empty()
-            frames, portfolio = self.book.frames(), self.book.portfolio
-        if portfolio is None:
-            return frames
-        equity = frames["equity"]
-        last = dict.fromkeys(equity.columns, None) | (equity.row(-1, named=True) if equity.height else {})
-        now = last | {
-            "session": self.session, "run": self.head.run, "at": moment(self.at), "equity": portfolio.equity, "realised": portfolio.realised,
-            "open": portfolio.open_profit, "positions": len(portfolio.positions),
-            "gross": sum(abs(p.quantity) * portfolio.prices[s] for s, p in portfolio.positions.items()),
-        }  # fmt: skip
-        return frames | {"equity": pl.concat([equity, pl.DataFrame([now], schema=equity.schema).with_columns(pl.col("heat").fill_null(0.0))])}
+            return self.book.frames()
+
+    def vendors(self) -> pl.DataFrame:
+        """Rows of `COMPARED`, by time."""
+        with self._lock:
+            return pl.DataFrame(list(self.compared), schema=COMPARED, orient="row")
 
     def prices(self) -> dict[str, float]:
         """Each symbol's newest close."""
@@ -135,6 +140,8 @@ class Tape:
         elif record.kind == "event":
             if record.data.get("kind") in HEARD:
                 self._event(record)
+        elif record.kind == "compare":
+            self._compare(record.data)
         elif record.kind == "decision":
             decision = decision_of(record)
             self._begun().on_decision(record.seq, decision)
@@ -142,6 +149,11 @@ class Tape:
                 self.state, self.reason = decision.after.value, decision.reason
             elif isinstance(decision, Noticed):
                 self.notices.append(decision)
+
+    def _compare(self, told: dict[str, Any]) -> None:
+        for vendor, sums in told["vendors"].items():
+            figures = (sums["bars"], sums["missing"], sums["lag"], sums["bp"])
+            self.compared.append((moment(told["minute"]), vendor, *figures, vendor == told.get("lead", vendor)))
 
     def _begun(self) -> Ledger:
         if self.book is None:

@@ -42,6 +42,11 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
     return f"{sign}{abs(value) * 100:.{digits}f} %"
 
 
+def ratio(value: float | None, digits: int = 2) -> str:
+    """A plain number, or that there is none."""
+    return NONE if value is None else f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "−")
+
+
 def number(value: float) -> str:
     """A measured value of any kind: whole from a thousand on, else with the decimals it has, four at most."""
     if abs(value) >= 1000:

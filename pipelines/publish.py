@@ -36,6 +36,9 @@ PATIENCE = 300.0
 BROKEN = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
 """What DuckDB raises for a file that is cut short, overwritten or none of its own."""
 
+OLDER = (duckdb.BinderException, duckdb.CatalogException)
+"""What DuckDB raises for a table or a column that older code did not write."""
+
 
 def version(session: date, made: datetime, content: str) -> str:
     """A snapshot's unique name: the session it is for, the moment to the millisecond in UTC, the start of its content's hash."""
@@ -166,6 +169,11 @@ class Snapshot:
             with duckdb.connect(self.path, read_only=True) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
                 yield connection
+        except OLDER as error:
+            told = str(error).splitlines()[0]
+            if "Referenced column" not in told and "does not exist" not in told:
+                raise
+            raise MissingData(f"expected snapshot {self.version} to have what this version writes, found: {told} The next night makes it") from error
         except BROKEN as error:
             told = str(error).splitlines()[0]
             raise BrokenSnapshot(f"expected {self.path} as it was published, found a file that cannot be read ({told}); {HOW_TO_GO_BACK}") from error

@@ -28,7 +28,7 @@ def books(snapshot: Snapshot) -> pl.DataFrame:
         return pl.DataFrame(schema=BOOKS)
     return snapshot.sql(
         "SELECT book, mode, origin, min(session) AS first, max(session) AS last, count(*) AS sessions, "
-        "CAST(sum(trades) AS BIGINT) AS trades FROM trading_days GROUP BY ALL ORDER BY mode = 'backtest', last DESC, book"
+        "CAST(sum(trades) AS BIGINT) AS trades FROM trading_days GROUP BY book, mode, origin ORDER BY mode = 'backtest', last DESC, book"
     )
 
 

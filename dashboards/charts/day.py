@@ -1,16 +1,12 @@
 """One session: its equity, the minutes of a symbol with what we did in it, the use of the limits."""
 
-from datetime import datetime
-
 import altair as alt
 import polars as pl
 
 from dashboards.book import ENTRY, GAIN, LOSS
-from dashboards.charts.style import BLUE, DASHES, GREY, ORANGE, VIOLET, Picture, hours
+from dashboards.charts.style import BLUE, DASHES, GREY, ORANGE, SIDE, VIOLET, Edges, Picture, hours
 
 KINDS, SHAPES, COLORS = [ENTRY, GAIN, LOSS], ["triangle-right", "triangle-up", "triangle-down"], [GREY, BLUE, ORANGE]
-
-Edges = tuple[datetime, datetime]
 
 
 def equity(curve: pl.DataFrame, marks: pl.DataFrame, start: float, edges: Edges) -> Picture:
@@ -24,13 +20,13 @@ def equity(curve: pl.DataFrame, marks: pl.DataFrame, start: float, edges: Edges)
     return alt.layer(base, line, points).properties(height=260)
 
 
-def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, edges: Edges) -> Picture:
-    """A symbol's minutes with entries, exits, stop and target.
+def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, edges: Edges) -> tuple[Picture, Picture]:
+    """A symbol's minutes with entries, exits, stop and target; and what was traded in them, to be stacked.
 
     `minutes`: at, open, high, low, close, volume and, where known, vwap_line. `marks`: at, price, what, symbol, words. `levels`: price, name.
     """
     across = hours(edges, labels=False)
-    up = alt.Y("low:Q", title=None, scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(format=",.2f", tickCount=6))
+    up = alt.Y("low:Q", title=None, scale=alt.Scale(zero=False, padding=10), axis=alt.Axis(format=",.2f", tickCount=6, minExtent=SIDE))
     rising = alt.condition("datum.close >= datum.open", alt.value(BLUE), alt.value(ORANGE))
     told = [alt.Tooltip("at:T", format="%H:%M", title="New York"), *(alt.Tooltip(f"{n}:Q", format=",.2f") for n in ("open", "high", "low", "close"))]
     shown = [*told, alt.Tooltip("volume:Q", format=",.0f")]
@@ -50,12 +46,12 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
     layers.append(rules.mark_rule(color=GREY, strokeWidth=1.4).encode(
         strokeDash=dashed, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("price:Q", format=",.2f")]))  # fmt: skip
     layers.append(rules.mark_text(align="right", dy=-6, color=GREY, fontWeight="bold").encode(x=alt.value("width"), text="label:N"))
-    layers.append(alt.Chart(marks).mark_point(filled=True, size=130, opacity=1, stroke="white", strokeWidth=0.8).encode(
+    layers.append(alt.Chart(marks).mark_point(filled=True, size=130, opacity=1).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
     traded = base.mark_bar(size=_wide(minutes, edges), opacity=0.55, color=GREY).encode(
-        hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False)), tooltip=shown
+        hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown
     )  # fmt: skip
-    return alt.vconcat(alt.layer(*layers).properties(height=320, width="container"), traded.properties(height=56, width="container"), spacing=4)
+    return alt.layer(*layers).properties(height=330), traded.properties(height=90)
 
 
 def use(uses: pl.DataFrame, edges: Edges) -> Picture:

@@ -9,7 +9,10 @@ import altair as alt
 import polars as pl
 import streamlit as st
 
-Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart | alt.VConcatChart
+Picture: TypeAlias = alt.Chart | alt.LayerChart | alt.FacetChart
+
+Edges: TypeAlias = tuple[datetime, datetime]
+"""A session's open and close, New York without a zone."""
 
 BLUE, ORANGE, GREY, VIOLET = "#2f7fc1", "#d9701a", "#8a8f98", "#9b6fc4"
 LINE = 18
@@ -18,7 +21,11 @@ LINE = 18
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
 
 
-def hours(edges: tuple[datetime, datetime], *, labels: bool = True) -> alt.X:
+SIDE = 62
+"""Pixels of a vertical axis where pictures stand one under the other."""
+
+
+def hours(edges: Edges, *, labels: bool = True) -> alt.X:
     """The time of a session from one edge to the other, New York clock without a zone."""
     axis = alt.Axis(format="%H:%M", tickCount=8, grid=False, labels=labels, ticks=labels)
     return alt.X("at:T", title=None, scale=alt.Scale(domain=list(edges)), axis=axis)
@@ -29,14 +36,20 @@ def days(*, labels: bool = True) -> alt.X:
     return alt.X("session:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, grid=False, labels=labels, ticks=labels))
 
 
-def signed(field: str, kind: str = "Q") -> Any:
-    """Blue from nought up, orange below."""
-    return alt.condition(f"datum['{field}'] >= 0", alt.value(BLUE), alt.value(ORANGE))
+def signed(field: str, *, worse: bool = False) -> Any:
+    """Blue from nought up, orange below; the other way round where more is `worse`."""
+    above, below = (ORANGE, BLUE) if worse else (BLUE, ORANGE)
+    return alt.condition(f"datum['{field}'] >= 0", alt.value(above), alt.value(below))
+
+
+def rows_high(rows: int, *, title: bool = False) -> int:
+    """Pixels of a picture with so many names one under the other, its axis and that one's title."""
+    return (LINE + 8) * rows + (62 if title else 36)
 
 
 def ranked(names: Sequence[str], field: str = "name") -> alt.Y:
     """Names one under the other in this order."""
-    return alt.Y(f"{field}:N", title=None, sort=list(names), axis=alt.Axis(labelLimit=190, ticks=False, domain=False))
+    return alt.Y(f"{field}:N", title=None, sort=list(names), axis=alt.Axis(labelLimit=190, ticks=False, domain=False, labelOverlap=False))
 
 
 def drawn(picture: Picture, words: str) -> None:
@@ -51,13 +64,19 @@ def drawn(picture: Picture, words: str) -> None:
     st.vega_lite_chart(spec=spec | {"datasets": sets}, width="stretch", alt=words)
 
 
+def stacked(pictures: Sequence[Picture], words: str) -> None:
+    """One under the other on the same width; their axes are to be of `SIDE` pixels."""
+    with st.container(gap=None):
+        for picture in pictures:
+            drawn(picture, words)
+
+
 def _name(picture: Any, sets: dict[str, pl.DataFrame]) -> None:
     """Put names in the place of the frames, all the way down."""
     if isinstance(picture.data, pl.DataFrame):
         known = next((name for name, frame in sets.items() if frame is picture.data), None)
         name = known or f"data-{len(sets)}"
         sets[name], picture.data = picture.data, alt.NamedData(name=name)
-    for part in ("layer", "vconcat", "hconcat"):
-        inside = getattr(picture, part, None)
-        for inner in inside if isinstance(inside, list) else ():
-            _name(inner, sets)
+    inside = getattr(picture, "layer", None)
+    for inner in inside if isinstance(inside, list) else ():
+        _name(inner, sets)

@@ -8,7 +8,7 @@ import streamlit as st
 from dashboards import book, data, frame, lineage, live, tables, words
 from dashboards.book import ENTRY
 from dashboards.charts import day, flow
-from dashboards.charts.style import drawn
+from dashboards.charts.style import drawn, stacked
 from dashboards.data import Source, Today
 from dashboards.frame import Card
 from dashboards.live import Live, Standing
@@ -162,7 +162,7 @@ def _chart(today: Today) -> None:
     window = edges if whole or marks.is_empty() else _around(marks, local, edges)
     shown = local.filter(pl.col("at").is_between(*window))
     said = ", ".join(f"{row['name']} {row['price']:.2f}" for row in levels.iter_rows(named=True)) or "nothing held"
-    drawn(day.candles(shown, marks.filter(pl.col("at").is_between(*window)), levels, window), f"Minute candles of {symbol}; {said}")
+    stacked(day.candles(shown, marks.filter(pl.col("at").is_between(*window)), levels, window), f"Minute candles of {symbol}; {said}")
     st.caption("Hollow blue rises, filled orange falls; violet is the session's VWAP; times of New York.")
 
 

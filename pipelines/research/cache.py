@@ -43,6 +43,12 @@ def find(settings: Settings, name: str) -> Report | None:
     return Report(told["numbers"], told["words"], {table: pl.read_parquet(folder / f"{table}.parquet") for table in told["tables"]})
 
 
+def kept(settings: Settings) -> list[str]:
+    """The names of all results, the last made first."""
+    found = (settings.daybot_home / "backtests").glob("*/report.json")
+    return [path.parent.name for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+
+
 def keep(settings: Settings, name: str, report: Report) -> None:
     """Put a result there, whole or not at all."""
     folder = _folder(settings, name)

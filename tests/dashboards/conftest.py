@@ -1,6 +1,6 @@
 """Published homes for the pages to read: the ledger of a real backtest, written and released as the pipeline does it, without Dagster."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,10 +12,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pipelines import publish
-from pipelines.core.analytics import ledger
+from pipelines.core.analytics import books, ledger, wishes
 from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, Severity, SymbolBrief
-from pipelines.core.journal import GENESIS, Employed, Manifest, encode, records, seal
+from pipelines.core.journal import GENESIS, Employed, Manifest, Record, encode, records, seal
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import moment
 from pipelines.core.risk.limits import Limits
@@ -110,7 +110,7 @@ def traded(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def midday(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A journal that ends with positions open; the lake has the session's minute bars."""
     path, bars = tmp_path_factory.mktemp("midday"), walk()
-    tables = journal([bar for bar in bars if bar.start < opens() + MIDDAY * MINUTE])
+    tables = journal(bars, until=opens() + MIDDAY * MINUTE)
     rows = pl.DataFrame(
         [(b.symbol, moment(b.start), b.open, b.high, b.low, b.close, b.volume, b.vwap, b.trades, "backtest", SESSION) for b in bars],
         schema=["symbol", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trades", "feed", "session"],
@@ -129,7 +129,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Home:
 @pytest.fixture(scope="session")
 def night(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """The night before the first session: a briefing, and journal tables without a row."""
-    return publish_home(tmp_path_factory.mktemp("night"), "dd", ledger.empty(), origin=Origin.RECORDED)
+    return publish_home(tmp_path_factory.mktemp("night"), "dd", marted(ledger.empty()), origin=Origin.RECORDED)
 
 
 @pytest.fixture(scope="session")
@@ -177,8 +177,8 @@ def walk() -> list[Bar]:
     return bars
 
 
-def journal(bars: Iterable[Bar]) -> Tables:
-    """The ledger of a session over these bars: engine, records, chain, tables, as live and the pipeline make it."""
+def journal(bars: Iterable[Bar], *, until: int | None = None) -> Tables:
+    """The ledger of a session over these bars: engine, records, chain, tables, as live and the pipeline make it. `until`: the run died then."""
     made = briefing(SESSION, "2026-11-20-test", Origin.GENERATED)
     engine = Engine(made, TIGHT, [Allocation(Clockwork(), "v1")], run="t1")
     head = Manifest(
@@ -187,13 +187,25 @@ def journal(bars: Iterable[Bar]) -> Tables:
     )  # fmt: skip
     said = [(opens(), "session", encode(head))]
     for step in run(engine, bars, equity=100_000):
+        if until is not None and step.event.at > until:
+            break
         said.append((step.event.at, "event", encode(step.event)))
         said += [(decision.at, "decision", encode(decision)) for decision in step.decisions]
     lines, digest = [], GENESIS
     for number, (at, kind, data) in enumerate(said, start=1):
         line, digest = seal(digest, number, at, kind, data)
         lines.append(line)
-    return ledger.tables(records(lines))
+    read = list(records(lines))
+    return marted(ledger.tables(read), read)
+
+
+def marted(tables: Tables, read: Sequence[Record] = ()) -> Tables:
+    """With the marts that the night makes of them."""
+    found = wishes.wished(read, tables["runs"]) if read else (wishes.CANDIDATES.to_frame(), wishes.EXITS.to_frame())
+    return {
+        **tables, "round_trips": books.trips(tables), "trading_days": books.days(tables, 0.001), "executions": books.executions(tables),
+        "candidates": found[0], "exits": found[1],
+    }  # fmt: skip
 
 
 def briefing(session: date, version: str, origin: Origin) -> Briefing:

@@ -10,15 +10,18 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from live.clock import SystemClock
 from live.commands.research.backtests import STYLE, costs_of, day_of, market_of
 from live.commands.terminal import Home, console, errors, other_limits, settings_of, told
 from pipelines.core.errors import SettingsError
+from pipelines.core.market.session import moment
 
 if TYPE_CHECKING:
     from pipelines.core.backtest.costs import Costs
     from pipelines.core.sweep.ranking import Ranking
     from pipelines.core.sweep.run import Swept, Variant
     from pipelines.research.market import Market
+    from pipelines.settings import Settings
 
 SHOWN = 20
 """Rows in the terminal; --csv and --json have all."""
@@ -48,12 +51,16 @@ def sweep(
 
         daybot sweep --strategy momentum --set volume=1:2:0.2 --set stop_atr=1,1.5,2
     """
+    from pipelines.core.sweep.ranking import ranked
+
     with told():
         settings = settings_of(home)
         variants, costs = _tried(strategy, change, settings.limits if limits is None else other_limits(settings.limits, limits))
         market = market_of(settings, world or [], history or [], None, [], None, anew=False)
         swept = _run(market, variants, costs, day_of(first), day_of(last), equity, workers)
-        _show(swept, variants, aside, csv, as_json=as_json)
+        ranking = ranked(swept, variants, aside)
+        _keep(settings, swept, ranking, variants, change)
+        _show(swept, ranking, variants, csv, as_json=as_json)
 
 
 def _tried(strategy: str, changes: Sequence[str], limits: Any) -> "tuple[list[Variant], Costs]":
@@ -99,10 +106,19 @@ def _run(
         return run(days(market, sessions, costs), variants, costs, equity=equity, workers=workers, watch=watch)
 
 
-def _show(swept: "Swept", variants: "Sequence[Variant]", aside: float, csv: Path | None, *, as_json: bool) -> None:
-    from pipelines.core.sweep.ranking import ranked
+def _keep(settings: "Settings", swept: "Swept", ranking: "Ranking", variants: "Sequence[Variant]", change: Sequence[str]) -> None:
+    """For the dashboard's Research page."""
+    from pipelines.research import sweeps
 
-    ranking = ranked(swept, variants, aside)
+    days = swept.sessions["session"].unique().sort()
+    words = {
+        "strategy": variants[0].strategy.name, "set": list(change), "sets": ranking.tried, "first": f"{days[0]}", "last": f"{days[-1]}",
+        "earlier": ranking.earlier, "later": ranking.later, "expected_best": ranking.expected, "warnings": ranking.warnings,
+    }  # fmt: skip
+    sweeps.keep(settings, words, tuple(variants[0].changes), ranking.table, moment(SystemClock().now()))
+
+
+def _show(swept: "Swept", ranking: "Ranking", variants: "Sequence[Variant]", csv: Path | None, *, as_json: bool) -> None:
     if csv is not None:
         ranking.table.write_csv(csv)
         errors.print(f"table: {csv}", soft_wrap=True)

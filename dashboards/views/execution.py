@@ -1,0 +1,160 @@
+"""Execution: what orders cost against the price they were decided at, how fast they were, what never was sent, and one vendor beside the other."""
+
+import polars as pl
+import streamlit as st
+
+from dashboards import frame, scoped, tables, tape, words
+from dashboards.charts import earned, flow
+from dashboards.charts.style import Edges, drawn
+from dashboards.frame import Card
+from dashboards.scoped import Chosen
+from pipelines.core.analytics.execution import GROUPS, ExecutionMeasures
+from pipelines.core.errors import JournalError
+
+
+def show() -> None:
+    """The page for the chosen book and span."""
+    source = frame.opened()
+    st.title("Execution")
+    with frame.section():
+        chosen = scoped.bar(source)
+        if chosen is not None:
+            _figures(chosen.execution.numbers)
+            with frame.section("Slippage"):
+                _slippage(chosen)
+            with frame.section("Latency"):
+                _latency(chosen)
+            with frame.section("From a wish to a fill"):
+                _funnel(chosen)
+    with frame.section("Vendors side by side"):
+        _vendors()
+
+
+def _figures(n: ExecutionMeasures) -> None:
+    bp = words.ratio(n.shortfall_bp)
+    frame.cards([
+        Card("Shortfall", words.money(n.shortfall), f"{bp} bp of {words.money(n.value, 0)}", meaning="Fills, missed shares and fees; plus is worse"),
+        Card("Cost of fills", words.money(n.cost), f"{words.ratio(n.cost_bp)} bp", meaning="Against the price each order was decided at"),
+        Card("Median order", f"{words.ratio(n.median_bp)} bp", "plus is worse"),
+        Card("Fill rate", words.percent(n.fill_rate, 1), f"entries {words.percent(n.entry_fill_rate, 1)}"),
+        Card("Time to fill", f"{words.ratio(n.seconds_to_fill, 1)} s", "decision to first fill"),
+        Card("Fees", words.money(n.fees), f"{n.filled:,} of {words.count(n.orders, 'order')} filled"),
+    ])  # fmt: skip
+
+
+def _slippage(chosen: Chosen) -> None:
+    orders = chosen.orders
+    filled = orders.drop_nulls("cost_bp")
+    if filled.is_empty():
+        st.caption("No order of this span was filled.")
+        return
+    name = st.segmented_control("By", list(GROUPS), default="type", key="cost", bind="query-params", required=True, label_visibility="collapsed")
+    rows = chosen.execution.by[name or "type"]
+    left, right = st.columns(2)
+    with left:
+        drawn(
+            earned.spread(filled.select("cost_bp"), "cost_bp", "+.0f", "basis points an order, plus is worse", worse=True), "Distribution of slippage"
+        )
+    with right:
+        drawn(flow.costs(rows.drop_nulls("cost_bp").head(20), name or "type"), f"Slippage by {name}, in basis points")
+    shown = rows.with_columns(pl.col("fill_rate") * 100)
+    tables.shown(
+        shown, f"slippage-by-{name}-{chosen.scope.book}",
+        {
+            str(name): tables.pinned(str(name)), "fill_rate": tables.percent("fill rate"), "value": tables.dollars("value"),
+            "cost": tables.dollars("cost"), "cost_bp": tables.number("mean bp"), "median_bp": tables.number("median bp"),
+            "missed": tables.dollars("missed", "What unfilled shares of entries would have gained until the order ended."),
+            "seconds_to_fill": tables.number("seconds to fill", 1),
+        },
+        rows=8, export=rows,
+    )  # fmt: skip
+    st.markdown("**Every order**")
+    tables.shown(
+        words.local(orders.sort("at", descending=True), "at").select(
+            "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp", "cost", "feed", "status"
+        ),
+        f"orders-{chosen.scope.book}",
+        {
+            "session": tables.day("session"), "at": tables.clock("decided"), "symbol": tables.pinned("symbol"),
+            "reference": tables.price("reference"),
+            "average": tables.price("filled at"), "cost_bp": tables.number("bp"), "cost": tables.dollars("cost"),
+        },
+        rows=8, export=orders,
+    )  # fmt: skip
+
+
+def _latency(chosen: Chosen) -> None:
+    rows = chosen.execution.latency
+    if rows.is_empty():
+        st.caption("No order of this span has its stages written down: backtests have none, and journals of older code had none.")
+        return
+    left, right = st.columns([3, 2])
+    with left:
+        drawn(flow.latency(rows), "Latency of each stage: median, 90th and 99th percentile in milliseconds")
+        st.caption("● median · ■ 90 % · ▲ 99 % of the orders. In a session that is run faster than time, stages are of its own clock.")
+    with right:
+        numbers = {name: tables.number(f"{name}, ms", 2) for name in ("p50", "p90", "p99", "longest")}
+        tables.shown(rows, f"latency-{chosen.scope.book}", numbers)
+
+
+def _funnel(chosen: Chosen) -> None:
+    found = chosen.execution
+    if not found.funnel["candidates"].sum():
+        st.caption("No wish of this span was written down.")
+        return
+    left, right = st.columns([2, 3])
+    with left:
+        drawn(flow.steps(found.funnel), "From what strategies wanted, through each limit, to what was filled")
+    with right:
+        st.caption(
+            "What each limit took away, and what that would have earned; below zero it saved money. A wish repeated within minutes counts once."
+        )
+        tables.shown(
+            found.refused, f"refused-{chosen.scope.book}",
+            {
+                "code": tables.pinned("limit"), "candidates": "wishes", "value": st.column_config.NumberColumn("measured", format="%.4g"),
+                "limit": st.column_config.NumberColumn("allowed", format="%.4g"), "forgone": tables.dollars("would have earned"),
+                "forgone_r": tables.number("R each"),
+            },
+        )  # fmt: skip
+
+
+def _vendors() -> None:
+    """Of the newest session's journal: there each minute is compared as it comes."""
+    path = tape.newest(frame.settings())
+    if path is None:
+        st.caption("No journal in this home: the vendors are compared minute by minute while a session runs.")
+        return
+    try:
+        read = tape.opened(path).follow()
+        rows, session = read.vendors(), read.session
+    except JournalError as error:
+        st.warning(words.plain(str(error)))
+        return
+    if rows.is_empty():
+        st.caption(f"The journal of {words.day(session)} compares nothing: it had one feed, or no minute yet.")
+        return
+    summed = rows.group_by("vendor", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("minutes"), pl.col("bars", "missing").sum(), pl.col("lag").median().alias("median_lag"),
+        pl.col("lag").max().alias("worst_lag"), pl.col("bp").abs().max().alias("worst_bp"), (pl.col("lead").mean() * 100).alias("lead"),
+    )  # fmt: skip
+    st.caption(f"{words.day(session)}, minute by minute, from its journal")
+    drawn(flow.lags(words.local(rows.drop_nulls("lag"), "at"), _edges(read)), "Seconds from each minute's end to the slowest bar, by vendor")
+    tables.shown(
+        summed, f"vendors-{session}",
+        {
+            "vendor": tables.pinned("vendor"), "median_lag": tables.number("median lag, s"), "worst_lag": tables.number("worst lag, s"),
+            "worst_bp": tables.number("worst distance, bp", 1, "Of a close from the other vendor's; none with one vendor."),
+            "lead": tables.percent("minutes decided on", 0),
+        },
+        export=rows,
+    )  # fmt: skip
+
+
+def _edges(read: tape.Tape) -> Edges:
+    found = read.head.briefing
+    edges = words.local(pl.DataFrame({"at": [found.open, found.close]}), "at")["at"].to_list()
+    return edges[0], edges[1]
+
+
+show()

@@ -1,0 +1,163 @@
+"""Performance: what a book earned and what it cost to earn it, day by day, trade by trade, and where it came from."""
+
+import polars as pl
+import streamlit as st
+
+from dashboards import frame, scoped, tables, words
+from dashboards.charts import earned
+from dashboards.charts.style import drawn, stacked
+from dashboards.frame import Card
+from dashboards.scoped import Chosen
+from pipelines.core.analytics.performance import Measures, Performance
+from pipelines.core.analytics.risk import RiskMeasures
+from pipelines.core.analytics.scope import DIMENSIONS
+
+FEW = 20
+"""Sessions below which ratios say nothing."""
+
+
+def show() -> None:
+    """The page for the chosen book and span."""
+    source = frame.opened()
+    st.title("Performance")
+    with frame.section():
+        chosen = scoped.bar(source)
+        if chosen is None:
+            return
+        found = chosen.performance
+        _figures(found.numbers, chosen.risk.numbers)
+        with frame.section("Equity and drawdown"):
+            _curve(found, chosen)
+        with frame.section("Calendar"):
+            _calendar(found, chosen)
+        with frame.section("Distribution"):
+            _distribution(found, chosen)
+        with frame.section("Where it came from"):
+            _parts(found, chosen)
+        with frame.section("Risk"):
+            _risk(chosen)
+
+
+def _figures(n: Measures, r: RiskMeasures) -> None:
+    frame.cards([
+        Card("Net", words.money(n.net, signed=True), f"{words.money(n.fees)} fees paid", n.net >= 0, "Dollars after fees"),
+        Card("Return", words.percent(n.total_return, 2, signed=True), f"benchmark {words.percent(n.benchmark, 2, signed=True)}"),
+        Card("Sharpe", words.ratio(n.sharpe), f"Sortino {words.ratio(n.sortino)}", meaning="A year's worth, cash at zero; from 20 sessions on"),
+        Card("Max drawdown", words.percent(n.max_drawdown, 2), f"{words.count(n.drawdown_days or 0, 'session')} at the longest"),
+        Card("Calmar", words.ratio(n.calmar), f"{words.percent(n.annual_return, 1, signed=True)} a year"),
+        Card("Round trips", f"{n.trades:,}", f"{words.count(n.sessions, 'session')}"),
+        Card("Win rate", words.percent(n.win_rate, 1), f"{words.money(n.average_gain, 0)} / {words.money(n.average_loss, 0)}"),
+        Card("Profit factor", words.ratio(n.profit_factor), "gains over losses"),
+        Card("Expectancy", words.money(n.expectancy, signed=True), f"{words.ratio(n.average_r)} R a trip"),
+        Card("Exposure", words.percent(n.exposure, 1), f"turnover {words.ratio(n.turnover)} × a day"),
+        Card("VaR 95 %", words.percent(r.var_95, 2), f"ES {words.percent(r.es_95, 2)}", meaning="Loss that one day in twenty exceeds"),
+        Card("Held", f"{words.ratio(n.minutes_held, 0)} min", "mean time in a trip"),
+    ])  # fmt: skip
+    if n.sessions < FEW:
+        st.caption(f"{words.count(n.sessions, 'session')} say little: ratios are told from {FEW} on.")
+
+
+def _curve(found: Performance, chosen: Chosen) -> None:
+    if found.curve.is_empty():
+        st.caption("No session in this span.")
+        return
+    n = found.numbers
+    stacked(earned.curve(found.curve), f"Growth {words.percent(n.total_return, 2, signed=True)}, deepest fall {words.percent(n.max_drawdown, 2)}")
+    benchmark = " · grey, dashed: the benchmark" if found.curve["benchmark"].drop_nulls().len() else ""
+    st.caption(f"Blue: equity after fees since the beginning of the span{benchmark} · orange: how far below its highest point")
+    tables.exported(found.curve, f"curve-{chosen.scope.book}")
+
+
+def _calendar(found: Performance, chosen: Chosen) -> None:
+    curve = found.curve
+    if curve.is_empty():
+        st.caption("No session in this span.")
+        return
+    drawn(earned.calendar(curve, dark=st.context.theme.type == "dark"), "Each session's return, weeks from left to right")
+    months = _months(curve)
+    tables.shown(
+        months.with_columns(pl.exclude("year") * 100), f"months-{chosen.scope.book}",
+        {"year": st.column_config.NumberColumn("year", format="%d", pinned=True)}
+        | {name: tables.percent(name, 1) for name in months.columns if name != "year"},
+        export=months,
+    )  # fmt: skip
+
+
+def _months(curve: pl.DataFrame) -> pl.DataFrame:
+    """Rows year, Jan ... Dec, year's whole: compounded returns."""
+    whole = ((1 + pl.col("return")).product() - 1).alias("return")
+    by_month = curve.group_by(pl.col("session").dt.year().alias("year"), pl.col("session").dt.month().alias("month")).agg(whole)
+    names = dict(enumerate(("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1))
+    wide = (
+        by_month.sort("month")
+        .with_columns(pl.col("month").replace_strict(names, return_dtype=pl.String))
+        .pivot("month", index="year", values="return")
+    )
+    years = curve.group_by(pl.col("session").dt.year().alias("year")).agg(whole.alias("whole"))
+    kept = [name for name in names.values() if name in wide.columns]
+    return wide.select("year", *kept).join(years, on="year").sort("year", descending=True)
+
+
+def _distribution(found: Performance, chosen: Chosen) -> None:
+    trips = chosen.trips
+    if trips.is_empty():
+        st.caption("No round trip in this span.")
+        return
+    left, middle, right = st.columns(3)
+    with left:
+        st.markdown("**Round trips** · R")
+        drawn(earned.spread(trips.select("r"), "r", "+.1f", "profit over the risk taken"), "Distribution of R")
+    with middle:
+        st.markdown("**Round trips** · net dollars")
+        drawn(earned.spread(trips.select("net"), "net", "$,.0f", "net of a round trip"), "Distribution of net dollars")
+    with right:
+        st.markdown("**Sessions** · return")
+        drawn(earned.spread(found.curve.select("return"), "return", "+.1%", "return of a session"), "Distribution of daily returns")
+
+
+def _parts(found: Performance, chosen: Chosen) -> None:
+    name = st.segmented_control(
+        "By", list(DIMENSIONS), default="strategy", key="by", bind="query-params", required=True, label_visibility="collapsed"
+    )
+    rows = found.by[name or "strategy"]
+    if rows.is_empty():
+        st.caption("No round trip in this span.")
+        return
+    ordered = rows.sort(name) if name == "hour" else rows
+    left, right = st.columns([2, 3])
+    with left:
+        drawn(earned.parts(ordered.head(30), name or "strategy"), f"Net dollars by {name}")
+    with right:
+        shown = ordered.with_columns(pl.col("win_rate") * 100)
+        tables.shown(
+            shown, f"by-{name}-{chosen.scope.book}",
+            {
+                str(name): tables.pinned(str(name)), "net": tables.dollars("net"), "profit": tables.dollars("profit"), "fees": tables.dollars("fees"),
+                "win_rate": tables.percent("win rate", 0), "profit_factor": tables.number("profit factor"),
+                "expectancy": tables.dollars("expectancy"), "average_r": tables.number("mean R"), "best": tables.dollars("best"),
+                "mae_r": tables.number("MAE R", 2, "Mean farthest move against the entry, in R."),
+                "mfe_r": tables.number("MFE R", 2, "Mean farthest move for it, in R."),
+                "worst": tables.dollars("worst"), "minutes_held": tables.number("minutes", 0),
+            },
+            rows=12, export=rows,
+        )  # fmt: skip
+
+
+def _risk(chosen: Chosen) -> None:
+    found = chosen.risk
+    left, right = st.columns(2)
+    with left:
+        st.markdown("**Deepest drawdowns**")
+        shown = found.drawdowns.with_columns(pl.col("depth") * 100)
+        columns = {"start": tables.day("high of"), "bottom": tables.day("bottom"), "end": tables.day("reached again"),
+                   "depth": tables.percent("depth", 2), "days": "sessions", "recovery": "of these up"}  # fmt: skip
+        tables.shown(shown, f"drawdowns-{chosen.scope.book}", columns, rows=6, export=found.drawdowns)
+    with right:
+        st.markdown("**Worst sessions**")
+        tail = found.tail.with_columns(pl.col("return") * 100)
+        tables.shown(
+            tail, f"worst-{chosen.scope.book}", {"session": tables.day("session"), "return": tables.percent("return", 2)}, rows=6, export=found.tail
+        )  # fmt: skip
+
+
+show()
