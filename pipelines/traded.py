@@ -8,6 +8,8 @@ import polars as pl
 
 from pipelines.core.analytics.execution import Execution
 from pipelines.core.analytics.execution import execution as executed
+from pipelines.core.analytics.optimization import Optimization
+from pipelines.core.analytics.optimization import optimization as optimized
 from pipelines.core.analytics.performance import Performance
 from pipelines.core.analytics.performance import performance as performed
 from pipelines.core.analytics.risk import Risk
@@ -15,8 +17,6 @@ from pipelines.core.analytics.risk import risk as risked
 from pipelines.core.analytics.scope import DIMENSIONS, Scope
 from pipelines.core.errors import MissingData
 from pipelines.publish import Snapshot
-
-MARTS = ("round_trips", "trading_days", "executions", "candidates", "exits")
 
 
 def books(snapshot: Snapshot) -> pl.DataFrame:
@@ -53,6 +53,13 @@ def execution(snapshot: Snapshot, scope: Scope | None = None) -> Execution:
     return executed(_rows(snapshot, "executions", whole), _rows(snapshot, "candidates", whole), whole)
 
 
+def optimization(snapshot: Snapshot, scope: Scope | None = None, *, seed: int = 0) -> Optimization:
+    """What to change, with its evidence; silent where that is thin; raises as `performance`. The same seed gives the same answer."""
+    whole = settled(snapshot, scope)
+    days, own, wanted, exits = (_rows(snapshot, name, whole) for name in ("trading_days", "round_trips", "candidates", "exits"))
+    return optimized(days, own, wanted, exits, whole, seed=seed)
+
+
 def trips(snapshot: Snapshot, scope: Scope | None = None) -> pl.DataFrame:
     """The round trips of a scope, the newest first: rows of `core.analytics.books.TRIPS`; raises as `performance`."""
     return _rows(snapshot, "round_trips", settled(snapshot, scope)).sort("closed_at", "trade", descending=[True, False])
@@ -73,6 +80,10 @@ def settled(snapshot: Snapshot, scope: Scope | None) -> Scope:
     return asked if asked.book is not None else asked.model_copy(update={"book": known[0]})
 
 
+KNOWN = {"trading_days": (), "exits": ("strategy", "symbol")}
+"""Which of `DIMENSIONS` a mart has, where it has not all."""
+
+
 def _made(snapshot: Snapshot) -> bool:
     """Whether the marts are in it; of a snapshot from before the first session, or of older code, they are not."""
     return snapshot.sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'trading_days'").height > 0
@@ -80,7 +91,7 @@ def _made(snapshot: Snapshot) -> bool:
 
 def _rows(snapshot: Snapshot, table: str, scope: Scope) -> pl.DataFrame:
     """A mart's rows of the scope; what does not concern it is never read."""
-    wanted = {"book": scope.book, **{name: getattr(scope, name) for name in DIMENSIONS if table != "trading_days"}}
+    wanted = {"book": scope.book, **{name: getattr(scope, name) for name in KNOWN.get(table, DIMENSIONS)}}
     where = [(f"{name} = ?", value) for name, value in wanted.items() if value is not None]
     where += [(f"session {sign} ?", day) for sign, day in ((">=", scope.first), ("<=", scope.last)) if day is not None]
     conditions = " AND ".join(text for text, _ in where)

@@ -8,6 +8,8 @@ import polars as pl
 from pipelines import publish
 from pipelines.core.analytics import books, ledger, wishes
 from pipelines.core.analytics import performance as measures
+from pipelines.core.analytics.optimization import RATE, Suggestion, optimization
+from pipelines.core.analytics.scope import Scope
 from pipelines.core.errors import MissingData
 from pipelines.core.market.adjustment import adjusted
 from pipelines.core.risk.exposure import EQUAL_WEIGHT
@@ -77,6 +79,35 @@ def candidates(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBo
     exits = pl.concat([wishes.EXITS.to_frame(), *(one for _, one in found)])
     daybot.warehouse.replace({"candidates": rows, "exits": exits}, [session])
     return result(rows, refused=rows.filter(pl.col("outcome") == "refused").height, exits=exits.height)
+
+
+SUGGESTIONS = pl.Schema(
+    [("session", pl.Date), ("book", pl.String)]
+    + [(name, {int: pl.Int64, float: pl.Float64, str: pl.String}[field.annotation]) for name, field in Suggestion.model_fields.items()]  # type: ignore[index]
+)
+
+EVIDENCE = 252
+"""Sessions that suggestions rest on."""
+
+
+@asset("analytics", {"duckdb"}, ["round_trips", "trading_days", "candidates"], fresh=AFTER_THE_CLOSE, automation=FOLLOWS)
+def suggestions(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+    """What to change in each book that traded the data session, by its last 252 sessions: exits, hours, symbols, strategies, limits.
+
+    Each rests on sessions that had no say in choosing it, with interval and false discovery rate; where the evidence is thin there is none.
+    """
+    session = data_session(context)
+    window = calendar.trailing(session, EVIDENCE)
+    days, trips, wanted, exits = (daybot.warehouse.read(name) for name in ("trading_days", "round_trips", "candidates", "exits"))
+    rows, words = [SUGGESTIONS.to_frame()], {}
+    for book in days.filter(pl.col("session") == session)["book"].unique().sort():
+        found = optimization(days, trips, wanted, exits, Scope(book=book, first=window[0], last=session), seed=session.toordinal())
+        words[book] = found.words
+        made = [{"session": session, "book": book, **one.model_dump()} for one in found.suggestions]
+        rows.append(pl.DataFrame(made, schema=SUGGESTIONS))
+    whole = pl.concat(rows)
+    daybot.warehouse.replace({"suggestions": whole}, [session])
+    return result(whole, false_discovery_rate=RATE, **words)
 
 
 def _tables(daybot: DayBot, session: date) -> books.Tables:

@@ -49,10 +49,8 @@ INPUTS = (
         "watchlist",
         "journal",
         "performance",
-        "round_trips",
-        "trading_days",
         "executions",
-        "candidates",
+        "suggestions",
         "backtest",
     ],
 )

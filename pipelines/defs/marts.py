@@ -5,6 +5,7 @@ from pipelines.defs.column import DAY, SYMBOL, Column, key
 _MINUTE = "minute_bars.open minute_bars.high minute_bars.low minute_bars.close"
 
 _TICKER = key("Ticker as the broker writes it", "journal.symbol")
+_TRADED = "round_trips.net candidates.forgone"
 _BOOK = key("Whose money: mode and account, or the run of a backtest")
 _MODE = key("sim, paper, live or backtest")
 _SIDE = key("buy for long, sell for short")
@@ -174,6 +175,24 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "forgone": Column("What the shares taken away would have earned, dollars before costs", "journal.detail"),
         "forgone_r": Column("What a share would have earned over its risk", "journal.detail"),
     },
+    "suggestions": {
+        "session": DAY,
+        "book": _BOOK,
+        "rank": key("1 is the best, by the lower end of the interval", _TRADED, ">= 1"),
+        "kind": key("exits, limit, keep, or what the round trips were told apart by", _TRADED),
+        "subject": key("What of that kind", _TRADED),
+        "change": key("What to do, in words", _TRADED),
+        "setting": key("The setting that does it; empty where no single one does", _TRADED),
+        "effect": key("Mean gain out of sample, dollars a session", _TRADED),
+        "low": key("Lower end of its 95 % interval", _TRADED),
+        "high": key("Upper end", _TRADED),
+        "before": key("The same mean in the sessions that chose the question", _TRADED),
+        "sessions": key("Sessions of the answer", "trading_days.session", ">= 1"),
+        "trades": key("Round trips or wishes behind the answer", _TRADED, ">= 1"),
+        "p": key("Probability of such an answer by luck alone", _TRADED, "between 0 and 1"),
+        "q": key("Expected share of false suggestions down to this one", _TRADED, "between 0 and 1"),
+        "evidence": key("All of it in one sentence", _TRADED),
+    },
 }
 
 KEYS = {
@@ -185,4 +204,5 @@ KEYS = {
     "trading_days": "one row for each session and book",
     "executions": "one row for each session, book and order",
     "candidates": "one row for each session, book and seq",
+    "suggestions": "one row for each session, book and rank",
 }

@@ -30,7 +30,7 @@ SPELL = timedelta(minutes=15)
 
 STOPS = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 TARGETS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-"""Multiples of ATR that exits are tried at, besides those that the session had."""
+"""Multiples of ATR that exits are tried at, besides those that the trade had."""
 
 OUTCOMES = {"setting": pl.String, **dict.fromkeys(("price", "stop", "target", "atr", "gain", "forgone_r"), pl.Float64)}
 
@@ -120,29 +120,33 @@ def _outcome(walk: Walk, market: dict[str, Lane], until: int) -> tuple[Any, ...]
 
 
 def _exits(found: Journaled, market: dict[str, Lane], runs: pl.DataFrame) -> pl.DataFrame:
-    head, until, limits = found.head, _until(found.head), found.head.limits
-    own = (limits.stop_atr, limits.target_atr)
-    pairs = sorted({*((stop, target) for stop in STOPS for target in TARGETS), own})
-    multiples = np.array(pairs)
+    head, until, regime = found.head, _until(found.head), found.head.briefing.regime
+    pairs = [(stop, target) for stop in STOPS for target in TARGETS]
     rows: list[tuple[Any, ...]] = []
     for walk in found.walks:
-        lineage, closed, lane = walk.lineage, walk.closed, market.get(walk.symbol)
-        if closed is None or lineage is None or lineage.atr is None or lane is None:
+        decision, lineage, closed, lane = walk.decision, walk.lineage, walk.closed, market.get(walk.symbol)
+        if (
+            closed is None
+            or lineage is None
+            or lineage.atr is None
+            or lane is None
+            or not isinstance(decision, Submit)
+            or decision.order.stop is None
+        ):
             continue
-        regime, risk = head.briefing.regime, abs(lineage.arrival - (_stop(walk) or lineage.arrival))
-        near, far = multiples[:, 0] * regime.stop_multiplier * lineage.atr, multiples[:, 1] * regime.target_multiplier * lineage.atr
-        edges = int(walk.decision.at // MINUTE * MINUTE), _ended(closed, until)
-        gains = tried(*lane, *edges, closed.side.sign, lineage.arrival, near, far)
-        for pair, gain in zip(pairs, gains.tolist(), strict=True):
+        order, price = decision.order, lineage.arrival
+        units = np.array([regime.stop_multiplier, regime.target_multiplier]) * lineage.atr
+        present = np.abs(np.array([decision.order.stop, math.nan if order.target is None else order.target]) - price)
+        away = np.vstack([np.array(pairs) * units, present])
+        edges = int(decision.at // MINUTE * MINUTE), _ended(closed, until)
+        gains = tried(*lane, *edges, closed.side.sign, price, away[:, 0], away[:, 1])
+        for place, (multiples, gain) in enumerate(zip([*pairs, (present / units).tolist()], gains.tolist(), strict=True)):
+            named = (head.session, head.run, closed.trade, closed.strategy, walk.symbol)
             if math.isfinite(gain):
-                named = (head.session, head.run, closed.trade, closed.strategy, walk.symbol)
-                rows.append((*named, *pair, pair == own, gain * closed.quantity, gain / risk if risk > 0 else None))
+                risk = float(present[0])
+                rows.append((*named, *map(_finite, multiples), place == len(pairs), gain * closed.quantity, gain / risk if risk > 0 else None))
     schema = pl.Schema([("session", pl.Date), ("run", pl.String), *((name, EXITS[name]) for name in EXITS.names()[len(KEY) :])])
     return shaped(booked(pl.DataFrame(rows, schema=schema, orient="row"), runs), EXITS)
-
-
-def _stop(walk: Walk) -> float | None:
-    return walk.decision.order.stop if isinstance(walk.decision, Submit) else None
 
 
 def _ended(closed: TradeClosed, until: int) -> int:
