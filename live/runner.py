@@ -18,7 +18,7 @@ from pipelines.core.errors import DaybotError, FeedError, JournalError
 from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.trading.commands import Instruction, Resume
-from pipelines.core.trading.decisions import Decision, Request, TradingState
+from pipelines.core.trading.decisions import Decision, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Command, Event, Tick
 from pipelines.settings import Settings
@@ -202,7 +202,7 @@ class Runner:
                 self.journal.append("decision", event.at, encode(decision))
             requests = [d for d in decisions if isinstance(d, Request)]
             if requests:
-                self.journal.barrier()
+                self._secure([request.order.id for request in requests if isinstance(request, Submit)])
             elif self.queue.empty():
                 self.journal.flush()
             for request in requests:
@@ -213,6 +213,13 @@ class Runner:
             self._moved.set()
             if isinstance(event, Tick):
                 self._on_tick(event.at)
+
+    def _secure(self, orders: list[str]) -> None:
+        """The barrier before a send; and for orders, when they were decided and when they were durable: what execution quality is made of."""
+        decided = self.clock.now()
+        self.journal.barrier()
+        if orders:
+            self.journal.append("durable", self.clock.now(), {"ids": orders, "decided": decided})
 
     async def _processed(self) -> None:
         """Return when all events that have come in until now were processed."""

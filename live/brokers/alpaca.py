@@ -109,6 +109,7 @@ class AlpacaBroker:
                 async with self.lanes.turn(lane) as route:
                     late = self._late(wish, since)
                     if not late:
+                        self._note("sent", {"id": order.id})
                         self._accepted(order, await self.lanes.run(lane, route, lambda route: route.submit_order(form(wish))))
                 if late:
                     self._answer(order.id, Action.SUBMIT, Outcome.REJECTED, message=late)
