@@ -93,7 +93,7 @@ def betas(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -
     def draw(axes: "Axes") -> None:
         axes.hist([rows["raw"].to_numpy(), rows["beta"].to_numpy()], bins=24, label=["measured", "shrunk"])
         axes.set_title(f"Betas to {benchmark.name}, {rows.height} symbols to {session}")
-        axes.legend()
+        axes.legend(loc="upper right")
 
     return result(rows.sort("beta", descending=True), benchmark=benchmark.name, distribution=picture(draw) if rows.height else None)
 
