@@ -1,18 +1,25 @@
 """What mkdocs calls: the pages of the reference are made of the code, and nothing of them is kept."""
 
+import importlib
+import pkgutil
 import warnings
-from typing import Any
+from types import ModuleType
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of the clients that the runner imports; `make check` sees them
-    from reference import commands, data, errors, faults, http, limits, metrics, records, settings, strategies
+import reference
 
-PAGES: dict[str, Any] = {
-    module.__name__.rpartition(".")[2]: module for module in (commands, data, errors, faults, http, limits, metrics, records, settings, strategies)
-}
+
+def _pages() -> dict[str, ModuleType]:
+    """Every module of `reference` that writes a page, by its name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the clients that the runner imports; `make check` sees them
+        modules = {found.name: importlib.import_module(f"reference.{found.name}") for found in pkgutil.iter_modules(reference.__path__)}
+    return {name: module for name, module in modules.items() if hasattr(module, "write")}
+
+
+PAGES = _pages()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

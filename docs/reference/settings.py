@@ -21,7 +21,7 @@ def write() -> str:
     others = [row(name, field) for name, field in Settings.model_fields.items() if name not in Limits.model_fields]
     header = ("setting", "default", "allowed", "meaning")
     words = "Fractions are of equity unless the text says otherwise. [Limits](limits.md) has the rule that each answers to."
-    return page("Settings", INTRO, "## Everything else", table(header, others), "## Limits", words, table(header, limits))
+    return page("Settings", INTRO, "## Accounts, data, machine", table(header, others), "## Limits", words, table(header, limits))
 
 
 def row(name: str, field: FieldInfo) -> tuple[str, str, str, str]:

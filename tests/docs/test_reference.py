@@ -8,6 +8,7 @@ import pytest
 
 from hook import PAGES
 from live.sim.faults.kinds import KINDS
+from live.tools.catalogue import CATALOGUE
 from pipelines import roster
 from pipelines.core import errors
 from pipelines.core.risk.checks import Code
@@ -16,7 +17,7 @@ from pipelines.core.trading.commands import Instruction
 from pipelines.core.trading.decisions import Decision
 from pipelines.core.trading.events import Event
 from pipelines.settings import Settings
-from reference import commands, faults, http, limits, metrics, records, settings, strategies
+from reference import commands, faults, http, limits, metrics, records, settings, strategies, tools
 from reference.markdown import code, table
 
 ROWS = re.compile(r"^\| (.*) \|$", re.MULTILINE)
@@ -83,6 +84,14 @@ def test_every_route_is_described_in_words() -> None:
     found = list(http.routes())
     assert found
     assert [path for _, path, route in found if not http.said(route)] == []
+
+
+def test_every_tool_is_described_with_what_it_is_asked() -> None:
+    text = tools.write()
+    for entry in CATALOGUE:
+        section = text.partition(f"\n## {entry.name}\n")[2].partition("\n## ")[0]
+        assert entry.about in section and entry.path in section
+        assert all(code(name) in section for name in (*entry.ask.model_fields, *entry.answer.model_fields))
 
 
 def test_a_value_with_a_bar_or_a_line_break_breaks_no_table() -> None:
