@@ -40,7 +40,9 @@ Send = Callable[[Settings, Alert, Callable[[str], object]], None]
 class Alerts:
     """A watch of one session. `close` waits for what is on its way."""
 
-    def __init__(self, settings: Settings, send: Send = tell) -> None:
+    def __init__(self, settings: Settings, send: Send = tell, *, shadow: bool = False) -> None:
+        """`shadow`: nothing is sent to the broker, and every subject says so."""
+        self._label = "SHADOW: " if shadow else ""
         self._settings, self._send = settings, send
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="alerts")
         self._told: dict[str, tuple[int, int]] = {}  # subject -> when it was told, and how often it came since
@@ -60,7 +62,7 @@ class Alerts:
             return
         self._told[alert.subject] = (at, 0)
         again = f" ({since} more since it was last told)" if since else ""
-        known = Alert(alert.subject, f"{new_york(at):%H:%M:%S} New York: {alert.detail}{again}")
+        known = Alert(self._label + alert.subject, f"{new_york(at):%H:%M:%S} New York: {alert.detail}{again}")
         self._threads.submit(self._send, self._settings, known, LOG.warning)
 
     def close(self) -> None:

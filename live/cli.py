@@ -88,9 +88,18 @@ def demo(
 def live(
     home: Home = None,
     strategies: Annotated[str | None, typer.Option(help="Which trade today, such as momentum:0.6,orb:0.4; STRATEGIES otherwise.")] = None,
+    shadow: Annotated[bool, typer.Option("--shadow", help="Decide and journal, send nothing: orders fill by the backtest's rule.")] = False,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%H:%M"], help="New York time at which everything is closed and the session ends; else at the close.")
+    ] = None,
     listen: Annotated[bool, typer.Option("--listen", help="Serve the tools on SERVER_HOST:SERVER_PORT too, with tokens (`daybot token`).")] = False,
 ) -> None:
-    """Trade today's session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection."""
+    """Trade the next session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection.
+
+    That is today's until its close, and from then on the next one: started in the evening it waits for the morning. What an earlier run left of
+    the session is gone on with. Before arming it looks at what `daybot doctor` does and says which limits hold.
+    """
+    from live.commands import arming
     from live.runner import summary
     from live.session.attend import Attended
 
@@ -100,12 +109,14 @@ def live(
             settings = settings.model_copy(update={"strategies": strategies})
         if listen:
             settings = settings.model_copy(update={"server_listen": True})
-        if settings.daybot_mode is Mode.LIVE:
+        if settings.daybot_mode is Mode.LIVE and not shadow:
             _ask_for_real_money(settings)
-        attended = Attended(settings)
+        arming.check(settings, console)
+        attended = Attended(settings, shadow=shadow, until=until.time() if until else None)
+        arming.echo(attended.session.manifest.limits, console)
         console.print(_banner(settings, attended.session))
         asyncio.run(attended.run(console))
-        console.print(_state(summary(attended.session.runner.engine)))
+        console.print(_state(summary(attended.session.runner.engine, attended.session.manifest.label)))
 
 
 @app.command()
@@ -219,14 +230,16 @@ def up(
 
 
 def _banner(settings: Settings, session: "Session") -> str:
-    colour = {"sim": "cyan", "paper": "yellow", "live": "bold red"}[settings.daybot_mode.value]
-    brief = session.briefing
+    from live.session.screen import LABELS
+
+    label, brief = session.manifest.label, session.briefing
+    whose = f"nothing is sent; {settings.daybot_mode.value} account" if session.manifest.shadow else "account"
     made = f"made {brief.created_at.astimezone(NEW_YORK):%Y-%m-%d %H:%M} New York"
     if settings.daybot_mode is not Mode.SIM:  # a simulated exchange has a clock of its own
         made += f", {(session.clock.now() - nanoseconds(brief.created_at)) / HOUR:.1f} hours ago"
     doubts = "".join(f"\n[yellow]starts in REDUCING[/], no entries until a person resumes: {escape(doubt)}" for doubt in brief.doubts)
     return (
-        f"[{colour}]{settings.daybot_mode.value.upper()}[/] account {session.manifest.account} · session {brief.session} "
+        f"[{LABELS[label]}]{label}[/] {whose} {session.manifest.account} · session {brief.session} "
         f"· briefing {brief.version}, {made} · regime {brief.regime.name} "
         f"· {len(brief.watchlist)} symbols · journal {session.runner.journal.path}{_door(settings)}{doubts}"
     )
@@ -245,7 +258,7 @@ def _door(settings: Settings) -> str:
 
 
 def _state(state: dict[str, Any]) -> Table:
-    table = Table(title=f"{state['session']} · {state['state']} · equity {state['equity'] or 0:,.2f}", title_justify="left")
+    table = Table(title=f"{state['label']} · {state['session']} · {state['state']} · equity {state['equity'] or 0:,.2f}", title_justify="left")
     table.caption = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"]) or None
     for name in ("symbol", "shares", "average", "price", "stage"):
         table.add_column(name, justify="left" if name in {"symbol", "stage"} else "right")

@@ -14,10 +14,13 @@ STATES = {TradingState.HALTED: 0, TradingState.REDUCING: 1, TradingState.ACTIVE:
 class Metrics:
     """One registry a session, so that two in one process do not mix."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, label: str) -> None:
+        """`label` says whose money it is: SIM, PAPER, LIVE or SHADOW."""
         self._engine = engine
         self._registry = CollectorRegistry()
         registry = self._registry
+        session = Gauge("daybot_session", "1, with whose money it is and which session.", ["label", "session"], registry=registry)
+        session.labels(label, engine.briefing.session.isoformat()).set(1)
         self._events = Counter("daybot_events_total", "Events that the engine processed.", ["kind"], registry=registry)
         self._decisions = Counter("daybot_decisions_total", "Decisions that it made.", ["kind"], registry=registry)
         self._refusals = Counter("daybot_refusals_total", "Entries refused, by the first limit that stopped them.", ["code"], registry=registry)

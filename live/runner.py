@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from live.brokers.alpaca import AlpacaBroker
+from live.brokers.shadow import ShadowBroker
 from live.clock import Clock
 from live.feeds import choice
 from live.guards.oversight import Oversight
@@ -17,7 +18,7 @@ from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError, JournalError
 from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.trading.commands import Instruction, Resume
+from pipelines.core.trading.commands import Flatten, Instruction, Resume
 from pipelines.core.trading.decisions import Decision, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Command, Event, Tick
@@ -48,8 +49,13 @@ class Runner:
         symbols: list[str],
         watch: Watch,
         recovered: Recovered | None = None,
+        shadow: bool = False,
+        until: int | None = None,
     ) -> None:
-        """`recovered` is what an earlier run of this session left behind, with this engine and this journal."""
+        """`recovered` is what an earlier run of this session left behind, with this engine and this journal. `shadow`: nothing is sent.
+
+        `until`: when everything is closed and the session ends, nanoseconds UTC; None: with the market.
+        """
         self._recovered = recovered
         self.engine, self.journal, self.clock = engine, journal, clock
         self._moved = asyncio.Event()
@@ -65,14 +71,12 @@ class Runner:
         )
         self.queue = self.vigil.inbox
         self.raw = Raw(journal, part=settings.journal_part * MEGABYTE, failed=self.vigil.full)
-        self.broker = AlpacaBroker(
-            settings,
-            emit=self.emit,
-            heard=self._moved.set,
-            clock=clock,
-            note=self._note,
-            missed=lambda: self.oversight.hurry(),
-            raw=self.raw.take,
+        trades = any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values())
+        known: dict[str, Any] = {"emit": self.emit, "heard": self._moved.set, "clock": clock, "note": self._note, "raw": self.raw.take}
+        self.broker = (
+            ShadowBroker(settings, briefing=engine.briefing, trades=settings.feed_trades or trades, **known)
+            if shadow
+            else AlpacaBroker(settings, missed=lambda: self.oversight.hurry(), **known)
         )
         self.oversight = Oversight(
             settings,
@@ -95,7 +99,7 @@ class Runner:
             refuse=self._refuse,
             note=self._note,
             heard=self._moved.set,
-            trades=any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values()),
+            trades=trades,
             raw=self.raw.take,
         )
         self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
@@ -106,7 +110,7 @@ class Runner:
         """Requests made of the broker."""
         self.record = 0
         """Number of the journal's record of the event that is processed; its decisions' follow."""
-        self._watch = watch
+        self._watch, self._until, self._ending = watch, until, False
         self._over = asyncio.Event()
         self._taken = self._done = self._noted = 0
         """Events that came in, and events that were processed."""
@@ -196,6 +200,7 @@ class Runner:
         while True:
             event = await self.queue.get()
             self.vigil.heard(event)
+            self.broker.witness(event)
             self.record = self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
             for decision in decisions:
@@ -244,7 +249,19 @@ class Runner:
             self._noted = at
             self.journal.note()
         self._pulse.beat(self.engine.state)
+        if self._until is not None and at >= self._until:
+            self._end(self._until)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
+            self._over.set()
+
+    def _end(self, until: int) -> None:
+        """The end that was asked for: close everything, and go when both we and the broker say that it is."""
+        if not self._ending:
+            self._ending = True
+            self.command(Flatten(), "--until", "until")
+            self.oversight.hurry()
+        last = self.oversight.last
+        if self.engine.flat and self.idle and self.oversight.flat and last is not None and last.at >= until:
             self._over.set()
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
@@ -298,10 +315,11 @@ class Runner:
         self.journal.append("refused", self.clock.now(), {"reason": reason, "message": repr(message)})
 
 
-def summary(engine: Engine) -> dict[str, Any]:
-    """Where the session stands, for people and tools."""
+def summary(engine: Engine, label: str) -> dict[str, Any]:
+    """Where the session stands, for people and tools. `label`: whose money it is (`Manifest.label`)."""
     portfolio = engine.portfolio
     return {
+        "label": label,
         "session": engine.briefing.session.isoformat(),
         "state": engine.state.value,
         "briefing": engine.briefing.version,

@@ -30,8 +30,8 @@ from pipelines.settings import Settings
 class Floor:
     """One run of a session; `seconds` pass in steps of which each is done with before the next begins."""
 
-    def __init__(self, exchange: Exchange, known: Settings, recovered: Recovered | None = None, *, clock: Clock | None = None) -> None:
-        """`clock`: another than the one that `step` moves."""
+    def __init__(self, exchange: Exchange, known: Settings, recovered: Recovered | None = None, *, clock: Clock | None = None, **more: Any) -> None:
+        """`clock`: another than the one that `step` moves; `more` as the runner takes it."""
         self.exchange, self.settings = exchange, known
         self.decisions: list[Decision] = []
         self.events: list[Event] = []
@@ -50,7 +50,7 @@ class Floor:
             )
         else:
             engine, journal, self.manifest = recovered.engine, recovered.journal, recovered.manifest
-        self.runner = Runner(known, engine, journal, clock or self.clock, symbols=["AAA", "BBB"], watch=self._watch, recovered=recovered)
+        self.runner = Runner(known, engine, journal, clock or self.clock, symbols=["AAA", "BBB"], watch=self._watch, recovered=recovered, **more)
         self.task: asyncio.Task[None] | None = None
 
     def _watch(self, event: Event, decisions: list[Decision]) -> None:
@@ -175,11 +175,11 @@ class Floor:
             await end([self.task])
 
 
-def play(exchange: Exchange, known: Settings, act: Callable[[Floor], Awaitable[None]]) -> Floor:
-    """Run a session from its arming on, until `act` is done."""
+def play(exchange: Exchange, known: Settings, act: Callable[[Floor], Awaitable[None]], **more: Any) -> Floor:
+    """Run a session from its arming on, until `act` is done. `more` as the runner takes it."""
 
     async def run() -> Floor:
-        floor = Floor(exchange, known)
+        floor = Floor(exchange, known, **more)
         try:
             async with asyncio.timeout(120):
                 await floor.open()

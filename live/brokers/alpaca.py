@@ -20,7 +20,7 @@ from live.clock import SECOND, Clock
 from live.tasks import end
 from pipelines.core.errors import BrokerError, OrderRejected, Unreachable
 from pipelines.core.trading.decisions import Cancel, Replace, Request, Submit
-from pipelines.core.trading.events import AccountState, Action, Answer, Holding, Outcome, Taint
+from pipelines.core.trading.events import AccountState, Action, Answer, Event, Holding, Outcome, Taint
 from pipelines.core.trading.orders import Order, Role
 from pipelines.settings import Settings
 
@@ -69,6 +69,9 @@ class AlpacaBroker:
             await following
         finally:
             await end([following, failed])
+
+    def witness(self, event: Event) -> None:
+        """The runner has this event next. Nothing to do: the market itself fills our orders."""
 
     # --- requests
 

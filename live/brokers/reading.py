@@ -3,7 +3,7 @@
 A query that fails raises `Unreachable`: it is never read as "flat".
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -93,6 +93,15 @@ def time(route: Route) -> int:
         return nanoseconds(datetime.fromisoformat(str(_table(route.get_clock(), dict)["timestamp"])))
     except (KeyError, ValueError) as error:
         raise Unreachable(f"expected the broker's clock, found {type(error).__name__} {error}") from None
+
+
+def calendar(route: Route, first: date, last: date) -> dict[date, tuple[str, str]]:
+    """When each day's session opens and closes as the broker has it, HH:MM in New York."""
+    rows = _table(route.get("/calendar", {"start": first.isoformat(), "end": last.isoformat()}), list)
+    try:
+        return {date.fromisoformat(row["date"]): (row["open"], row["close"]) for row in rows}
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unreachable(f"expected the broker's calendar, found {type(error).__name__} {error}") from None
 
 
 def orders(route: Route, *, status: str, since: int | None = None) -> list[Body]:

@@ -27,8 +27,12 @@ class Route(TradingClient):
 
     heed: Heed | None = None
     tap: Tap | None = None
+    silent: str = ""
+    """Why nothing may be asked of the broker but to read; empty where everything may."""
 
     def _one_request(self, method: str, url: str, opts: dict[str, Any], retry: int) -> Any:
+        if self.silent and method.upper() != "GET":
+            raise OrderRejected(0, None, self.silent)
         sent = {"method": method, "url": url, "body": opts.get("json") or opts.get("params")}
         try:
             response = self._session.request(method, url, timeout=TIMEOUT, **opts)

@@ -3,11 +3,12 @@
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
+from live.brokers import reading
 from live.brokers.route import connect
-from live.session.assemble import clock
+from live.session.assemble import ahead, clock
 from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing
@@ -15,7 +16,7 @@ from pipelines.core.market.bars import SECOND
 from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.settings import Settings, load
 from pipelines.vendors.alpaca import Alpaca
-from pipelines.vendors.calendar import is_session, next_session, previous_session, session_of
+from pipelines.vendors.calendar import previous_session, session_of
 from pipelines.vendors.source import whole
 
 LEAST_DISK = 5e9
@@ -40,17 +41,22 @@ def examine(home: Path | None) -> list[Finding]:
         settings = load(daybot_home=home) if home else load()
     except SettingsError as error:
         return [Finding("settings", False, str(error), "correct the environment or .env; see .env.example")]
-    looks: list[tuple[str, Callable[[Settings], str], str]] = [
+    return [Finding("settings", True, f"mode {settings.daybot_mode.value}, home {settings.daybot_home}"), *looks(settings)]
+
+
+def looks(settings: Settings) -> list[Finding]:
+    """Every check but that of the settings."""
+    made: list[tuple[str, Callable[[Settings], str], str]] = [
         ("keys", _keys, "set ALPACA_API_KEY and ALPACA_SECRET_KEY; both are on Alpaca's dashboard under API keys"),
         ("disk", _disk, "free some space, or point DAYBOT_HOME elsewhere"),
-        ("calendar", _calendar, "update exchange-calendars"),
+        ("calendar", _calendar, "update exchange-calendars; where the broker is right, do not trade that day"),
         ("broker", _broker, "check the keys, ALPACA_BASE_URL and the network"),
         ("clock", _clock, "let the machine follow a time server (timedatectl set-ntp true)"),
         ("market data", _market_data, "check ALPACA_FEED against your plan: iex is free, sip is not"),
         ("database", _database, "run the pre_open job: `daybot demo`, `daybot up`, or the Dagster UI"),
         ("data checks", _checks, "look at the checks in the Dagster UI, mend the data and run pre_open again, or resume knowing it"),
     ]
-    return [Finding("settings", True, f"mode {settings.daybot_mode.value}, home {settings.daybot_home}"), *(_look(settings, *look) for look in looks)]
+    return [_look(settings, *look) for look in made]
 
 
 def _look(settings: Settings, name: str, look: Callable[[Settings], str], remedy: str) -> Finding:
@@ -77,10 +83,17 @@ def _disk(settings: Settings) -> str:
 
 
 def _calendar(settings: Settings) -> str:
-    ahead = _ahead(settings)
-    hours = session_of(ahead)
-    today = ahead == new_york(clock(settings).now()).date()
-    return f"{'today' if today else 'the next session'}, {ahead}, closes at {new_york(hours.close):%H:%M} New York"
+    """Our calendar against the broker's: a holiday or an early close that one of them does not know of moves every deadline."""
+    now = clock(settings).now()
+    today, session = new_york(now).date(), ahead(now)
+    hours = session_of(session)
+    ours = (f"{new_york(hours.open):%H:%M}", f"{new_york(hours.close):%H:%M}")
+    days = reading.calendar(connect(settings), today, session)
+    theirs = next(((day, times) for day, times in sorted(days.items()) if day > today or session == today), None)
+    if theirs != (session, ours):
+        found = f"{theirs[0]} from {' to '.join(theirs[1])}" if theirs else "none until then"
+        raise SettingsError(f"expected the broker's next session to be {session} from {' to '.join(ours)} New York, found {found}")
+    return f"{'today' if today == session else 'the next session'}, {session}, from {' to '.join(ours)} New York, as the broker has it"
 
 
 def _broker(settings: Settings) -> str:
@@ -117,9 +130,9 @@ def _market_data(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     briefing = publish.current(settings).briefing()
     made = f"made {_age(briefing):.1f} hours ago, {len(briefing.watchlist)} symbols watched"
-    ahead = _ahead(settings)
-    if briefing.session < ahead:
-        raise StaleBriefing(f"expected a briefing for {ahead}, found the last good one, for {briefing.session}, {made}")
+    session = ahead(clock(settings).now())
+    if briefing.session < session:
+        raise StaleBriefing(f"expected a briefing for {session}, found the last good one, for {briefing.session}, {made}")
     return f"briefing for {briefing.session}, {made}"
 
 
@@ -134,10 +147,3 @@ def _checks(settings: Settings) -> str:
 def _age(briefing: Briefing) -> float:
     """Hours since it was made, by the wall clock on purpose: for a person."""
     return (datetime.now(UTC) - briefing.created_at).total_seconds() / 3600
-
-
-def _ahead(settings: Settings) -> date:
-    """The session of today, or the next one where today has none or it is over."""
-    now = clock(settings).now()
-    today = new_york(now).date()
-    return today if is_session(today) and now < session_of(today).close else next_session(today)

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,12 @@ from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.market.session import nanoseconds, new_york
+from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
+from pipelines.core.market.session import Session as Hours
 from pipelines.core.trading.engine import Engine
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
+from pipelines.vendors.calendar import is_session, next_session, session_of
 from pipelines.vendors.source import whole
 
 LOG = logging.getLogger("daybot.live")
@@ -69,53 +71,75 @@ def venue_clock(settings: Settings) -> dict[str, Any]:
     return answer
 
 
-def assemble(settings: Settings, *, watch: Watch) -> Session:
-    """A session for today, by the exchange's or our clock, ready to run: a new one, or the one that a run of today left.
+def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: time | None = None) -> Session:
+    """The session that is next by the exchange's or our clock, ready to run: a new one, or the one that an earlier run left.
 
-    Raises `StaleBriefing` without a briefing for today, `SettingsError` when another runner works in this home or the account is not the one named.
+    `shadow`: nothing is sent, and a run that died is not gone on with. `until`: New York time at which everything is closed and the session ends.
+    Raises `StaleBriefing` without a briefing for it, `SettingsError` when another runner works in this home or the account is not the one named.
     """
-    time = clock(settings)
-    today = new_york(time.now()).date()
+    known = clock(settings)
     lock = _only_runner(settings)
     try:
-        account = _account(settings)
-        before = recovery.find(settings.journals, today, account)
+        account = _account(settings, shadow=shadow)
+        session = _ahead(settings, known.now(), account, shadow=shadow)
+        before = None if shadow else recovery.find(settings.journals, session, account)
         recovered = recovery.recover(before, part=settings.journal_part * MEGABYTE) if before is not None else None
-        manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, today, time.now())
+        manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, session, known.now(), shadow=shadow)
         symbols = [candidate.symbol for candidate in manifest.briefing.watchlist]
-        history = _today_so_far(settings, symbols, today, time.now())
+        history = _so_far(settings, symbols, session, known.now())
         if recovered:
             history = recovered.missed(history)
-        runner = Runner(settings, engine, journal, time, symbols=symbols, watch=watch, recovered=recovered)
+        end = None if until is None else _moment(until, manifest.briefing.hours, session, known.now())
+        runner = Runner(settings, engine, journal, known, symbols=symbols, watch=watch, recovered=recovered, shadow=shadow, until=end)
     except DaybotError:
         lock.release()
         raise
-    return Session(runner, manifest, history, time, lock)
+    return Session(runner, manifest, history, known, lock)
 
 
-def _begun(settings: Settings, account: str, today: date, now: int) -> tuple[Manifest, Engine, Journal]:
-    """A new session."""
-    briefing = _briefing(settings, today)
+def ahead(now: int) -> date:
+    """Today's session, or the next one where today has none or it is over."""
+    today = new_york(now).date()
+    return today if is_session(today) and now < session_of(today).close else next_session(today)
+
+
+def _ahead(settings: Settings, now: int, account: str, *, shadow: bool) -> date:
+    """The same, but today's also after its close where a run of it has left something."""
+    today = new_york(now).date()
+    before = None if shadow else recovery.find(settings.journals, today, account)
+    return today if before is not None and recovery.unfinished(before) else ahead(now)
+
+
+def _moment(until: time, hours: Hours, session: date, now: int) -> int:
+    at = nanoseconds(datetime.combine(session, until, NEW_YORK))
+    if not max(now, hours.open) < at < hours.close:
+        first, last = (f"{new_york(edge):%H:%M}" for edge in (max(now, hours.open), hours.close))
+        raise SettingsError(f"expected --until between {first} and the close at {last} New York, found {until:%H:%M}")
+    return at
+
+
+def _begun(settings: Settings, account: str, session: date, now: int, *, shadow: bool) -> tuple[Manifest, Engine, Journal]:
+    """A new session. The journals of shadow sessions lie in a folder of their own: no night takes them for trades."""
+    briefing = _briefing(settings, session)
     strategies = roster.employ(settings.strategies)
     for done in tidy(settings):
         LOG.info(done)
-    number = len(journals.sessions(settings.journals, today)) + 1
-    run = sha256(f"{account} {today} {number} {now}".encode()).hexdigest()[:4]
+    folder = settings.journals / journals.SHADOW if shadow else settings.journals
+    number = len(journals.sessions(folder, session)) + 1
+    run = sha256(f"{account} {session} {number} {now}".encode()).hexdigest()[:4]
     manifest = Manifest(
-        session=today,
+        session=session,
         run=run,
         mode=settings.daybot_mode.value,
+        shadow=shadow,
         account=account,
         code=code_hash(),
         strategies=tuple(roster.employed(a) for a in strategies),
         limits=settings.limits,
         briefing=briefing,
     )
-    return manifest, Engine(briefing, settings.limits, strategies, run=run), _journal(settings, f"{today}-{number:02d}-{run}")
-
-
-def _journal(settings: Settings, name: str) -> Journal:
-    return Journal(settings.journals / f"{name}.jsonl", part=settings.journal_part * MEGABYTE)
+    journal = Journal(folder / f"{session}-{number:02d}-{run}.jsonl", part=settings.journal_part * MEGABYTE)
+    return manifest, Engine(briefing, settings.limits, strategies, run=run), journal
 
 
 def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:
@@ -156,7 +180,7 @@ def _only_runner(settings: Settings) -> FileLock:
     return lock
 
 
-def _account(settings: Settings) -> str:
+def _account(settings: Settings, *, shadow: bool) -> str:
     route = connect(settings)
     account = route.get_account()
     if not isinstance(account, dict):
@@ -164,13 +188,16 @@ def _account(settings: Settings) -> str:
     number = str(account["account_number"])
     if settings.daybot_mode is Mode.LIVE and number != settings.alpaca_account:
         raise SettingsError(f"live mode expects account {settings.alpaca_account or '(ALPACA_ACCOUNT is empty)'}, found {number}; check the keys")
-    secure(route, settings)
+    if not shadow:
+        secure(route, settings)
     return number
 
 
-def _today_so_far(settings: Settings, symbols: list[str], today: date, now: int) -> list[Bar]:
-    """The minute bars of today that came before we did, for the indicators."""
-    found = whole(Alpaca(settings).minutes(symbols, today, today))
+def _so_far(settings: Settings, symbols: list[str], session: date, now: int) -> list[Bar]:
+    """The minute bars of the session's day that came before we did, for the indicators."""
+    if session > new_york(now).date():
+        return []
+    found = whole(Alpaca(settings).minutes(symbols, session, session))
     if unanswered := set(symbols) - set(found.symbols):
         reason = "; ".join(found.malformed["reason"].to_list()[:1])
         raise Unreachable(

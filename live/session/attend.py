@@ -1,6 +1,7 @@
 """A session as people have it: the runner with its door, its screen, its alerts and its numbers around it."""
 
 import asyncio
+from datetime import time
 from typing import Any
 
 import msgspec
@@ -29,15 +30,16 @@ REFRESH = 0.5
 class Attended:
     """One session and all that watch it. Build it, then `run`; it lets go of everything at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, shadow: bool = False, until: time | None = None) -> None:
+        """`shadow` and `until` as `assemble` takes them."""
         self._settings = settings
         self.tally = Tally()
-        self._alerts = Alerts(settings)
+        self._alerts = Alerts(settings, shadow=shadow)
         self._screen: Screen | None = None
         self._metrics: Metrics | None = None
-        self.session: Session = assemble(settings, watch=self._watch)
-        self._screen = Screen(settings.daybot_mode.value, self.session.manifest.account)
-        self._metrics = Metrics(self.session.runner.engine)
+        self.session: Session = assemble(settings, watch=self._watch, shadow=shadow, until=until)
+        self._screen = Screen(self.session.manifest.label, self.session.manifest.account)
+        self._metrics = Metrics(self.session.runner.engine, self.session.manifest.label)
 
     async def run(self, console: Console) -> None:
         """The whole session. Raises what ended it, after people were told."""
@@ -77,7 +79,7 @@ class Attended:
     def _door(self, metrics: Metrics | None) -> Door:
         runner = self.session.runner
         return Door(
-            status=lambda: summary(runner.engine),
+            status=lambda: summary(runner.engine, self.session.manifest.label),
             act=runner.command,
             limits=lambda: used(runner),
             metrics=lambda: metrics.exposition() if metrics is not None else b"",

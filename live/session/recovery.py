@@ -86,6 +86,14 @@ def find(folder: Path, session: date, account: str) -> Path | None:
     return None
 
 
+def unfinished(path: Path) -> bool:
+    """The session's last run did not end, or not with everything closed."""
+    last = None
+    for record in journal.read(path):
+        last = record
+    return last is None or last.kind != "end" or not last.data["flat"]
+
+
 def recover(path: Path, *, part: int = 0) -> Recovered:
     """The session as it stood; its journal is open for more. `part`: bytes after which it goes on in another file.
 

@@ -20,16 +20,16 @@ from pipelines.core.trading.orders import Role
 from pipelines.core.trading.trades import Trade
 
 COLOURS = {TradingState.ACTIVE: "green", TradingState.REDUCING: "yellow", TradingState.HALTED: "bold red"}
-MODES = {"sim": "cyan", "paper": "yellow", "live": "bold red"}
+LABELS = {"SIM": "cyan", "SHADOW": "magenta", "PAPER": "yellow", "LIVE": "bold red"}
 NEWEST, LEADING = 6, 6
 """Decisions and refusing limits that are shown."""
 
 
 class Screen:
-    """A watch that can be drawn. `mode` is said in its title, so that nobody takes paper for money."""
+    """A watch that can be drawn. `label` says whose money it is, in its title, so that nobody takes paper for money."""
 
-    def __init__(self, mode: str, account: str) -> None:
-        self._mode, self._account = mode, account
+    def __init__(self, label: str, account: str) -> None:
+        self._label, self._account = label, account
         self._newest: deque[tuple[int, str, str]] = deque(maxlen=NEWEST)
         self._refused: Counter[str] = Counter()
         self._bars = self._entries = 0
@@ -51,11 +51,11 @@ class Screen:
     def panel(self, runner: Runner) -> RenderableType:
         """The session as of now."""
         engine = runner.engine
-        title = f"[{MODES[self._mode]}]{self._mode.upper()}[/] {self._account} · {engine.briefing.session} · briefing {engine.briefing.version}"
+        title = f"[{LABELS[self._label]}]{self._label}[/] {self._account} · {engine.briefing.session} · briefing {engine.briefing.version}"
         beside = Table.grid(padding=(0, 4))
         beside.add_row(self._feeds(engine), self._refusals())
         parts: list[RenderableType] = [self._head(runner), Text(), _positions(engine), Text(), beside, Text(), self._news()]
-        return Panel(Group(*parts), title=title, title_align="left", border_style=MODES[self._mode], padding=(0, 1))
+        return Panel(Group(*parts), title=title, title_align="left", border_style=LABELS[self._label], padding=(0, 1))
 
     def _head(self, runner: Runner) -> Text:
         engine, portfolio = runner.engine, runner.engine.portfolio

@@ -20,7 +20,7 @@ class Part(BaseModel):
 class Answer(Part):
     """The root of every answer."""
 
-    mode: Literal["PAPER", "LIVE", "SIM"]
+    mode: Literal["PAPER", "LIVE", "SIM", "SHADOW"]
     """SIM and PAPER are no real money."""
     session: date
     at: datetime

@@ -186,7 +186,7 @@ class Desk:
     @property
     def head(self) -> dict[str, Any]:
         """Mode, session and time."""
-        return {"mode": self.settings.daybot_mode.value.upper(), "session": self.manifest.session, "at": self.now}
+        return {"mode": self.manifest.label, "session": self.manifest.session, "at": self.now}
 
     @property
     def now(self) -> datetime:

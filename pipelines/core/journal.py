@@ -58,12 +58,19 @@ class Manifest(BaseModel):
     session: date
     run: str
     mode: str
+    shadow: bool = False
+    """Nothing was sent: its orders filled by the backtest's rule."""
     account: str
     code: str
     """Hash of the shipped source."""
     strategies: tuple[Employed, ...]
     limits: Limits
     briefing: Briefing
+
+    @property
+    def label(self) -> str:
+        """Whose money, in a word for people: SIM, PAPER or LIVE; SHADOW where it was nobody's."""
+        return "SHADOW" if self.shadow else self.mode.upper()
 
 
 def seal(previous: str, seq: int, at: int, kind: str, data: bytes) -> tuple[bytes, str]:

@@ -67,7 +67,7 @@ def test_a_channel_that_hangs_holds_nothing_up(known: Settings) -> None:
 
 def test_the_exposition_counts_what_went_by_and_shows_the_account_as_it_is() -> None:
     engine = Engine(briefing_of(SECTORS), Limits(), [Allocation(Momentum(), "v")], run="t")
-    metrics, at = Metrics(engine), engine.hours.open
+    metrics, at = Metrics(engine, "SIM"), engine.hours.open
     bar = Bar("AAPL", at, 100, 101, 99, 100, 1_000, 100, 5)
     steps: list[Event] = [
         AccountState(100_000, 100_000, 400_000, (), at),

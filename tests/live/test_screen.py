@@ -25,7 +25,7 @@ def drawn(screen: Screen, engine: Engine, at: int) -> str:
 
 def test_it_shows_what_is_held_with_its_stop_and_what_was_refused_by_which_limit() -> None:
     engine = Engine(briefing_of(SECTORS), Limits(max_sector_exposure=0.021), [Allocation(Momentum(), "v")], run="t")
-    screen = Screen("sim", "PA1")
+    screen = Screen("SIM", "PA1")
     screen.watch(FeedStatus("alpaca-iex", True, "", 1), engine.process(FeedStatus("alpaca-iex", True, "", 1)))
     assert "the account is not known yet" in drawn(screen, engine, engine.hours.open)
     for step in run(engine, day_bars(), equity=100_000):
