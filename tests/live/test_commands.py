@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +18,7 @@ from commands import ROOT, Ran, daybot, working_in
 
 from live import journal
 from live.sim.embedded import Exchange
-from pipelines.core.journal import decision_of
+from pipelines.core.journal import decision_of, manifest
 
 GROUPS = ["", "journal"]
 
@@ -87,6 +88,31 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
 def open_orders(exchange: Exchange) -> list[object]:
     final = {"filled", "canceled", "expired", "rejected", "replaced"}
     return [o for o in exchange.books()["orders"] if o["status"] not in final]
+
+
+def test_a_shadow_session_says_so_everywhere_and_leaves_nothing_at_the_venue(home: Path) -> None:
+    with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
+        ours = sim(exchange.url)
+        with background(home, "live", "--shadow", "--until", "10:45", **ours, COLUMNS="300") as runner:
+
+            def status() -> dict[str, Any]:
+                ran = daybot("status", "--json", home=home, **ours)
+                return dict(json.loads(ran.output)) if ran.code == 0 else {}
+
+            until(lambda: bool(status().get("positions")), "a first position")
+            assert status()["label"] == "SHADOW"
+            runner.wait(120)
+        books = exchange.books()
+        assert (books["orders"], books["positions"], runner.returncode) == ([], [], 0)
+    said = (home / "background.log").read_text()
+    assert "SHADOW nothing is sent" in said
+    assert "SHADOW: trading is halted" in said
+    assert "limits (bold" in said
+    (path,) = journal.sessions(home / "journal" / "shadow")
+    assert journal.sessions(home / "journal") == [], "no night takes it for trades"
+    records = list(journal.read(path))
+    assert (manifest(records[0]).label, records[-1].data["flat"]) == ("SHADOW", True)
+    assert "identical" in daybot("replay", home=home).output
 
 
 def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
