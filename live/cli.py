@@ -275,7 +275,8 @@ def _ask_for_real_money(settings: Settings) -> None:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. Whatever it and its children write is their owner's alone."""
+    os.umask(0o077)
     app()
 
 

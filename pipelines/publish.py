@@ -61,7 +61,7 @@ def release(settings: Settings, name: str, copy: Callable[[Path], None], record:
         _sweep(settings)
         try:
             copy(draft)
-            draft.chmod(0o444)
+            draft.chmod(draft.stat().st_mode & 0o444)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)

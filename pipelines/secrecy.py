@@ -9,6 +9,7 @@ import re
 import sys
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -18,7 +19,7 @@ from pipelines.settings import SECRETS, Settings
 SHORTEST = 8
 """Characters; a shorter key is a placeholder such as SIM, and would blot out ordinary words."""
 
-TALKATIVE = ("websockets", "urllib3", "alpaca", "polygon", "massive", "httpx", "httpcore", "botocore", "uvicorn")
+TALKATIVE = ("websockets", "urllib3", "alpaca", "polygon", "massive", "WebSocketClient", "httpx", "httpcore", "botocore", "uvicorn")
 """Loggers that print frames or requests at DEBUG, cut to a length that leaves half a secret: never below INFO."""
 
 BLOT = "********"
@@ -34,6 +35,16 @@ def conceal(known: Settings) -> None:
     logging.setLogRecordFactory(concealing)
     if sys.excepthook is sys.__excepthook__ or isinstance(getattr(sys.excepthook, "__self__", None), Concealing):
         sys.excepthook = concealing.die
+
+
+def exposed(known: Settings) -> list[str]:
+    """What of ours other users of this machine may read: the settings file, the home. Empty where all is as it should be."""
+    looked = [(Path(".env"), "chmod 600"), (known.daybot_home, "chmod 700")]
+    return [
+        f"{path} (mode {path.stat().st_mode & 0o777:o}; `{remedy} {path}`)"
+        for path, remedy in looked
+        if path.exists() and path.stat().st_mode & 0o077
+    ]
 
 
 def without(environ: Mapping[str, str]) -> dict[str, str]:

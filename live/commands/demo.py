@@ -142,7 +142,7 @@ def environment(settings: Settings) -> dict[str, str]:
     instance.mkdir(parents=True, exist_ok=True)
     config = ROOT / "dagster.yaml"
     if config.exists():
-        shutil.copy(config, instance / "dagster.yaml")
+        shutil.copyfile(config, instance / "dagster.yaml")
     ours = {
         "DAYBOT_MODE": settings.daybot_mode.value,
         "DAYBOT_HOME": str(settings.daybot_home.absolute()),

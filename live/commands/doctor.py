@@ -14,6 +14,7 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing
 from pipelines.core.market.bars import SECOND
 from pipelines.core.market.session import nanoseconds, new_york
+from pipelines.secrecy import exposed
 from pipelines.settings import Settings, load
 from pipelines.vendors.alpaca import Alpaca
 from pipelines.vendors.calendar import previous_session, session_of
@@ -49,6 +50,7 @@ def looks(settings: Settings) -> list[Finding]:
     made: list[tuple[str, Callable[[Settings], str], str]] = [
         ("keys", _keys, "set ALPACA_API_KEY and ALPACA_SECRET_KEY; both are on Alpaca's dashboard under API keys"),
         ("disk", _disk, "free some space, or point DAYBOT_HOME elsewhere"),
+        ("files", _files, "nobody else on this machine should read keys, journals and tokens"),
         ("calendar", _calendar, "update exchange-calendars; where the broker is right, do not trade that day"),
         ("broker", _broker, "check the keys, ALPACA_BASE_URL and the network"),
         ("clock", _clock, "let the machine follow a time server (timedatectl set-ntp true)"),
@@ -80,6 +82,12 @@ def _disk(settings: Settings) -> str:
     if free < LEAST_DISK:
         raise SettingsError(f"expected {LEAST_DISK / 1e9:.0f} GB free, found {free / 1e9:.1f} GB")
     return f"{free / 1e9:.0f} GB free"
+
+
+def _files(settings: Settings) -> str:
+    if found := exposed(settings):
+        raise SettingsError(f"expected files that their owner alone may read, found {', '.join(found)}")
+    return "the settings file and the home are their owner's alone"
 
 
 def _calendar(settings: Settings) -> str:

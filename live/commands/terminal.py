@@ -40,8 +40,9 @@ def settings_of(home: Path | None) -> Settings:
     """The settings, with this home if one was given. From here on the process writes no secret of theirs down."""
     found = load(daybot_home=home) if home else load()
     conceal(found)
-    if found.debug_mode:
-        logging.basicConfig(level=logging.DEBUG, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # Always: a library that finds no handler brings its own, which prints tracebacks past us.
+    level = logging.DEBUG if found.debug_mode else logging.WARNING
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     return found
 
 

@@ -26,6 +26,7 @@ from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
 from pipelines.core.market.session import Session as Hours
 from pipelines.core.trading.engine import Engine
+from pipelines.secrecy import exposed
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
 from pipelines.vendors.calendar import is_session, next_session, session_of
@@ -188,6 +189,8 @@ def _account(settings: Settings, *, shadow: bool) -> str:
     number = str(account["account_number"])
     if settings.daybot_mode is Mode.LIVE and number != settings.alpaca_account:
         raise SettingsError(f"live mode expects account {settings.alpaca_account or '(ALPACA_ACCOUNT is empty)'}, found {number}; check the keys")
+    if settings.daybot_mode is Mode.LIVE and (found := exposed(settings)):
+        raise SettingsError(f"live mode expects files that their owner alone may read, found {', '.join(found)}")
     if not shadow:
         secure(route, settings)
     return number

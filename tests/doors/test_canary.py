@@ -17,6 +17,7 @@ import pytest
 from commands import ROOT
 from desk import world
 from floor import Floor, floor_settings, play
+from served import free_port
 from streamlit.testing.v1 import AppTest
 
 from live.brokers.route import connect
@@ -136,7 +137,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 FAULTS = [
-    {"kind": "rest.status", "status": 503, "path": "/v2/*", "times": 20},
+    {"kind": "rest.status", "status": 503, "path": "/v2/*", "times": 3},
     {"kind": "rest.unauthorized", "path": "/v2/positions", "times": 2},
     {"kind": "rest.reset", "path": "/v2/orders*", "times": 2},
     {"kind": "stream.close", "stream": "market", "code": 1011},
@@ -162,17 +163,23 @@ def test_the_whole_chain_writes_no_secret_down(tmp_path: Path, monkeypatch: pyte
     plain = Tokens(settings.tokens).create("canary", Scope.TRADE, 1.0)
     with demo.exchange(played, home, "--speed", "600", "--start", "09:25") as url:
         settings = demo.sim_settings(url, home, **BIRDS)
-        environ = demo.environment(settings)
+        port = free_port()
+        environ = demo.environment(settings) | {"SERVER_PORT": f"{port}"}
+
+        def asked(path: str, **headers: str) -> httpx.Response:
+            try:
+                return httpx.get(f"http://127.0.0.1:{port}{path}", headers=headers, timeout=10)
+            except httpx.HTTPError as error:
+                return httpx.Response(503, text=f"{error}")
+
         with (home / "live.log").open("w") as log:
             words = [sys.executable, "-m", "live.cli", "live", "--listen"]
             running = subprocess.Popen(words, env=environ, stdout=log, stderr=log, cwd=ROOT)
-            until(lambda: settings.socket.exists() or running.poll() is not None)
+            until(lambda: asked("/readyz").status_code == 200 or running.poll() is not None)
             for fault in FAULTS:
                 httpx.post(f"{url}/sim/faults", json=fault).raise_for_status()
                 time.sleep(2)  # wall time: the day goes on meanwhile
-            answer = httpx.get("http://127.0.0.1:8000/status", headers={"authorization": f"Bearer {plain}"}, timeout=10)
-            shown.append(answer.text)
-            time.sleep(10)
+                shown.append(asked("/status", authorization=f"Bearer {plain}").text)
             running.send_signal(signal.SIGINT)
             running.wait(60)
         with pytest.MonkeyPatch.context() as broken:  # a night that fails: its traceback goes to Dagster's event store

@@ -173,3 +173,7 @@ def test_a_recorded_market_trades_what_has_history_and_refuses_the_rest(
     without = {d["symbol"] for d in made if d["kind"] == "refused" and d["check"]["code"] == "HISTORY"}
     assert without.isdisjoint(traded)
     assert 0 < len(without) <= refused
+
+
+def test_all_that_it_leaves_is_its_owners_alone(demo: Ran) -> None:
+    assert [path for path in (demo.home, *demo.home.rglob("*")) if not path.is_symlink() and path.stat().st_mode & 0o077] == []
