@@ -51,6 +51,9 @@ INPUTS = (
         "performance",
         "executions",
         "suggestions",
+        "feed_comparison",
+        "controls_report",
+        "live_against_backtest",
         "backtest",
     ],
 )

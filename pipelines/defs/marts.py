@@ -8,6 +8,7 @@ _TICKER = key("Ticker as the broker writes it", "journal.symbol")
 _TRADED = "round_trips.net candidates.forgone"
 _BOOK = key("Whose money: mode and account, or the run of a backtest")
 _MODE = key("sim, paper, live or backtest")
+_RUN = key("Which run of the session", "journal.run")
 _SIDE = key("buy for long, sell for short")
 
 COLUMNS: dict[str, dict[str, Column]] = {
@@ -59,6 +60,33 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "live": Column("Profit live, dollars before fees"),
         "backtest": Column("Profit in the backtest", "backtest.profit"),
         "difference": key("Live less backtest, dollars", "backtest.profit"),
+    },
+    "feed_comparison": {
+        "session": DAY,
+        "run": _RUN,
+        "vendor": key("Vendor and product"),
+        "symbol": _TICKER,
+        "minutes": key("In which it was asked for the symbol while it was connected", "journal.at", "> 0"),
+        "bars": key("Those of them that it told", "journal.at", ">= 0"),
+        "missing": key("Those that it did not", "journal.at", ">= 0"),
+        "pairs": key("Those that the other vendor told too", "journal.at", ">= 0"),
+        "apart": key("Pairs whose closes lay farther from each other than is allowed", "journal.at", ">= 0"),
+        "lag": Column("From the minute's end to its bar, seconds, median; null where it told none", "journal.at"),
+        "lag_max": Column("The longest", "journal.at"),
+        "bp": Column("Distance of the two closes, basis points, mean; null without a pair", "", ">= 0"),
+        "bp_max": Column("The widest", "", ">= 0"),
+    },
+    "controls_report": {
+        "session": DAY,
+        "run": _RUN,
+        "control": key("Code of the control", "journal.code"),
+        "refused": key("Entries that it stopped first", "journal.code", ">= 0"),
+        "limit": Column("What the session was given, in the control's own unit; null where the books cannot show its use"),
+        "peak": Column("The most that the books show at an entry", "journal.detail", ">= 0"),
+        "share": Column("Peak over limit", "journal.detail", ">= 0"),
+        "at": Column("When, UTC", "journal.at"),
+        "symbol": Column("In which symbol", "journal.symbol"),
+        "breached": Column("Whether the peak lies more than 2 % beyond the limit", "journal.detail"),
     },
     "round_trips": {
         "session": DAY,
@@ -200,6 +228,8 @@ KEYS = {
     "backtest": "one row for each session, setup and trade",
     "weights": "one row for each session, book, method and name",
     "live_against_backtest": "one row for each session, symbol, strategy, side and number",
+    "feed_comparison": "one row for each session, run, vendor and symbol",
+    "controls_report": "one row for each session, run and control",
     "round_trips": "one row for each session, book and trade",
     "trading_days": "one row for each session and book",
     "executions": "one row for each session, book and order",
