@@ -32,7 +32,7 @@ from live.sim.serve import exchange
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
-from pipelines.secrecy import without
+from pipelines.secrecy import variables, without
 from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
@@ -212,7 +212,8 @@ def notebook(home: Home = None) -> None:
     with told():
         folder = Path(__file__).parent.parent / "notebooks"
         command = [sys.executable, "-m", "jupyterlab", str(folder), "--ip", "127.0.0.1"]
-        raise typer.Exit(subprocess.run(command, env=without(os.environ) | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
+        # Kernels work in the notebooks' folder: a project's `.env` reaches them as variables.
+        raise typer.Exit(subprocess.run(command, env=without(os.environ) | variables(settings_of(home))).returncode)
 
 
 @app.command()

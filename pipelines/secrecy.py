@@ -24,6 +24,9 @@ TALKATIVE = ("websockets", "urllib3", "alpaca", "polygon", "massive", "WebSocket
 
 BLOT = "********"
 
+FOLDERS = ("daybot_home", "daybot_lake", "bars_folder")
+"""Settings that are paths, mostly relative to the folder that the program was started in."""
+
 
 def conceal(known: Settings) -> None:
     """From now on no log record and no traceback of this process holds a secret of these settings. Asked again it adds theirs."""
@@ -50,6 +53,13 @@ def exposed(known: Settings) -> list[str]:
 def without(environ: Mapping[str, str]) -> dict[str, str]:
     """An environment for a child that only shows: no secret in it."""
     return {name: value for name, value in environ.items() if name.lower() not in SECRETS}
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """What was set, as variables for a child that only shows and works in another folder, where it would not find the `.env`; no secret."""
+    given = {name: str(getattr(settings, name)) for name in settings.model_fields_set | {"daybot_home"} if name not in SECRETS}
+    folders = {name: str(Path(given[name]).absolute()) for name in FOLDERS if given.get(name) and "://" not in given[name]}
+    return {name.upper(): value for name, value in (given | folders).items()}
 
 
 def secrets(known: Settings, environ: Mapping[str, str]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from pipelines.defs.asset import asset
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.durable import replaced
+from pipelines.secrecy import variables, without
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 PATIENCE = 600
@@ -30,7 +31,7 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
         notebook = nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
         try:
             client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(FOLDER.parent)}})
-            client.execute(env=_environment(home))
+            client.execute(env=without(os.environ) | variables(daybot.settings))
         except CellExecutionError as error:
             raise DataError(
                 f"expected {stem} to run to its end, found {error.ename}: {error.evalue}; it is kept as far as it came in {kept}"
@@ -47,11 +48,6 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
 
     run.__name__, run.__doc__ = name, says
     return asset("studies", {"jupyter"}, ["briefing"], fresh=None)(run)
-
-
-def _environment(home: Path) -> dict[str, str]:
-    """The kernel is a process of its own: it gets this one's environment, with the home that this run works on."""
-    return {**os.environ, "DAYBOT_HOME": str(home)}
 
 
 def _keep(notebook: nbformat.NotebookNode, where: Path) -> None:
@@ -93,4 +89,12 @@ volatility_and_atr = _study(
 )
 correlation_and_exposure = _study(
     "03_correlation_and_exposure", "study_correlation_and_exposure", "Notebook 03: how many independent bets the universe is, its betas and sectors."
+)
+strategy_research = _study(
+    "04_strategy_research",
+    "study_strategy_research",
+    "Notebook 04: a backtest, what is left of the best of many parameters, and a look for look-ahead.",
+)
+session_review = _study(
+    "05_session_review", "study_session_review", "Notebook 05: the last traded session: replayed, executed, refused, and its worst trade walked back."
 )

@@ -137,7 +137,7 @@ def test_thin_evidence_is_silence_and_says_how_much_is_missing() -> None:
     few = World(3, sessions=SESSIONS - 1)
     plant(few, "trips", pl.col("hour") == 15, "net", -400.0)
     assert few.answer().suggestions == ()
-    assert few.answer().words == f"{SESSIONS - 1} sessions are too few to say anything: {SESSIONS} are needed"
+    assert few.answer().words == f"too few sessions to say anything: {SESSIONS - 1} of the {SESSIONS} that it takes"
     rare = World(3, trades=2)  # about 12 trades of the hour in the last sessions
     plant(rare, "trips", pl.col("hour") == 15, "net", -400.0)
     assert not [one for one in rare.answer().suggestions if one.kind == "hour"]

@@ -3,37 +3,61 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import nbformat
 import pytest
 
+from live.commands.research.backtests import recorded
 from live.sim.embedded import Exchange
-from pipelines import publish, settings
+from pipelines import publish, roster, settings
+from pipelines.core.backtest.costs import Costs
+from pipelines.core.journal import Manifest
 from pipelines.definitions import defs
 from pipelines.defs import notebooks
 from pipelines.defs.resources import DayBot
+from pipelines.research.backtest import Setup, backtest
+from pipelines.research.market import Home
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 STUDIES = {"01_data_quality": notebooks.data_quality, "02_volatility_and_atr": notebooks.volatility_and_atr,
-           "03_correlation_and_exposure": notebooks.correlation_and_exposure}  # fmt: skip
+           "03_correlation_and_exposure": notebooks.correlation_and_exposure, "04_strategy_research": notebooks.strategy_research,
+           "05_session_review": notebooks.session_review}  # fmt: skip
 LAST = date(2026, 11, 19)
 
 
 @pytest.fixture(scope="module")
 def daybot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DayBot]:
-    """The night before a session, as `make demo` has it: the real assets on the simulated exchange, published. The environment names its home."""
+    """The nights around a session, as `make demo` has them: the real assets on the simulated exchange, published. The session in between was
+    traded by the engine on its recorded minutes, and journaled as a live one is. The environment names its home.
+    """
     with Exchange() as exchange, pytest.MonkeyPatch.context() as patch:
         given = {"daybot_mode": "sim", "alpaca_base_url": exchange.url, "alpaca_feed": "sip", "universe": "all", "history_sessions": "130"}
         home = {"daybot_home": tmp_path_factory.mktemp("notebooks"), "alpaca_api_key": "SIM", "alpaca_secret_key": "SIM", "alpaca_rate": 10_000}
         made = DayBot(settings.load(_env_file=None, **given, **home))
-        done = defs().resolve_job_def("pre_open").execute_in_process(partition_key=LAST.isoformat(), resources={"daybot": made})
-        assert done.success
+        night(made, "pre_open")
+        trade(made)
+        night(made, "after_close")
         for name, value in given.items():
             patch.setenv(name.upper(), value)
         patch.setenv("PYTHONWARNINGS", "error::DeprecationWarning:__main__")
         yield made
+
+
+def night(daybot: DayBot, job: str) -> None:
+    done = defs().resolve_job_def(job).execute_in_process(partition_key=LAST.isoformat(), resources={"daybot": daybot})
+    assert done.success
+
+
+def trade(daybot: DayBot) -> None:
+    setup = Setup(roster.employ(daybot.settings.strategies), daybot.settings.limits, Costs())
+
+    def journaled(head: Manifest) -> Any:
+        return recorded(head, daybot.settings.journals)
+
+    backtest(Home(daybot.settings), [LAST], setup, "traded", daybot.settings.benchmark, record=journaled)
 
 
 def test_every_notebook_is_an_asset() -> None:

@@ -122,13 +122,13 @@ def _run(market: "Market", sessions: Sequence[date], setup: "Setup", name: str, 
             progress.update(task, note=f"{session} · {profit:+,.2f} · {trades} trades")
 
         def record(head: "Manifest") -> AbstractContextManager["Watch | None"]:
-            return nullcontext() if journal is None else _recorded(head, journal)
+            return nullcontext() if journal is None else recorded(head, journal)
 
         return run(market, sessions, setup, name, settings.benchmark, show=show, record=record)
 
 
 @contextmanager
-def _recorded(head: "Manifest", target: Path) -> Iterator["Watch"]:
+def recorded(head: "Manifest", target: Path) -> Iterator["Watch"]:
     """A journal of one session as the live runner writes it, but for its durability: what was not sent need not survive a power cut."""
     from live.journal import Journal
 

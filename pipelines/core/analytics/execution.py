@@ -101,10 +101,10 @@ def refused(candidates: pl.DataFrame) -> pl.DataFrame:
             pl.len().cast(pl.Int64).alias("candidates"),
             (pl.col("wanted") - pl.col("quantity")).sum().alias("shares"),
             pl.col("value", "limit").last(),
-            pl.col("forgone").sum(),
+            pl.when(pl.col("forgone").count() > 0).then(pl.col("forgone").sum()).alias("forgone"),
             pl.col("forgone_r").mean(),
         )
-        .sort("forgone", "code", descending=[True, False])
+        .sort("forgone", "code", descending=[True, False], nulls_last=True)
     )
 
 

@@ -91,7 +91,9 @@ def optimization(
     """The suggestions for a scope: rows of `books.DAYS`, `books.TRIPS`, `wishes.CANDIDATES` and `wishes.EXITS`."""
     sessions = scope.days(days)["session"].unique().sort()
     if len(sessions) < SESSIONS:
-        return Optimization(scope, (), 0, 0, len(sessions), None, f"{len(sessions)} sessions are too few to say anything: {SESSIONS} are needed")
+        return Optimization(
+            scope, (), 0, 0, len(sessions), None, f"too few sessions to say anything: {len(sessions)} of the {SESSIONS} that it takes"
+        )
     own, wanted = scope.rows(trips), scope.rows(candidates)
     asked = [*_groups(own, sessions, scope), *_limits(wanted, own, sessions), *_exits(scope.rows(exits), own, sessions)]
     split = round(len(sessions) * LEARNED)

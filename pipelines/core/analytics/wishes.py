@@ -93,6 +93,7 @@ def _candidates(found: Journaled, market: dict[str, Lane], runs: pl.DataFrame) -
         booked(rows, runs).with_columns(
             pl.col("symbol").replace_strict(sectors, default=None, return_dtype=pl.String).alias("sector"),
             pl.lit(head.briefing.regime.name.value).alias("regime"),
+            pl.col("setting").str.split(" x ").list.first().alias("setting"),  # without what the regime makes of it
             pl.col("at").dt.convert_time_zone(NEW_YORK.key).dt.hour().alias("hour"),
             (since.is_null() | (since > SPELL)).alias("first"),
             pl.when(pl.col("code").is_not_null()).then(pl.col("gain") * (pl.col("wanted") - pl.col("quantity"))).alias("forgone"),
