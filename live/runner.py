@@ -29,6 +29,11 @@ PATIENCE = 15.0
 
 MEGABYTE = 1_000_000
 
+HOUR = 60 * MINUTE
+
+AWAY = 3.0
+"""Seconds between two ticks in the night: every tick is written down."""
+
 NOTED = 5 * MINUTE
 """Between two notes of the journal's head in the file beside it."""
 
@@ -234,10 +239,11 @@ class Runner:
             await self._moved.wait()
 
     async def _keep_time(self) -> None:
-        """A tick every market second, but no more than twenty a wall second."""
-        pause = max(1.0 / (self.clock.speed or 1.0), 0.05)
+        """A tick every market second, more slowly an hour away from the session, but no more than twenty a wall second."""
+        hours = self.engine.hours
         while True:
-            await asyncio.sleep(pause)
+            near = hours.open - HOUR <= self.clock.now() <= hours.close + HOUR
+            await asyncio.sleep(max((1.0 if near else AWAY) / (self.clock.speed or 1.0), 0.05))
             self.emit(Tick(self.clock.now()))
 
     def _on_tick(self, at: int) -> None:

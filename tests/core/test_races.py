@@ -3,6 +3,7 @@
 import pytest
 from market import SECTORS, briefing_of, day_bars
 
+from pipelines.core.journal import DECISION, encode
 from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
@@ -212,3 +213,15 @@ def test_a_trade_for_nobody_is_a_persons_and_not_a_second_one() -> None:
     (second,) = engine.process(Command("c2", Open("AAPL", Side.BUY, 5, strategy="another"), "test", at))
     assert isinstance(second, Refused)
     assert second.check.code is Code.DUPLICATE
+
+
+@pytest.mark.parametrize("asked", [Open("AAPL", Side.BUY), Open("AAPL", Side.SELL, 5), Open("AAPL", Side.BUY, 5, 100.0)])
+def test_an_entry_before_the_symbols_first_price_is_refused_in_words_that_a_journal_can_read_again(asked: Open) -> None:
+    """It was written as `null`, and a session that had it could be neither replayed nor gone on with after a death."""
+    engine = Engine(briefing_of(SECTORS), Limits(), [], run="test")
+    at = engine.hours.open + 10 * MINUTE
+    engine.process(AccountState(100_000, 100_000, 400_000, (), at))
+    engine.process(Command("arm", Resume(), "test", at))
+    decisions = engine.process(Command("one", asked, "test", at))
+    assert [decision.kind for decision in decisions] == ["refused"]
+    assert [DECISION.decode(encode(decision)) for decision in decisions] == decisions

@@ -64,13 +64,14 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
         ask, steps = _bounded(ask, steps)
     verdict = admit(ask)
     checks = verdict.checks
+    shown = price if math.isfinite(price) else 0.0  # before a symbol's first price; a journal holds no other numbers
     lineage = Lineage(
         strategy=wish.strategy,
         version=wish.version,
         briefing=briefing.version,
         feed=feed,
         bar=instrument.bar.start if instrument.bar is not None else instrument.seen,
-        arrival=price,
+        arrival=shown,
         atr=brief.atr,
         indicators=_finite(instrument.values),
         sizing=tuple(steps),
@@ -78,13 +79,13 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
     )
     wanted, reason, refused = ask.proposal.quantity, wish.reason, None
     if isinstance(verdict, Denied):
-        return Plan(0, wanted, price, stop or 0.0, target, reason, lineage, verdict.by)
+        return Plan(0, wanted, shown, stop or 0.0, target, reason, lineage, verdict.by)
     if isinstance(verdict, Reduced):
         reason += f"; {verdict.wanted} cut to {verdict.quantity} by {verdict.by.code}: {verdict.by.detail}"
     if verdict.quantity < 1:
         tightest = min(steps, key=lambda step: step.shares)
         refused = Check(Code.QUANTITY, 0.0, 1.0, False, f"less than one share: {tightest.detail}", "sizing")
-    return Plan(verdict.quantity, wanted, price, stop or 0.0, target, reason, lineage, refused)
+    return Plan(verdict.quantity, wanted, shown, stop or 0.0, target, reason, lineage, refused)
 
 
 def _steps(wish: Wish, risk: float, away: Distances, book: Book, briefing: Briefing, limits: Limits, peers: Correlations) -> list[Step]:
