@@ -12,6 +12,9 @@ from pipelines.settings import Settings
 LOOK, ACT = 2.0, 10.0
 """Wall seconds that an answer may take: to a look, which is repeated anyway, and to a command."""
 
+WAIT = 1.0
+"""Wall seconds that the runner may wait for what becomes of a command before it answers; the page shows the rest."""
+
 ORIGIN = "dashboard"
 
 
@@ -35,15 +38,15 @@ class Door:
 
     def tell(self, action: str, command: str, **body: object) -> Any:
         """Give a command under an id: the same id twice is the same command. None where no session runs."""
-        return self._call("POST", f"/tools/{action}", ACT, {"id": command, "origin": ORIGIN, **body})
+        return self._call("POST", f"/tools/{action}", ACT, {"wait": WAIT, **body}, {"Idempotency-Key": command, "X-Client": ORIGIN})
 
-    def _call(self, method: str, path: str, patience: float, body: dict[str, object] | None = None) -> Any:
+    def _call(self, method: str, path: str, patience: float, body: dict[str, object] | None = None, headers: dict[str, str] | None = None) -> Any:
         if not self.settings.socket.exists():
             return None
         transport = httpx.HTTPTransport(uds=str(self.settings.socket))
         try:
             with httpx.Client(transport=transport, base_url="http://daybot", timeout=patience) as client:
-                answer = client.request(method, path, json=body)
+                answer = client.request(method, path, json=body, headers=headers)
         except httpx.ConnectError:
             return None  # a runner that was killed leaves its socket
         except httpx.HTTPError as error:

@@ -37,6 +37,6 @@ def show(now: Live) -> None:
 
 def _answer(answer: dict[str, Any]) -> None:
     checks = answer.get("checks", [])
-    rows = [("✓" if c["passed"] else "✗", c["code"], words.number(c["value"]), words.number(c["limit"]), c["origin"], c["detail"]) for c in checks]
+    rows = [("✓" if c["passed"] else "✗", c["code"], words.number(c["value"]), words.number(c["limit"]), c["source"], c["detail"]) for c in checks]
     table = pl.DataFrame(rows, schema=["passed", "check", "measured", "allowed", "set by", "words"], orient="row")
     tables.shown(table, "preview", {"words": tables.long("in words")})

@@ -7,7 +7,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import uuid
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,16 +15,18 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from live.commands.acts import close, enter, halt, manage, preview, record, release, resume
 from live.commands.bounds import limits
 from live.commands.explain import explain
 from live.commands.journals import app as journals
+from live.commands.looks import account, events, execution, feeds, health, log, optimization, orders, performance, positions, risk, scan, sync, trades
 from live.commands.research.backtests import backtest
 from live.commands.research.proofs import check_strategy
 from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
 from live.commands.snapshots import app as snapshots
-from live.commands.terminal import Home, call, console, errors, other_limits, settings_of, told
+from live.commands.terminal import REFUSED, Home, call, console, errors, other_limits, settings_of, told
 from live.commands.tokens import app as tokens
 from live.sim.faults.command import app as faults
 from live.sim.serve import exchange
@@ -44,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # tracebacks with locals show secrets
     help="US-equity day trading from research to live on one set of definitions.\n\nStart with [bold]daybot demo[/]: "
-    "no account and no keys needed. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check said no.",
+    "no account and no keys needed. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check or the gate said no.",
 )
 app.add_typer(journals, name="journal")
 app.add_typer(faults, name="fault")
@@ -57,11 +58,18 @@ app.command("limits")(limits)
 app.command("explain")(explain)
 app.command("sweep")(sweep)
 app.command("weights")(weights)
+TOOLS = (
+    scan, enter, manage, close, record, halt, resume, release, preview, positions, orders, account, trades, log, risk, health, feeds, events,
+    performance, execution, optimization, sync,
+)  # fmt: skip
+"""The commands that ask the running session, as HTTP and MCP do."""
+
+for command in TOOLS:
+    app.command()(command)
 app.command("flat")(flat)
 app.command("suspend")(suspend)
 app.command("watchdog")(watchdog)
 
-REFUSED = 3
 HOUR = 60 * MINUTE
 
 
@@ -128,14 +136,6 @@ def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", he
             console.print_json(data=answer)
         else:
             console.print(_state(answer))
-
-
-@app.command()
-def resume(home: Home = None) -> None:
-    """Let a session trade that stands in REDUCING or HALTED: a person's word, given after a look at why. Refused after the daily loss."""
-    with told():
-        answer = call(settings_of(home), "POST", "/tools/resume", {"id": uuid.uuid4().hex[:12], "origin": "command line"})
-        console.print(f"accepted as {answer['id']}; `daybot status` shows what became of it")
 
 
 @app.command()

@@ -122,6 +122,7 @@ class Settings(Limits, BaseSettings):
     server_tls_key: str = Field("", description="Its private key (PEM file).")
     server_proxy: bool = Field(False, description="A proxy that speaks TLS stands in front: then any address may be listened on without it.")
     server_rate: int = Field(1200, ge=60, le=100_000, description="Requests a minute by each token; flatten, halt and close have more.")
+    dashboard_url: str = Field("http://127.0.0.1:8501", description="Where the dashboard is: the API's /dashboard/ leads there.")
     debug_mode: bool = Field(False, description="More log lines. Never shows secrets.")
 
     bars_folder: str = Field("", description="Folder of your own bars (layout in pipelines/vendors/files.py); empty asks the vendors.")
@@ -155,7 +156,7 @@ class Settings(Limits, BaseSettings):
     )
     alert_desktop: bool = Field(False, description="Also show alerts on this machine's desktop (notify-send or osascript).")
 
-    @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url")
+    @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url", "dashboard_url")
     @classmethod
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +30,18 @@ from pipelines.settings import Settings
 class Floor:
     """One run of a session; `seconds` pass in steps of which each is done with before the next begins."""
 
-    def __init__(self, exchange: Exchange, known: Settings, recovered: Recovered | None = None, *, clock: Clock | None = None, **more: Any) -> None:
-        """`clock`: another than the one that `step` moves; `more` as the runner takes it."""
+    def __init__(
+        self,
+        exchange: Exchange,
+        known: Settings,
+        recovered: Recovered | None = None,
+        *,
+        symbols: Sequence[str] = ("AAA", "BBB"),
+        bounds: dict[str, Any] | None = None,
+        clock: Clock | None = None,
+        **more: Any,
+    ) -> None:
+        """`bounds`: other limits than these; `clock`: another than the one that `step` moves; `more` as the runner takes it."""
         self.exchange, self.settings = exchange, known
         self.decisions: list[Decision] = []
         self.events: list[Event] = []
@@ -39,10 +49,9 @@ class Floor:
         self._before = exchange.clock()["sent"]
         self.dead = asyncio.Event()
         if recovered is None:
-            briefing = briefing_of(["AAA", "BBB"])
-            limits = Limits(
-                max_position_size=0.5, max_sector_exposure=1.0, max_correlated_exposure=1.0, max_concentration=1.0, max_portfolio_heat=0.2
-            )
+            briefing = briefing_of(symbols)
+            wide = {"max_position_size": 0.5, "max_sector_exposure": 1.0, "max_correlated_exposure": 1.0, "max_concentration": 1.0}
+            limits = Limits(**{**wide, "max_portfolio_heat": 0.2, **(bounds or {})})
             engine = Engine(briefing, limits, [], run="test")
             journal = Journal(known.journals / "2026-11-20-01-test.jsonl")
             self.manifest = Manifest(
@@ -50,7 +59,7 @@ class Floor:
             )
         else:
             engine, journal, self.manifest = recovered.engine, recovered.journal, recovered.manifest
-        self.runner = Runner(known, engine, journal, clock or self.clock, symbols=["AAA", "BBB"], watch=self._watch, recovered=recovered, **more)
+        self.runner = Runner(known, engine, journal, clock or self.clock, symbols=list(symbols), watch=self._watch, recovered=recovered, **more)
         self.task: asyncio.Task[None] | None = None
 
     def _watch(self, event: Event, decisions: list[Decision]) -> None:

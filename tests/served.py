@@ -6,9 +6,21 @@ import threading
 from typing import Any
 
 import httpx
+from market import briefing_of
 
+from live.clock import SteppedClock
 from live.doors.guard import Needs
 from live.doors.serve import served
+from live.journal import Journal
+from live.runner import Runner
+from live.tools.desk import PREFIX, Desk
+from pipelines.core.journal import Manifest
+from pipelines.core.market.bars import MINUTE, Bar
+from pipelines.core.risk.limits import Limits
+from pipelines.core.trading.commands import Open, Resume
+from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate
+from pipelines.core.trading.orders import Side, Status
 from pipelines.settings import Settings
 
 
@@ -58,7 +70,49 @@ def local(settings: Settings, **more: Any) -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(settings.socket)), base_url="http://daybot", timeout=20, verify=False, **more)
 
 
+def asked(client: httpx.Client, method: str, path: str, **more: Any) -> httpx.Response:
+    """The answer, of a stream only its beginning."""
+    with client.stream(method, path, **more) as answer:
+        if not answer.headers.get("content-type", "").startswith("text/event-stream"):
+            answer.read()
+        return answer
+
+
 def tcp(settings: Settings, token: str = "", **more: Any) -> httpx.Client:
     """As curl does, with a token."""
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return httpx.Client(base_url=f"http://localhost:{settings.server_port}", headers=headers, timeout=20, verify=False, **more)
+
+
+REFUSALS = {"NO_TOKEN", "SCOPE", "HOST", "ORIGIN", "CONTENT_TYPE", "RATE", "TOO_LARGE", "SLOW", "TOKENS_UNREADABLE"}
+"""What the guard says to those who do not come in."""
+
+
+def quiet_desk(settings: Settings) -> Desk:
+    """The desk of a session that holds AAPL and that nobody runs: commands stay on its queue."""
+    briefing = briefing_of(["AAPL", "MSFT"])
+    limits = Limits(max_position_size=0.5, max_sector_exposure=1.0, max_concentration=1.0, max_correlated_exposure=1.0, max_portfolio_heat=0.5)
+    engine = Engine(briefing, limits, [], run="idle")
+    manifest = Manifest(session=briefing.session, run="idle", mode="sim", account="PA", code="", strategies=(), limits=limits, briefing=briefing)
+    at = briefing.hours.open + 60 * MINUTE
+    runner = Runner(
+        settings, engine, Journal(settings.journals / "2026-11-20-01-idle.jsonl"), SteppedClock(at), symbols=["AAPL"], watch=lambda *_: None
+    )
+    desk = Desk(settings, runner, manifest)
+    entry = "20261120-idle-0001-entry"
+    for event in (
+        AccountState(100_000.0, 100_000.0, 200_000.0, (), at),
+        MarketBar(Bar("AAPL", at - MINUTE, 100.0, 100.0, 100.0, 100.0, 1000.0, 100.0, 10), "iex", at),
+        Command("arm", Resume(), "test", at),
+        Command("open", Open("AAPL", Side.BUY, 10, None, 95.0, 110.0), "test", at),
+        OrderUpdate(entry, "AAPL", Side.BUY, Status.FILLED, 10, 100.0, at, "b-1", "fill"),
+    ):
+        decisions = engine.process(event)
+        runner.record += 1
+        desk.watch(event, decisions)
+    return desk
+
+
+def commands(desk: Desk) -> list[str]:
+    """Keys of the commands that wait on the queue of a session that nobody runs."""
+    return [event.id.removeprefix(PREFIX) for event in desk.runner.queue._events if isinstance(event, Command)]

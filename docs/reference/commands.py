@@ -11,7 +11,7 @@ from live.cli import app
 from reference.markdown import cell, code, page, table
 
 INTRO = """
-`daybot COMMAND --help` says the same in a terminal. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check said no.
+`daybot COMMAND --help` says the same in a terminal. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check or the gate said no.
 """
 
 

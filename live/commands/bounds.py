@@ -30,7 +30,7 @@ def limits(
             return
         settings = settings_of(home)
         try:
-            checks = call(settings, "GET", "/limits")
+            checks = call(settings, "GET", "/limits")["used"]
         except SettingsError:
             if used:
                 raise

@@ -6,24 +6,28 @@ from typing import Annotated
 
 import typer
 
+from live.commands.acts import Json, Name, Wait, closed
+from live.commands.shown import printed
 from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
 from pipelines.settings import Settings
 
 Break = Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")]
-Name = Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")]
 Suspend = Annotated[bool, typer.Option("--suspend", help="And then have the broker refuse every new order: a kill that survives our own bugs.")]
 
 
-def flat(home: Home = None, break_glass: Break = False, suspended: Suspend = False, command_id: Name = None) -> None:
+def flat(
+    home: Home = None, break_glass: Break = False, suspended: Suspend = False, command_id: Name = None, wait: Wait = 5.0, as_json: Json = False
+) -> None:
     """Close every position and cancel every order, and halt. Never refused, needs no market data."""
     with told():
         settings = settings_of(home)
         if break_glass:
             _direct(settings)
         else:
-            answer = call(settings, "POST", "/tools/flat_all", {"id": command_id or uuid.uuid4().hex[:12], "origin": "command line"})
-            console.print(f"accepted as {answer['id']}; `daybot status` shows the progress")
+            answer = call(settings, "POST", "/tools/flat_all", {"wait": wait}, key=command_id or uuid.uuid4().hex[:12])
+            if not printed(answer, as_json):
+                closed(answer)
         if suspended:
             if not break_glass:
                 _until_flat(settings)

@@ -11,11 +11,18 @@ import httpx
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 from pipelines.core.errors import DaybotError, SettingsError
 from pipelines.core.risk.limits import Limits
 from pipelines.secrecy import conceal
 from pipelines.settings import Settings, load
+
+REFUSED = 3
+"""Exit code: a check, or the gate, said no."""
+
+PATIENCE = 40.0
+"""Wall seconds that an answer may take; a command waits up to 30 for its outcome."""
 
 console = Console()
 errors = Console(stderr=True)
@@ -25,9 +32,13 @@ Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snaps
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn our errors into a message and exit code 1."""
+    """Turn our errors into a message and exit code 1, a refusal by the gate into exit code 3."""
     try:
         yield
+    except Declined as no:
+        refused = no.problem["status"] == 409
+        errors.print(f"[red]{'refused' if refused else 'not possible'}[/]: {escape(str(no))}", soft_wrap=True)
+        raise typer.Exit(REFUSED if refused else 1) from None
     except DaybotError as error:
         errors.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True)
         raise typer.Exit(1) from None
@@ -60,15 +71,45 @@ def other_limits(limits: Limits, path: Path) -> Limits:
         raise SettingsError(f"expected limits in {path}, found {lines}; `daybot limits` lists them") from None
 
 
-def call(settings: Settings, method: str, path: str, body: dict[str, str] | None = None) -> Any:
-    """Ask the running runner through its socket."""
+class Declined(DaybotError):
+    """The runner's definite no, with the problem as it stated it."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        numbers = "".join(f", {name} {problem[name]:,.6g}" for name in ("value", "limit") if problem.get(name) is not None)
+        source = f" from {problem['source']}" if problem.get("source") else ""
+        code = f" ({problem['code']}{numbers}{source})" if problem.get("code") else ""
+        super().__init__(f"{problem.get('detail', problem)}{code}")
+        self.problem = problem
+
+
+def call(
+    settings: Settings, method: str, path: str, body: dict[str, Any] | None = None, *, key: str | None = None, query: dict[str, Any] | None = None
+) -> Any:
+    """Ask the running runner through its socket. `key` names a command: the same one twice is one command.
+
+    Raises `Declined` for its no, and `SettingsError` where none answers. A command without an answer may have been taken: the error says so.
+    """
+    if not settings.socket.exists():
+        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`, or use `--direct`")
     transport = httpx.HTTPTransport(uds=str(settings.socket))
+    headers = {"X-Client": "command line"} | ({"Idempotency-Key": key} if key else {})
     try:
-        with httpx.Client(transport=transport, base_url="http://daybot", timeout=10.0) as client:
-            answer = client.request(method, path, json=body)
-    except httpx.HTTPError as error:
+        with httpx.Client(transport=transport, base_url="http://daybot", timeout=PATIENCE) as client:
+            answer = client.request(method, path, json=body, headers=headers, params=query)
+    except httpx.ConnectError as error:
         text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"
         raise SettingsError(text) from None
+    except httpx.HTTPError as error:
+        again = f"; whether it was taken is UNKNOWN: ask again with `--id {key}`, which does nothing twice" if key else ""
+        raise SettingsError(f"expected an answer of the session at {settings.socket}, found {type(error).__name__}{again}") from None
     if answer.is_error:
-        raise SettingsError(f"the runner answered HTTP {answer.status_code}: {answer.text[:300]}")
+        raise Declined(_problem(answer))
     return answer.json()
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        found = {}
+    return found if isinstance(found, dict) and "status" in found else {"status": answer.status_code, "detail": answer.text[:300]}

@@ -1,32 +1,30 @@
-"""The runner's control door: its routes. It knows nothing of the runner but a few functions; who may come in is `guard.py`'s business."""
+"""The runner's door over HTTP: the tools as routes, the stream of events, and what supervisors ask. Who may come in is `guard.py`'s business."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import Body, FastAPI
-from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
 
+from live.doors import routes, stream
 from live.doors.tokens import Scope
-from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
-
-
-class CommandRequest(BaseModel):
-    """An instruction; the same `id` twice is the same instruction."""
-
-    id: str = Field(min_length=1, max_length=64)
-    origin: str = Field("api", min_length=1, max_length=64)
-
-
-Status = Callable[[], dict[str, Any]]
-Act = Callable[[Instruction, str, str], None]
+from live.runner import summary
+from live.tools.catalogue import CATALOGUE
+from live.tools.desk import Desk
+from live.tools.problems import Problem, ToolError
+from pipelines.core.errors import DaybotError
+from pipelines.core.trading.decisions import TradingState
 
 OPEN = frozenset({"/healthz", "/readyz"})
 """What tells a supervisor whether the session lives, and nothing else: nobody is asked who he is."""
 
-NEEDED = {"flat_all": Scope.TRADE, "halt": Scope.TRADE, "resume": Scope.ADMIN}
-URGENT = frozenset({"/tools/flat_all", "/tools/halt"})
+URGENT = frozenset(entry.path for entry in CATALOGUE if entry.urgent)
+"""What reduces risk."""
+
+BY_PATH = {(entry.method, entry.path): entry.scope for entry in CATALOGUE}
 
 
 def needs(method: str, path: str) -> Scope | None:
@@ -35,63 +33,92 @@ def needs(method: str, path: str) -> Scope | None:
         return None
     if method in {"GET", "HEAD", "OPTIONS"}:
         return Scope.READ
-    return NEEDED.get(path.removeprefix("/tools/"), Scope.ADMIN)
+    return BY_PATH.get((method, path), Scope.ADMIN)
 
 
-INSTRUCTIONS: dict[str, Instruction] = {"flat_all": Flatten(), "halt": Stand(), "resume": Resume()}
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What the door may ask of a session, and nothing else."""
-
-    status: Status
-    act: Act
-    limits: Callable[[], list[dict[str, Any]]]
-    """Each limit with its present use."""
-    metrics: Callable[[], bytes]
-    unready: Callable[[], str]
-    """Why the session does not take entries now; empty where it does."""
-
-
-def build(session: Session) -> FastAPI:
-    """The routes: where the session stands, its limits and numbers, and the commands that a person may give."""
-    app = FastAPI(title="DayBot", docs_url=None, redoc_url=None)
-    _commands(app, session)
-
-    @app.get("/limits")
-    def limits() -> list[dict[str, Any]]:
-        """How much of each limit is in use."""
-        return session.limits()
-
-    @app.get("/metrics")
-    def metrics() -> Response:
-        """For Prometheus."""
-        return Response(session.metrics(), media_type="text/plain; version=0.0.4")
-
-    @app.get("/healthz")
-    def healthy() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "alive"}
-
-    @app.get("/readyz")
-    def ready() -> Response:
-        """The session takes entries; 503 with the reason where it does not."""
-        why = session.unready()
-        return JSONResponse({"status": why or "ready"}, status_code=503 if why else 200)
-
+def build(desk: Desk, *, metrics: Callable[[], bytes] = bytes) -> FastAPI:
+    """All routes of a session. `metrics` is the exposition for Prometheus."""
+    app = FastAPI(
+        title="DayBot", version="1", docs_url=None, redoc_url=None,
+        description="The tools of a running session. Every answer says in `mode` whether money is real: LIVE, PAPER or SIM.",
+    )  # fmt: skip
+    routes.add(app, desk)
+    stream.add(app, desk)
+    _supervision(app, desk, metrics)
+    _problems(app, desk)
     return app
 
 
-def _commands(app: FastAPI, session: Session) -> None:
+def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes]) -> None:
 
-    @app.get("/status")
-    def read() -> dict[str, Any]:
-        """Where the session stands."""
-        return session.status()
+    @app.get("/status", tags=["session"])
+    async def status() -> dict[str, Any]:
+        """Where the session stands, in short."""
+        return {"mode": desk.settings.daybot_mode.value.upper()} | summary(desk.runner.engine, desk.manifest.label)
 
-    @app.post("/tools/{action}")
-    async def command(action: Literal["flat_all", "halt", "resume"], request: Annotated[CommandRequest, Body()]) -> dict[str, str]:
-        """Put a command on the queue; `GET /status` shows what became of it."""
-        session.act(INSTRUCTIONS[action], request.origin, request.id)
-        return {"id": request.id, "accepted": action}
+    @app.get("/metrics", tags=["session"])
+    async def exposition() -> Response:
+        """For Prometheus."""
+        return Response(metrics(), media_type="text/plain; version=0.0.4")
+
+    @app.get("/healthz", tags=["session"])
+    async def healthy() -> dict[str, str]:
+        """The process answers."""
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["session"], responses={503: {"description": "It takes no entries; `status` says why."}})
+    async def ready() -> Response:
+        """The session takes entries; 503 with the reason where it does not."""
+        why = unready(desk)
+        return JSONResponse({"status": why or "ready"}, status_code=503 if why else 200)
+
+    @app.get("/dashboard/", tags=["session"], status_code=307, response_class=RedirectResponse)
+    async def dashboard() -> RedirectResponse:
+        """To the pages (DASHBOARD_URL)."""
+        return RedirectResponse(desk.settings.dashboard_url)
+
+
+def unready(desk: Desk) -> str:
+    """Why the session takes no entries; empty where it does."""
+    engine = desk.runner.engine
+    if engine.portfolio is None:
+        return "the account is not known yet"
+    if engine.state is not TradingState.ACTIVE:
+        return f"trading is {engine.state}"
+    if engine.feeds and not any(engine.feeds.values()):
+        return "no healthy market data"
+    return ""
+
+
+def _problems(app: FastAPI, desk: Desk) -> None:
+    """Every no as application/problem+json."""
+
+    def answer(problem: Problem, headers: Any = None) -> Response:
+        said = problem.model_copy(update={"mode": desk.settings.daybot_mode.value.upper(), "session": f"{desk.manifest.session}"})
+        text = said.model_dump_json(exclude_none=True)
+        return Response(text, status_code=problem.status, media_type="application/problem+json", headers=headers)
+
+    @app.exception_handler(ToolError)
+    async def refused(_: Request, error: ToolError) -> Response:
+        return answer(error.problem)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        errors = tuple({"field": ".".join(map(str, e["loc"][1:])) or str(e["loc"][0]), "problem": e["msg"]} for e in error.errors())
+        words = "; ".join(f"{e['field']}: {e['problem']}" for e in errors)
+        return answer(Problem(title="the request is not what was expected", status=422, code="BAD_REQUEST", detail=words, errors=errors))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> Response:
+        code = {404: "NO_ROUTE", 405: "METHOD"}.get(error.status_code, "HTTP")
+        return answer(Problem(title="no such route", status=error.status_code, code=code, detail=str(error.detail)), error.headers)
+
+    @app.exception_handler(DaybotError)
+    async def broken(_: Request, error: DaybotError) -> Response:
+        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
+        return answer(Problem(title="not possible now", status=503, code=code, detail=str(error)))
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> Response:
+        detail = f"{type(error).__name__}; the runner's log has more, and the session goes on"
+        return answer(Problem(title="an error of ours", status=500, code="INTERNAL", detail=detail))

@@ -46,6 +46,8 @@ class Session:
     history: list[Bar]
     clock: Clock
     lock: FileLock
+    resumed: bool
+    """An earlier run began it: its journal holds what it did."""
 
     @property
     def briefing(self) -> Briefing:
@@ -95,7 +97,7 @@ def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: t
     except DaybotError:
         lock.release()
         raise
-    return Session(runner, manifest, history, known, lock)
+    return Session(runner, manifest, history, known, lock, recovered is not None)
 
 
 def ahead(now: int) -> date:

@@ -2,24 +2,22 @@
 
 import asyncio
 from datetime import time
-from typing import Any
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 
+from live import journal
 from live.alerts import Alerts
 from live.commands.report import Tally
 from live.doors.api import URGENT, build, needs
-from live.doors.api import Session as Door
 from live.doors.serve import served
 from live.metrics import Metrics
-from live.runner import Runner, summary
 from live.session.assemble import Session, assemble
 from live.session.screen import Screen
+from live.tools.desk import Desk
 from pipelines.alerts import Alert
 from pipelines.core.errors import DaybotError
-from pipelines.core.trading.decisions import Decision, TradingState
+from pipelines.core.trading.decisions import Decision
 from pipelines.core.trading.events import Event
 from pipelines.settings import Settings
 
@@ -35,17 +33,19 @@ class Attended:
         self._settings = settings
         self.tally = Tally()
         self._alerts = Alerts(settings, shadow=shadow)
-        self._screen: Screen | None = None
-        self._metrics: Metrics | None = None
         self.session: Session = assemble(settings, watch=self._watch, shadow=shadow, until=until)
-        self._screen = Screen(self.session.manifest.label, self.session.manifest.account)
-        self._metrics = Metrics(self.session.runner.engine, self.session.manifest.label)
+        runner, manifest = self.session.runner, self.session.manifest
+        self._screen = Screen(manifest.label, manifest.account)
+        self._metrics = Metrics(runner.engine, manifest.label)
+        self.desk = Desk(settings, runner, manifest, journal.read(runner.journal.path) if self.session.resumed else ())
+        """What the tools work on."""
 
     async def run(self, console: Console) -> None:
         """The whole session. Raises what ended it, after people were told."""
         runner = self.session.runner
         try:
-            async with served(build(self._door(self._metrics)), self._settings, needs=needs, urgent=URGENT):
+            app = build(self.desk, metrics=self._metrics.exposition)
+            async with served(app, self._settings, needs=needs, urgent=URGENT):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
                     await self._show(console, running)
@@ -62,44 +62,15 @@ class Attended:
     def _watch(self, event: Event, decisions: list[Decision]) -> None:
         self.tally.watch(event, decisions)
         self._alerts.watch(event, decisions)
-        for watcher in (self._screen, self._metrics):
-            if watcher is not None:
-                watcher.watch(event, decisions)
+        for watcher in (self._screen, self._metrics, self.desk):
+            watcher.watch(event, decisions)
 
     async def _show(self, console: Console, running: "asyncio.Task[None]") -> None:
         """A picture twice a second in a terminal, nothing elsewhere: there the journal and the alerts speak."""
-        if not console.is_terminal or self._screen is None:
+        if not console.is_terminal:
             await asyncio.wait({running})
             return
         with Live(console=console, auto_refresh=False) as picture:
             while not running.done():
                 picture.update(self._screen.panel(self.session.runner), refresh=True)
                 await asyncio.wait({running}, timeout=REFRESH)
-
-    def _door(self, metrics: Metrics | None) -> Door:
-        runner = self.session.runner
-        return Door(
-            status=lambda: summary(runner.engine, self.session.manifest.label),
-            act=runner.command,
-            limits=lambda: used(runner),
-            metrics=lambda: metrics.exposition() if metrics is not None else b"",
-            unready=lambda: unready(runner),
-        )
-
-
-def used(runner: Runner) -> list[dict[str, Any]]:
-    """Each limit with its present use; nothing before the account is known."""
-    engine = runner.engine
-    return [] if engine.portfolio is None else [msgspec.to_builtins(check) for check in engine.usage(runner.clock.now())]
-
-
-def unready(runner: Runner) -> str:
-    """Why the session takes no entries; empty where it does."""
-    engine = runner.engine
-    if engine.portfolio is None:
-        return "the account is not known yet"
-    if engine.state is not TradingState.ACTIVE:
-        return f"trading is {engine.state}"
-    if engine.feeds and not any(engine.feeds.values()):
-        return "no healthy market data"
-    return ""

@@ -123,7 +123,7 @@ class ReleaseRequest(Waiting):
     strategy: Name
 
 
-class RecordRequest(Ask):
+class RecordRequest(Waiting):
     """A note on the session: a trade made elsewhere, an observation, a reason. It goes into the journal and changes nothing else."""
 
     event_type: Name = Field(description="What it is: entry, exit, note, ...")

@@ -185,7 +185,7 @@ class Desk:
 
     @property
     def head(self) -> dict[str, Any]:
-        """Mode, session and time."""
+        """Mode, shadow, session and time."""
         return {"mode": self.manifest.label, "session": self.manifest.session, "at": self.now}
 
     @property

@@ -21,7 +21,7 @@ from pipelines import journals, publish, traded
 from pipelines.core.analytics import books, execution, ledger, performance, risk, wishes
 from pipelines.core.analytics.ledger import Ledger
 from pipelines.core.analytics.scope import Scope
-from pipelines.core.errors import DataError, JournalError
+from pipelines.core.errors import JournalError, MissingData
 from pipelines.publish import Snapshot
 
 ROWS = 200
@@ -142,7 +142,7 @@ def _taken(snapshot: Snapshot | None) -> set[tuple[date, str]]:
         return set()
     try:
         return set(snapshot.table("runs").select("session", "run").iter_rows())
-    except DataError:
+    except MissingData:
         return set()
 
 
@@ -198,7 +198,7 @@ def _published(snapshot: Snapshot | None, name: str, scope: Scope, schema: pl.Sc
 def _snapshot(desk: Desk) -> Snapshot | None:
     try:
         return publish.current(desk.settings)
-    except DataError:
+    except MissingData:  # before the first night
         return None
 
 

@@ -25,7 +25,7 @@ async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | Non
     """Open a position with its stop and target, through the gate. Raises the refusal with its numbers."""
     desk.armed()
     name = desk.key(key)
-    known = desk.before(name, ask)
+    known = desk.before(name, ask, wish(desk, ask) if ask.risk_percent is None else None)
     if known is not None and isinstance(known.answer, Entered):
         return known.answer
     begun = asyncio.get_running_loop().time()
@@ -129,7 +129,7 @@ async def record_trade(desk: Desk, ask: RecordRequest, *, who: str, key: str | N
     words = " ".join(f"{n} {v}" for n, v in (("order", ask.order_id), ("side", ask.side), *ask.metadata.items()) if v is not None)
     numbers = {n: float(v) for n, v in (("price", ask.price), ("quantity", ask.quantity), ("pnl", ask.pnl)) if v is not None}
     note = Note(ask.event_type, ask.symbol, "; ".join(part for part in (ask.reason, words) if part) or "noted", numbers)
-    given = await desk.tell(name, note, ask, who, 5.0)
+    given = await desk.tell(name, note, ask, who, ask.wait)
     seq = next((s for s, _, _, what in reversed(desk.happened) if what in (given.decisions or ())), None)
     return Recorded(**desk.head, id=_key(name), record=seq, detail="in the journal" if given.decisions is not None else AGAIN)
 

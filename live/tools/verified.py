@@ -12,6 +12,9 @@ from pipelines.core.errors import BrokerError
 PAUSE = 1.0
 """Wall seconds between two looks: each costs three requests of the broker's budget."""
 
+PATIENCE = 5.0
+"""Wall seconds that a look may take: requests wait where the broker's budget is spent."""
+
 
 class Found(NamedTuple):
     """What the broker's books say."""
@@ -50,8 +53,9 @@ async def _looked(desk: Desk, wait: float, there: Callable[[Standing], set[str]]
 
 async def _look(desk: Desk, there: Callable[[Standing], set[str]], quiet: Callable[[], bool]) -> Found:
     try:
-        found = await desk.runner.broker.standing()
-    except BrokerError as silence:
+        async with asyncio.timeout(PATIENCE):
+            found = await desk.runner.broker.standing()
+    except (BrokerError, TimeoutError) as silence:
         return Found("pending", (), f"the broker gave no answer, so nothing is known: {silence}")
     left = there(found)
     if not left:

@@ -1,20 +1,14 @@
-"""`daybot check-strategy` and `daybot limits` as people use them, and the door's routes for limits, numbers and health."""
+"""`daybot check-strategy` and `daybot limits` as people use them."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import polars as pl
 import pytest
 from commands import daybot
-from desk import settings as known
 from market import SECTORS, briefing_of, day_bars
 from sealed import journaled, lines
-from served import Served, local
 
 from live.commands.research.proofs import imports
-from live.doors.api import Session, build, needs
 from pipelines import roster
 from pipelines.core.analytics.explain import candidates, explained
 from pipelines.core.backtest.peaks import peaks
@@ -51,32 +45,6 @@ def test_limits_are_listed_with_what_they_answer_to(tmp_path: Path) -> None:
     assert ran.code == 0, ran.output
     assert '"max_sector_exposure"' in ran.output
     assert "RTS 6 article 15(1)(b)" in ran.output
-
-
-@pytest.fixture
-def door(tmp_path: Path) -> Iterator[httpx.Client]:
-    """A door on a real socket."""
-    state: dict[str, Any] = {"why": ""}
-    session = Session(
-        status=lambda: {"state": "active"},
-        act=lambda instruction, origin, name: state.update(why=f"{origin} {name}"),
-        limits=lambda: [{"code": "GROSS", "value": 0.5, "limit": 1.0}],
-        metrics=lambda: b"daybot_positions 3.0\n",
-        unready=lambda: state["why"],
-    )
-    settings = known("http://127.0.0.1:1", tmp_path)
-    with Served(build(session), settings, needs=needs), local(settings) as client:
-        yield client
-
-
-def test_the_door_shows_limits_numbers_and_whether_entries_are_taken(door: httpx.Client) -> None:
-    assert door.get("/limits").json()[0]["code"] == "GROSS"
-    assert door.get("/metrics").text == "daybot_positions 3.0\n"
-    assert door.get("/healthz").json() == {"status": "alive"}
-    assert door.get("/readyz").status_code == 200
-    assert door.post("/tools/halt", json={"id": "x", "origin": "test"}).json() == {"id": "x", "accepted": "halt"}
-    refused = door.get("/readyz")
-    assert (refused.status_code, refused.json()["status"]) == (503, "test x")
 
 
 def test_use_of_limits_is_what_the_gate_would_say_of_what_is_held() -> None:

@@ -1,0 +1,27 @@
+"""One running session for all tests of the doors: each leaves it flat and active."""
+
+from collections.abc import Iterator
+
+import pytest
+from desk import world
+from manned import Manned
+
+from live.sim.embedded import Exchange
+
+
+@pytest.fixture(scope="session")
+def manned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manned]:
+    folder = tmp_path_factory.mktemp("manned")
+    market = world(folder, {"AAA": [100.0] * 390, "BBB": [100.0] * 390})
+    with Exchange(market, stepped=True, partial_rate=0.0, rate_limit=0) as exchange:
+        exchange.step_to(9, 40)
+        with Manned(exchange, folder / "home") as session:
+            yield session
+
+
+@pytest.fixture
+def session(manned: Manned) -> Iterator[Manned]:
+    """The session, and again as it was."""
+    yield manned
+    if manned.books.positions or manned.books.open or manned.get("/status").json()["state"] != "active":
+        manned.flat()

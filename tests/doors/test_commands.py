@@ -1,0 +1,164 @@
+"""Every command that mirrors a tool, as a person types it, against a running session: as a table, as JSON, refused, mistyped, without a runner."""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from manned import Manned
+from typer.testing import CliRunner, Result
+
+from live.cli import TOOLS as COMMANDS
+from live.cli import app
+from live.tools.catalogue import TOOLS
+
+BUY = ["AAA", "buy", "100", "--stop", "95", "--target", "110"]
+
+
+class Case(NamedTuple):
+    """Words that do it, what is printed then; words that are refused, and the exit code; words that make no sense."""
+
+    done: list[str]
+    shows: str
+    wrong: list[str]
+    refused: list[str] | None = None
+    code: int = 1
+    held: bool = False
+
+
+CASES = {
+    "scan": Case([], "scan of", ["--limit", "0"]),
+    "enter": Case(BUY, "approved", ["AAA", "up"], ["AAA", "buy", "20000"], 3),
+    "manage": Case(["AAA", "--stop", "97"], "the stop goes to 97", ["AAA"], ["BBB", "--stop", "97"], held=True),
+    "close": Case(["BBB"], "flat: yes", [], ["AAA", "5000"], held=True),
+    "record": Case(["AAA", "seen by me"], "record", ["AAA"]),
+    "halt": Case([], "trading is halted", ["--wait", "99"]),
+    "resume": Case([], "trading is active", ["--wait", "99"]),
+    "release": Case(["manual"], "may enter again", [], ["nobody"]),
+    "flat": Case([], "flat: yes", ["--wait", "99"]),
+    "preview": Case(BUY, "approved", ["AAA"], ["AAA", "buy", "20000"], 3),
+    "positions": Case([], "AAA", ["--x"], held=True),
+    "orders": Case(["--status", "all"], "orders", ["--status", "some"]),
+    "account": Case([], "buying power", ["--x"]),
+    "trades": Case([], "round trips", ["--from", "monday"]),
+    "log": Case(["--limit", "3"], "decisions", ["--kind", "x"]),
+    "risk": Case([], "drawdown", ["--x"]),
+    "health": Case([], "order stream", ["--x"]),
+    "feeds": Case([], "alpaca-sip", ["--x"]),
+    "events": Case(["--limit", "5"], "account", ["--after", "-1"]),
+    "performance": Case([], "profit", ["--from", "x"], ["--strategy", "nobody"]),
+    "execution": Case([], "fill rate", ["--from", "x"]),
+    "optimization": Case([], "trades", ["--from", "x"]),
+    "sync": Case([], "2026-11-20-01-test", ["--x"]),
+    "limits": Case(["--used"], "DAILY_LOSS", ["--x"]),
+}
+
+MIRRORED = {
+    "scan_symbols": "scan", "enter_trade": "enter", "manage_trade": "manage", "close_symbol": "close", "flat_all": "flat", "record_trade": "record",
+    "healthcheck": "health", "risk_status": "risk", "trade_log": "log", "strategy": "performance",
+}  # fmt: skip
+"""Tools whose command has another name; the others' has their own."""
+
+
+def typed(home: Path, *words: str) -> Result:
+    return CliRunner().invoke(app, [*words, "--home", str(home)], env={"COLUMNS": "250"})
+
+
+def run(session: Manned, *words: str) -> Result:
+    return typed(session.settings.daybot_home, *words)
+
+
+def test_every_tool_has_a_command_and_every_command_its_cases() -> None:
+    names = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
+    assert {MIRRORED.get(tool, tool) for tool in TOOLS} <= names
+    assert {command.__name__ for command in COMMANDS} | {"flat", "limits"} == set(CASES)
+
+
+def prepared(session: Manned, case: Case) -> None:
+    if case.held:
+        assert run(session, "enter", *BUY).exit_code == 0
+        session.step(3)
+        assert session.books.positions == {"AAA": 100}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_does_it_and_says_so(session: Manned, name: str) -> None:
+    case = CASES[name]
+    prepared(session, case)
+    ran = run(session, name, *case.done)
+    assert ran.exit_code == 0, ran.output
+    assert case.shows in ran.output, ran.output
+    assert name in {"events", "limits"} or "SIM" in ran.output
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "limits"])
+def test_for_pipes_it_is_json(session: Manned, name: str) -> None:
+    case = CASES[name]
+    prepared(session, case)
+    ran = run(session, name, *case.done, "--json")
+    assert ran.exit_code == 0, ran.output
+    lines = ran.output.strip().splitlines() if name == "events" else [ran.output]
+    for line in lines:
+        assert isinstance(json.loads(line), dict)
+    if name != "events":
+        assert json.loads(ran.output)["mode"] == "SIM"
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.refused is not None])
+def test_a_refusal_has_numbers_and_an_exit_code_of_its_own(session: Manned, name: str) -> None:
+    case = CASES[name]
+    prepared(session, case)
+    ran = run(session, name, *(case.refused or []))
+    assert ran.exit_code == case.code, ran.output
+    if case.code == 3:
+        assert "POSITION_SIZE" in ran.output
+        assert "0.5" in ran.output
+        assert "MAX_POSITION_SIZE" in ran.output
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_is_mistyped_is_wrong_usage_and_nothing_is_done(session: Manned, name: str) -> None:
+    before = session.floor.runner.journal.seq
+    ran = run(session, name, *CASES[name].wrong)
+    assert ran.exit_code == 2, ran.output
+    assert session.floor.runner.journal.seq == before
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "limits"])
+def test_without_a_runner_it_says_what_to_do(tmp_path: Path, name: str) -> None:
+    ran = typed(tmp_path, name, *CASES[name].done)
+    assert ran.exit_code == 1, ran.output
+    assert "daybot live" in ran.output or "running session" in ran.output
+
+
+def test_the_same_name_is_the_same_command(session: Manned) -> None:
+    for _ in range(2):
+        assert run(session, "enter", *BUY, "--id", "typed-twice").exit_code == 0
+    session.step(3)
+    assert session.books.positions == {"AAA": 100}
+    other = run(session, "enter", "AAA", "buy", "7", "--id", "typed-twice")
+    assert (other.exit_code, "KEY_REUSED" in other.output) == (1, True)
+
+
+def test_where_the_runner_is_dead_the_broker_answers(session: Manned, tmp_path: Path) -> None:
+    prepared(session, CASES["positions"])
+    environ = {
+        "DAYBOT_MODE": "sim", "ALPACA_BASE_URL": session.exchange.url, "ALPACA_API_KEY": "SIM", "ALPACA_SECRET_KEY": "SIM", "COLUMNS": "250",
+        "DAYBOT_HOME": str(tmp_path),
+    }  # fmt: skip
+
+    def direct(*words: str) -> str:
+        ran = CliRunner().invoke(app, [*words, "--direct"], env=environ)
+        assert ran.exit_code == 0, ran.output
+        return ran.output
+
+    assert "AAA" in direct("positions")
+    assert json.loads(direct("positions", "--json"))["rows"][0]["quantity"] == 100
+    assert "stop" in direct("orders")
+    assert "buying power" in direct("account")
+
+
+def test_the_stream_is_followed_to_the_end_of_the_session(session: Manned) -> None:
+    last = session.get("/events/since", after=0, limit=1000).json()["last"]
+    ran = run(session, "events", "--after", str(last - 1), "--json")
+    assert [json.loads(line)["id"] for line in ran.output.splitlines()] == [last]
