@@ -69,7 +69,7 @@ class Manned:
         self._loop, self._done = asyncio.get_running_loop(), asyncio.Event()
         try:
             self.floor = Watched(self.exchange, self.settings, **self._session)
-            self.app = build(self.floor.desk, metrics=Metrics(self.floor.runner.engine).exposition)
+            self.app = build(self.floor.desk, metrics=Metrics(self.floor.runner.engine, "SIM").exposition)
             async with served(self.app, self.settings, needs=needs, urgent=URGENT):
                 await self.floor.open()
                 await self.floor.step(61)

@@ -11,7 +11,7 @@ from rich.table import Table
 from live.commands.terminal import console
 from pipelines.core.market.session import NEW_YORK
 
-COLOURS = {"SIM": "cyan", "PAPER": "yellow", "LIVE": "bold red"}
+COLOURS = {"SIM": "cyan", "PAPER": "yellow", "LIVE": "bold red", "SHADOW": "magenta"}
 STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "bold", "header_style": "cyan", "padding": (0, 2, 0, 0)}
 
 

@@ -54,7 +54,7 @@ def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes]) -> None
     @app.get("/status", tags=["session"])
     async def status() -> dict[str, Any]:
         """Where the session stands, in short."""
-        return {"mode": desk.settings.daybot_mode.value.upper()} | summary(desk.runner.engine, desk.manifest.label)
+        return {"mode": desk.manifest.label} | summary(desk.runner.engine, desk.manifest.label)
 
     @app.get("/metrics", tags=["session"])
     async def exposition() -> Response:
@@ -94,7 +94,7 @@ def _problems(app: FastAPI, desk: Desk) -> None:
     """Every no as application/problem+json."""
 
     def answer(problem: Problem, headers: Any = None) -> Response:
-        said = problem.model_copy(update={"mode": desk.settings.daybot_mode.value.upper(), "session": f"{desk.manifest.session}"})
+        said = problem.model_copy(update={"mode": desk.manifest.label, "session": f"{desk.manifest.session}"})
         text = said.model_dump_json(exclude_none=True)
         return Response(text, status_code=problem.status, media_type="application/problem+json", headers=headers)
 

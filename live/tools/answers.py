@@ -22,8 +22,6 @@ class Answer(Part):
 
     mode: Literal["PAPER", "LIVE", "SIM", "SHADOW"]
     """SIM and PAPER are no real money."""
-    shadow: bool
-    """It decides and sends nothing."""
     session: date
     at: datetime
     """The session's clock at the answer."""

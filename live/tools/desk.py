@@ -185,7 +185,7 @@ class Desk:
 
     @property
     def head(self) -> dict[str, Any]:
-        """Mode, shadow, session and time."""
+        """Mode, session and time."""
         return {"mode": self.manifest.label, "session": self.manifest.session, "at": self.now}
 
     @property
