@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.core.learning.scorer import Scorer
 from pipelines.core.market.session import Session, nanoseconds
 from pipelines.core.market.slippage import Slippage
 from pipelines.core.risk.regimes import Regime
@@ -107,6 +108,8 @@ class Briefing(BaseModel):
     regime: Regime
     slippage: Slippage | None = None
     """What an order costs beside its price: with a symbol's spread, sigma and adv it gives the expected cost."""
+    scorers: dict[str, Scorer] = {}
+    """By strategy, those that held on sessions they had not seen; what `MIN_SCORE` asks."""
     symbols: dict[str, SymbolBrief]
     watchlist: tuple[Candidate, ...]
     checks: tuple[CheckResult, ...]

@@ -14,6 +14,7 @@ import polars as pl
 
 from pipelines.core.briefing import RETURN_SESSIONS, Briefing, Candidate, CheckResult, Origin, SymbolBrief
 from pipelines.core.fingerprint import fingerprint
+from pipelines.core.learning.scorer import Scorer
 from pipelines.core.market import indicators, scan
 from pipelines.core.market.features import by_day, late
 from pipelines.core.market.liquidity import regular, spreads
@@ -239,6 +240,7 @@ def compose(past: Past, tables: Mapping[str, pl.DataFrame], all_returns: Returns
         benchmark=state["benchmark"],
         regime=Regime.model_validate({name: state[name] for name in Regime.model_fields}),
         slippage=Slippage.model_validate({name: tables["slippage"][name].item() for name in Slippage.model_fields}),
+        scorers=_scorers(tables.get("scorers")),
         symbols=_symbols(tables, all_returns, benchmark),
         watchlist=tuple(Candidate.model_validate(row) for row in lines.iter_rows(named=True)),
         checks=tuple(CheckResult.model_validate(row) for row in checks.iter_rows(named=True)),
@@ -249,6 +251,13 @@ def compose(past: Past, tables: Mapping[str, pl.DataFrame], all_returns: Returns
 def content(draft: Briefing) -> str:
     """Hash of all that a briefing says, whenever it was made."""
     return sha256(draft.model_dump_json(exclude={"version", "created_at"}).encode()).hexdigest()
+
+
+def _scorers(rows: pl.DataFrame | None) -> dict[str, Scorer]:
+    """Those that held on sessions that they had not seen; none where nothing was learned yet."""
+    if rows is None:
+        return {}
+    return {row["strategy"]: Scorer.model_validate(row) for row in rows.filter("trusted").sort("strategy").iter_rows(named=True)}
 
 
 def _symbols(tables: Mapping[str, pl.DataFrame], all_returns: Returns, benchmark: str) -> dict[str, SymbolBrief]:

@@ -55,6 +55,7 @@ INPUTS = (
         "controls_report",
         "live_against_backtest",
         "backtest",
+        "scorers",
     ],
 )
 def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
@@ -64,7 +65,8 @@ def briefing(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]
     as a backfill makes it, is listed and does not become the current one (`current` says which is).
     """
     session = data_session(context)
-    tables = {name: daybot.warehouse.read(name, session) for name in INPUTS}
+    learned = ["scorers"] if daybot.warehouse.has("scorers") else []
+    tables = {name: daybot.warehouse.read(name, session) for name in (*INPUTS, *learned)}
     tables["checks"] = tables["checks"].sort("asset", "name")  # written in the order in which they ended, which is not the same every time
     _passed(tables["checks"], session)
     made = _compose(daybot, session, tables)

@@ -74,7 +74,7 @@ def test_an_ordinary_entry_is_approved_and_shows_every_control_with_its_origin(b
     found = verdict(briefing, {"facts": {"low": 90.0, "high": 110.0}}, {"budgets": {"momentum": 1.0}})
     assert isinstance(found, Approved)
     assert found.quantity == 20
-    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.QUANTITY}
+    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.QUANTITY, Code.SCORE}
     assert all(check.passed and check.origin and check.detail for check in found.checks)
 
 
@@ -100,6 +100,8 @@ DENIED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Code]] = [
     ({"price": 102.5, "facts": {"price": 100.0}}, {}, {"price_collar_atr": 1}, Code.COLLAR),
     ({"facts": {"low": 95.0, "high": 100.0}}, {}, {}, Code.BAND),
     ({"stop": 0.0}, {}, {}, Code.STOP),
+    ({"score": 0.44}, {}, {"min_score": 0.45}, Code.SCORE),
+    ({"score": math.nan}, {}, {"min_score": 0.45}, Code.SCORE),
     ({}, {"equity": 94_900.0}, {"max_drawdown": 1}, Code.DAILY_LOSS),
     ({}, {"peak": 105_000.0}, {}, Code.DRAWDOWN),
     ({}, {"resting": {"AAPL": (2, 2**62)}}, {}, Code.COOLDOWN),

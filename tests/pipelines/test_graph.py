@@ -13,6 +13,8 @@ from pipelines import publish
 from pipelines.core.briefing import Severity
 from pipelines.core.errors import MissingData, StaleBriefing
 from pipelines.core.journal import GENESIS, Employed, Manifest, encode, seal
+from pipelines.core.learning.features import FEATURES
+from pipelines.core.learning.training import SCORERS
 from pipelines.core.market.bars import SECOND
 from pipelines.core.risk.regimes import RegimeName
 from pipelines.core.trading.decisions import TradeClosed
@@ -61,6 +63,21 @@ def test_after_close_publishes_a_briefing_for_the_next_session(folder: Path, too
     assert {"universe", "features", "regime", "correlation", "betas", "sector_exposure", "watchlist", "quarantine"} <= set(
         snapshot.sql("SELECT table_name FROM duckdb_tables()")["table_name"]
     )
+
+
+def test_the_briefing_carries_scorers_that_held_and_no_others(folder: Path, tools: Callable[..., DayBot]) -> None:
+    daybot = tools(bars_folder=str(folder))
+    assert run(daybot, "after_close").success
+    assert publish.current(daybot.settings).briefing().scorers == {}, "a day's examples teach nothing"
+    plain = {"features": FEATURES, "mean": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES), "weights": [0.1] * len(FEATURES), "intercept": 0.2}
+    marks = {"examples": 900, "sessions": 40, "auc": 0.6, "loss": 0.6, "base_loss": 0.69, "session": DATA_SESSION}
+    rows = [{**plain, **marks, "strategy": name, "auc_low": low, "trusted": low > 0.5} for name, low in (("momentum", 0.55), ("orb", 0.49))]
+    daybot.warehouse.replace({"scorers": pl.DataFrame(rows, schema=SCORERS)}, [DATA_SESSION])
+    assert run(daybot, "after_close", ["briefing"]).success
+    found = publish.current(daybot.settings).briefing()
+    assert list(found.scorers) == ["momentum"]
+    assert (found.scorers["momentum"].features, found.scorers["momentum"].intercept) == (FEATURES, 0.2)
+    assert "scorers" in found.inputs
 
 
 def test_symbol_without_history_stays_last_on_the_watchlist_and_says_why(folder: Path, tools: Callable[..., DayBot]) -> None:

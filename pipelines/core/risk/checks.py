@@ -30,6 +30,7 @@ class Code(StrEnum):
     COLLAR = "COLLAR"
     BAND = "BAND"
     STOP = "STOP"
+    SCORE = "SCORE"
     DAILY_LOSS = "DAILY_LOSS"
     DRAWDOWN = "DRAWDOWN"
     COOLDOWN = "COOLDOWN"
@@ -92,6 +93,8 @@ class Proposal(Struct, frozen=True):
     stop: float
     facts: Facts
     at: int
+    score: float | None = None
+    """What the strategy's scorer gives it, 0 to 1; NaN where there is none or a value is missing, None where nobody scores (a person's wish)."""
 
 
 class Exposure(Struct, frozen=True):

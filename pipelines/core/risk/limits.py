@@ -59,6 +59,9 @@ class Limits(BaseModel):
     )
     min_history: int = _limit(15, "practice", "Daily bars a symbol needs before it may be traded; ATR 14 needs 15.", ge=0, le=500)
     max_gap: float = _limit(0.3, "practice", "Largest move since the last daily close, up or down, at which its ATR still holds.", gt=0, le=1)
+    min_score: float = _limit(
+        0.0, "practice", "Least probability of a profit by the night's scorer at which a strategy enters; 0 asks no scorer.", ge=0, lt=1
+    )
     stale_after: int = _limit(
         150, "FIA market data reasonability", "Age in seconds, from a bar's start, at which its price is too old for an entry.", ge=61, le=3600
     )

@@ -144,6 +144,17 @@ def stop(ask: Ask) -> Check:
     return ask.check(Code.STOP, distance, 0, distance > 0, f"stop {distance:.2f} a share away on the losing side", "order")
 
 
+def score(ask: Ask) -> Check | None:
+    """The night's scorer gives the entry enough of a chance (`core.learning`). Where it is asked for and none held, the answer is no."""
+    found, least, who = ask.proposal.score, ask.limits.min_score, ask.proposal.strategy
+    if found is None or (least == 0 and math.isnan(found)):
+        return None
+    if not math.isnan(found):
+        return ask.check(Code.SCORE, found, least, found >= least, f"{found:.0%} chance of a profit by the scorer of {who}", "min_score")
+    why = "a value that it needs is not known" if who in ask.briefing.scorers else "no scorer held on sessions that it had not seen"
+    return ask.check(Code.SCORE, 0, least, False, f"{who} in {ask.proposal.symbol}: {why}; MIN_SCORE=0 asks none", "min_score")
+
+
 def daily_loss(ask: Ask) -> Check:
     """The day's loss, realised and open, is below the limit; reaching it closes everything (engine)."""
     loss, limit = (ask.book.start - ask.book.equity) / ask.book.start, ask.limits.max_daily_loss
@@ -229,6 +240,7 @@ PERMISSIONS: tuple[Permission, ...] = (
         collar,
         band,
         stop,
+        score,
     ),
     *(daily_loss, drawdown, cooldown, entries, order_rate, duplicate, self_cross, positions),
 )

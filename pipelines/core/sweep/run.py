@@ -113,6 +113,7 @@ def sweep(
                 _trade(pool, code, day, variants, own, bounds, budget, books, closed)
             end = books["start"] + books["realised"] + books["open_profit"]
             fees = np.array([rounded_up(*sums) for sums in zip(books["sec"], books["taf"], books["cat"], strict=True)])
+            books["beyond"][bounds["min_score"] > 0] = 1  # scorers are the engine's
             for k in np.flatnonzero(books["beyond"]).tolist():
                 closed[k], books["closed"][k], fees[k], end[k] = _by_engine(day, variants[k], budget, costs, float(start[k]), most)
             end = end - fees

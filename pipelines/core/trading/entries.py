@@ -1,10 +1,13 @@
 """From a wish to an order: distances, size, gate, lineage. One way for strategies and for people, with an answer that explains itself."""
 
 import math
+from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pipelines.core.briefing import Briefing
+from pipelines.core.learning.features import features
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk import rooms
 from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Proposal
@@ -12,6 +15,7 @@ from pipelines.core.risk.gate import Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.sizing import Distances, Step, distances, diversification, risked
+from pipelines.core.trading.commands import MANUAL
 from pipelines.core.trading.decisions import Lineage
 from pipelines.core.trading.instruments import Instrument
 from pipelines.core.trading.orders import Side, on_tick
@@ -58,7 +62,9 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
     risk = (price - stop) * sign if stop is not None else 0.0
     steps = _steps(wish, risk, away, book, briefing, limits, peers)
     quantity = wish.quantity if wish.quantity is not None else steps[-1].shares
-    proposal = Proposal(wish.strategy, wish.symbol, sign, quantity, price, risk, instrument.facts(sign, at), at)
+    known = _finite(instrument.values)
+    score = _score(wish, price, at, known, instrument, briefing)
+    proposal = Proposal(wish.strategy, wish.symbol, sign, quantity, price, risk, instrument.facts(sign, at), at, score)
     ask = Ask(proposal, book, briefing, limits, peers.between)
     if wish.quantity is None:
         ask, steps = _bounded(ask, steps)
@@ -73,7 +79,7 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
         bar=instrument.bar.start if instrument.bar is not None else instrument.seen,
         arrival=shown,
         atr=brief.atr,
-        indicators=_finite(instrument.values),
+        indicators=known,
         sizing=tuple(steps),
         checks=checks,
     )
@@ -118,8 +124,16 @@ def _bounded(ask: Ask, steps: list[Step]) -> tuple[Ask, list[Step]]:
             quantity = max(found[1], 0)
             steps.append(Step(found[0].code.value.lower().replace("_", " "), quantity, f"{found[0].detail}; limit {found[0].limit:g}"))
     wish = ask.proposal
-    sized = Proposal(wish.strategy, wish.symbol, wish.side, quantity, wish.price, wish.stop, wish.facts, wish.at)
+    sized = replace(wish, quantity=quantity)
     return Ask(sized, ask.book, ask.briefing, ask.limits, ask.correlate), steps
+
+
+def _score(wish: Wish, price: float, at: int, known: Mapping[str, float], instrument: Instrument, briefing: Briefing) -> float | None:
+    """The chance of a profit by the strategy's scorer; NaN without one; None for people, whom nobody scores."""
+    if wish.strategy == MANUAL:
+        return None
+    scorer = briefing.scorers.get(wish.strategy)
+    return math.nan if scorer is None else scorer.probability(features(wish.side.sign, price, at, known, instrument.brief, briefing.hours))
 
 
 def _exit(price: float | None, toward: int) -> float | None:
