@@ -16,10 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from live.commands.acts import close, enter, halt, manage, preview, record, release, resume
+from live.commands.approve import approve
 from live.commands.bounds import limits
 from live.commands.explain import explain
 from live.commands.journals import app as journals
 from live.commands.looks import account, events, execution, feeds, health, log, optimization, orders, performance, positions, risk, scan, sync, trades
+from live.commands.mcp import mcp
 from live.commands.research.backtests import backtest
 from live.commands.research.proofs import check_strategy
 from live.commands.research.sweeps import sweep
@@ -57,6 +59,8 @@ app.command("check-strategy")(check_strategy)
 app.command("limits")(limits)
 app.command("explain")(explain)
 app.command("sweep")(sweep)
+app.command("mcp")(mcp)
+app.command("approve")(approve)
 app.command("weights")(weights)
 TOOLS = (
     scan, enter, manage, close, record, halt, resume, release, preview, positions, orders, account, trades, log, risk, health, feeds, events,

@@ -125,6 +125,8 @@ class Settings(Limits, BaseSettings):
     dashboard_url: str = Field("http://127.0.0.1:8501", description="Where the dashboard is: the API's /dashboard/ leads there.")
     debug_mode: bool = Field(False, description="More log lines. Never shows secrets.")
 
+    mcp_trading: bool = Field(False, description="MCP clients with a trade token may trade: each entry and change of a trade asks a person first.")
+
     bars_folder: str = Field("", description="Folder of your own bars (layout in pipelines/vendors/files.py); empty asks the vendors.")
     universe: str = Field("sp500", description="sp500, all (everything the broker lists as tradable), or symbols separated by commas.")
     strategies: str = Field("momentum", description="Strategies that trade, each with its share of the gross exposure: momentum:0.6,orb:0.4.")
@@ -242,6 +244,11 @@ class Settings(Limits, BaseSettings):
     def tokens(self) -> Path:
         """Hashes of the tokens that the control API takes over TCP."""
         return self.daybot_home / "run" / "tokens.json"
+
+    @property
+    def tickets(self) -> Path:
+        """What models have asked a person for."""
+        return self.daybot_home / "run" / "tickets"
 
     @property
     def heartbeat(self) -> Path:

@@ -21,6 +21,9 @@ from pipelines.core.trading.decisions import TradingState
 OPEN = frozenset({"/healthz", "/readyz"})
 """What tells a supervisor whether the session lives, and nothing else: nobody is asked who he is."""
 
+MCP = "/mcp"
+"""Whoever may look may come in there; what he may do is decided tool by tool."""
+
 URGENT = frozenset(entry.path for entry in CATALOGUE if entry.urgent)
 """What reduces risk."""
 
@@ -31,7 +34,7 @@ def needs(method: str, path: str) -> Scope | None:
     """The scope that a request needs; the highest where nobody has thought of it."""
     if path in OPEN:
         return None
-    if method in {"GET", "HEAD", "OPTIONS"}:
+    if path == MCP or method in {"GET", "HEAD", "OPTIONS"}:
         return Scope.READ
     return BY_PATH.get((method, path), Scope.ADMIN)
 

@@ -56,6 +56,8 @@ def _endpoint(entry: Entry, desk: Desk) -> Callable[..., Any]:
         path = {name: given[name] for name in names}
         ask = _asked(entry, given.get("ask"), path) if names else given["ask"]
         if not entry.acts:
+            if given["client"] is not None:
+                desk.looked(entry.name, ask, who(request, given["client"]))
             return await entry.run(desk, ask)
         answer = await entry.run(desk, ask, who=who(request, given["client"]), key=given["key"])
         if getattr(answer, "outcome", "") == "unknown":
@@ -73,8 +75,7 @@ def _endpoint(entry: Entry, desk: Desk) -> Callable[..., Any]:
         parameters.append(("ask", Annotated[model, Query()], ...))
     elif not names:
         parameters.append(("ask", Annotated[entry.ask, Query()], ...))
-    if entry.acts:
-        parameters += [("key", Key, None), ("client", Client, None)]
+    parameters += [("key", Key, None), ("client", Client, None)] if entry.acts else [("client", Client, None)]
     made = [
         inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=inspect.Parameter.empty if default is ... else default)
         for n, kind, default in parameters

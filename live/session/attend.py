@@ -10,6 +10,7 @@ from live import journal
 from live.alerts import Alerts
 from live.commands.report import Tally
 from live.doors.api import URGENT, build, needs
+from live.doors.mcp.http import with_mcp
 from live.doors.serve import served
 from live.metrics import Metrics
 from live.session.assemble import Session, assemble
@@ -45,7 +46,7 @@ class Attended:
         runner = self.session.runner
         try:
             app = build(self.desk, metrics=self._metrics.exposition)
-            async with served(app, self._settings, needs=needs, urgent=URGENT):
+            async with with_mcp(app, self._settings) as whole, served(whole, self._settings, needs=needs, urgent=URGENT):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
                     await self._show(console, running)

@@ -160,6 +160,10 @@ class Desk:
         await self.until(lambda: given.decisions is not None, wait)
         return given
 
+    def looked(self, tool: str, ask: Ask, who: str) -> None:
+        """A program that named itself has looked: written down, because a model acts on what it has seen."""
+        self.runner.journal.append("looked", self.runner.clock.now(), {"tool": tool, "ask": plain(ask), "who": who})
+
     def before(self, name: str, ask: Ask, instruction: Instruction | None = None) -> Given | None:
         """The command of this name, if it was given; an error if it was another one."""
         given = self.given.get(name)

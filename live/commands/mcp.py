@@ -1,0 +1,52 @@
+"""`daybot mcp`: the tools for a client on this machine, over standard input and output; and what to paste into it."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from live.commands.terminal import Home, settings_of, told
+from pipelines.settings import Settings
+
+Trading = Annotated[
+    bool, typer.Option("--allow-trading", help="Also tools that trade; each entry and change of a trade asks a person first. MCP_TRADING otherwise.")
+]
+Config = Annotated[bool, typer.Option("--print-config", help="Print what to paste into an MCP client, and end.")]
+
+
+def mcp(home: Home = None, allow_trading: Trading = False, print_config: Config = False) -> None:
+    """Serve the tools to an MCP client on this machine (stdio). Clients start this by themselves: `--print-config` says how to tell them."""
+    with told():
+        settings = settings_of(home)
+        trading = allow_trading or settings.mcp_trading
+        if print_config:
+            typer.echo(json.dumps(config(settings, trading=trading), indent=2))
+            return
+        asyncio.run(_serve(settings, trading=trading))
+
+
+def config(settings: Settings, *, trading: bool) -> dict[str, Any]:
+    """As Claude Desktop, Claude Code, Cursor and others read it: the command to start, and the runner's address where it listens."""
+    words = ["mcp", "--home", str(settings.daybot_home.absolute()), *(["--allow-trading"] if trading else [])]
+    found: dict[str, Any] = {"daybot": {"command": shutil.which("daybot") or os.fspath(sys.argv[0]), "args": words}}
+    if settings.server_listen:
+        scheme = "https" if settings.server_tls_cert else "http"
+        url = f"{scheme}://{settings.server_host}:{settings.server_port}/mcp"
+        found["daybot-http"] = {"type": "http", "url": url, "headers": {"Authorization": "Bearer TOKEN"}}
+    return {"mcpServers": found}
+
+
+async def _serve(settings: Settings, *, trading: bool) -> None:
+    from live.doors.mcp.reach import beside
+    from live.doors.mcp.server import build, named
+    from live.doors.tickets import Tickets
+
+    reach = beside(settings)
+    try:
+        await build(reach, Tickets(settings.tickets), trading=trading, who=named).run_stdio_async()
+    finally:
+        await reach.close()
