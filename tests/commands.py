@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,3 +37,30 @@ def working_in(home: Path) -> list[str]:
             if folder.name != str(os.getpid()) and str(home).encode() in (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes():
                 found.append((folder / "cmdline").read_bytes().decode())
     return found
+
+
+def until(true: Callable[[], bool], what: str, patience: float = 90.0) -> None:
+    """Look until it is so; the looking is on the wall clock because other processes are."""
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, f"{what} did not happen within {patience:.0f} s"
+        time.sleep(0.1)
+
+
+def sim(url: str) -> dict[str, str]:
+    return {"DAYBOT_MODE": "sim", "ALPACA_BASE_URL": url, "ALPACA_API_KEY": "SIM", "ALPACA_SECRET_KEY": "SIM", "ALPACA_FEED": "sip"}
+
+
+@contextmanager
+def background(home: Path, *words: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on running; whatever is left of it ends with the block."""
+    command = [sys.executable, "-m", "live.cli", *words, "--home", str(home)]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
+    log = (home / "background.log").open("w")
+    process = subprocess.Popen(command, cwd=ROOT, env=kept | environ, stdout=log, stderr=subprocess.STDOUT, text=True)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        log.close()

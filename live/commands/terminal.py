@@ -54,6 +54,8 @@ def settings_of(home: Path | None) -> Settings:
     # Always: a library that finds no handler brings its own, which prints tracebacks past us.
     level = logging.DEBUG if found.debug_mode else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.setLevel(level)  # libraries whose own level `conceal` has set do not ask the root's
     return found
 
 

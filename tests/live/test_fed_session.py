@@ -1,13 +1,11 @@
 """A whole session over both vendors' streams, conducted, with the fault injected: what the venue's books say of it."""
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-from market import SESSION, briefing_of, symbol_brief
-from staged import MINUTE, OPEN, at, world
+from homes import SYMBOLS, home_of
+from staged import MINUTE, OPEN, at
 
 from live import journal
 from live.clock import SteppedClock
@@ -15,30 +13,12 @@ from live.commands.demo import sim_settings
 from live.session.assemble import assemble
 from live.session.conduct import Conductor
 from live.sim.embedded import Exchange
-from pipelines import publish
-from pipelines.core.briefing import Briefing, Candidate
 from pipelines.core.journal import Record, decision_of, event_of
 from pipelines.core.trading.commands import Open
 from pipelines.core.trading.decisions import Refused
 from pipelines.core.trading.events import FeedStatus, MarketBar
 from pipelines.core.trading.orders import Side
 from pipelines.settings import Settings
-from pipelines.store import Warehouse
-
-SYMBOLS = ("AAPL", "MSFT")
-
-
-def home_of(settings: Settings) -> None:
-    """A home with a published briefing of two symbols."""
-    name = publish.version(SESSION, datetime.now(UTC), "fed")
-    watched = tuple(Candidate(rank=i, symbol=s, score=1.0, reasons=("a test",)) for i, s in enumerate(SYMBOLS, start=1))
-    opens = {symbol: float(world().day(SESSION)[symbol].o[0]) for symbol in SYMBOLS}
-    briefs = {symbol: symbol_brief(symbol, close=price, atr=price / 50) for symbol, price in opens.items()}
-    briefing: Briefing = briefing_of(SYMBOLS).model_copy(update={"version": name, "watchlist": watched, "symbols": briefs})
-    warehouse = Warehouse(settings)
-    rows = pl.DataFrame({"session": [briefing.session], "version": [briefing.version], "json": [briefing.model_dump_json()]})
-    warehouse.replace({"briefings": rows}, [briefing.session])
-    publish.release(settings, briefing.version, warehouse.copy)
 
 
 def played(home: Path, plan: dict[int, Any], *, end: int) -> tuple[dict[str, Any], list[Record]]:
