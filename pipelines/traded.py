@@ -18,6 +18,9 @@ from pipelines.core.analytics.scope import DIMENSIONS, Scope
 from pipelines.core.errors import MissingData
 from pipelines.publish import Snapshot
 
+MARTS = ("trading_days", "round_trips", "executions", "candidates", "exits")
+"""The tables that all of it is read from; a night writes all of them or none."""
+
 
 def books(snapshot: Snapshot) -> pl.DataFrame:
     """Rows book, mode, origin, first, last, sessions, trades: whose money was traded, the last one first; none before the first session.
@@ -86,7 +89,7 @@ KNOWN = {"trading_days": (), "exits": ("strategy", "symbol")}
 
 def _made(snapshot: Snapshot) -> bool:
     """Whether the marts are in it; of a snapshot from before the first session, or of older code, they are not."""
-    return snapshot.sql("SELECT 1 FROM duckdb_tables() WHERE table_name = 'trading_days'").height > 0
+    return snapshot.sql("SELECT 1 FROM duckdb_tables() WHERE list_contains(?, table_name)", [list(MARTS)]).height == len(MARTS)
 
 
 def _rows(snapshot: Snapshot, table: str, scope: Scope) -> pl.DataFrame:

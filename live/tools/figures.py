@@ -18,7 +18,7 @@ from live.tools.problems import finite, missing
 from live.tools.reading import page
 from live.tools.reports import Figures, Span, Synced, SyncLine, TripLine, Trips
 from pipelines import journals, publish, traded
-from pipelines.core.analytics import books, execution, ledger, performance, risk, wishes
+from pipelines.core.analytics import books, execution, ledger, optimization, performance, risk, wishes
 from pipelines.core.analytics.ledger import Ledger
 from pipelines.core.analytics.scope import Scope
 from pipelines.core.errors import JournalError, MissingData
@@ -31,7 +31,7 @@ Frames = dict[str, pl.DataFrame]
 Result = TypeVar("Result")
 
 MARTS: dict[str, pl.Schema] = {
-    "trading_days": books.DAYS, "round_trips": books.TRIPS, "executions": books.EXECUTIONS, "candidates": wishes.CANDIDATES,
+    "trading_days": books.DAYS, "round_trips": books.TRIPS, "executions": books.EXECUTIONS, "candidates": wishes.CANDIDATES, "exits": wishes.EXITS,
 }  # fmt: skip
 
 
@@ -67,14 +67,14 @@ async def execution_figures(desk: Desk, ask: PeriodRequest) -> Figures:
 
 
 async def optimization_figures(desk: Desk, ask: PeriodRequest) -> Figures:
-    """What limits took away and what that would have earned, hours and symbols that cost money; silent where the evidence is thin."""
+    """What to change, with its evidence, silent where that is thin; and what each limit took away and what that would have earned."""
 
     def measured(rows: Frames, scope: Scope) -> tuple[BaseModel, Frames]:
         orders = execution.execution(rows["executions"], rows["candidates"], scope)
-        trips = scope.rows(rows["round_trips"])
-        numbers = performance.performance(rows["trading_days"], rows["round_trips"], scope).numbers
-        worst = {f"by_{name}": performance.grouped(trips, name) for name in ("hour", "symbol", "strategy", "regime")}
-        return numbers, {"limits": orders.refused, "funnel": orders.funnel, **worst}
+        whole = performance.performance(rows["trading_days"], rows["round_trips"], scope)
+        found = optimization.optimization(rows["trading_days"], rows["round_trips"], rows["candidates"], rows["exits"], scope)
+        worst = {f"by_{name}": whole.by[name] for name in ("hour", "symbol", "strategy", "regime")}
+        return whole.numbers, {"suggestions": found.table, "verdict": found.verdict, "limits": orders.refused, "funnel": orders.funnel, **worst}
 
     return await _figures(desk, ask, measured)
 

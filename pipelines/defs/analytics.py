@@ -8,13 +8,16 @@ import polars as pl
 from pipelines import publish
 from pipelines.core.analytics import books, ledger, wishes
 from pipelines.core.analytics import performance as measures
-from pipelines.core.analytics.optimization import RATE, Suggestion, optimization
+from pipelines.core.analytics.optimization import RATE, SUGGESTIONS, optimization
 from pipelines.core.analytics.scope import Scope
+from pipelines.core.briefing import Severity
 from pipelines.core.errors import MissingData
 from pipelines.core.market.adjustment import adjusted
+from pipelines.core.quality.verdict import Verdict
 from pipelines.core.risk.exposure import EQUAL_WEIGHT
 from pipelines.defs.asset import AFTER_THE_CLOSE, asset
 from pipelines.defs.automation import FOLLOWS
+from pipelines.defs.checks import check
 from pipelines.defs.journal import kept, lines_of
 from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
@@ -81,11 +84,6 @@ def candidates(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBo
     return result(rows, refused=rows.filter(pl.col("outcome") == "refused").height, exits=exits.height)
 
 
-SUGGESTIONS = pl.Schema(
-    [("session", pl.Date), ("book", pl.String)]
-    + [(name, {int: pl.Int64, float: pl.Float64, str: pl.String}[field.annotation]) for name, field in Suggestion.model_fields.items()]  # type: ignore[index]
-)
-
 EVIDENCE = 252
 """Sessions that suggestions rest on."""
 
@@ -99,15 +97,31 @@ def suggestions(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayB
     session = data_session(context)
     window = calendar.trailing(session, EVIDENCE)
     days, trips, wanted, exits = (daybot.warehouse.read(name) for name in ("trading_days", "round_trips", "candidates", "exits"))
-    rows, words = [SUGGESTIONS.to_frame()], {}
+    empty = SUGGESTIONS.to_frame().select(pl.lit(None, pl.Date).alias("session"), pl.lit(None, pl.String).alias("book"), pl.all())
+    rows, words = [empty], {}
     for book in days.filter(pl.col("session") == session)["book"].unique().sort():
         found = optimization(days, trips, wanted, exits, Scope(book=book, first=window[0], last=session), seed=session.toordinal())
         words[book] = found.words
-        made = [{"session": session, "book": book, **one.model_dump()} for one in found.suggestions]
-        rows.append(pl.DataFrame(made, schema=SUGGESTIONS))
+        rows.append(found.table.select(pl.lit(session).alias("session"), pl.lit(book).alias("book"), pl.all()))
     whole = pl.concat(rows)
     daybot.warehouse.replace({"suggestions": whole}, [session])
     return result(whole, false_discovery_rate=RATE, **words)
+
+
+@check("trading_days", Severity.ADVICE, ["round_trips"])
+def balanced(daybot: DayBot, session: date) -> Verdict:
+    """What each book's equity gained in the data session is what its round trips add up to, to the cent, unless it still holds something."""
+    days, trips = daybot.warehouse.read("trading_days", session), daybot.warehouse.read("round_trips", session)
+    held = daybot.warehouse.read("equity", session).sort("at").group_by("run").last().filter(pl.col("positions") > 0)
+    both = days.join(trips.group_by("book").agg(pl.col("profit").sum().alias("trips")), on="book", how="left").with_columns(
+        pl.col("trips").fill_null(0.0)
+    )
+    off = both.filter((pl.col("profit") - pl.col("trips")).abs() >= 0.01) if held.is_empty() else both.clear()
+    detail = f"{days.height} books, {trips.height} round trips" + "".join(
+        f"; {row['book']}: equity {row['profit']:+,.2f}, round trips {row['trips']:+,.2f}" for row in off.iter_rows(named=True)
+    )
+    detail += f"; {held.height} runs still hold something" if held.height else ""
+    return Verdict(off.is_empty(), detail, {"books": days.height, "off": off.height})
 
 
 def _tables(daybot: DayBot, session: date) -> books.Tables:

@@ -8,7 +8,7 @@ from commands import Ran, daybot, working_in
 from recorded import recorded
 
 from live import journal
-from pipelines import publish, roster
+from pipelines import publish, roster, traded
 from pipelines.core.backtest.replay import rebuild, replay
 from pipelines.core.backtest.run import run
 from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
@@ -77,6 +77,15 @@ def test_every_order_says_what_it_stands_on(decisions: list[Decision], head: Man
             assert decision.lineage.atr == head.briefing.symbols[decision.order.symbol].atr
             assert {"risk", "position size"} <= {step.bound for step in decision.lineage.sizing}
             assert all(check.passed or check.code for check in decision.lineage.checks)
+
+
+def test_every_order_says_when_it_was_decided_durable_sent_and_answered(settings: Settings) -> None:
+    orders = publish.current(settings).table("executions")
+    assert orders.height > 10
+    for stage in ("decide", "journal", "send", "acknowledge", "to_fill"):
+        assert orders[stage].null_count() == 0, stage
+        assert orders[stage].to_numpy().min() >= 0
+    assert traded.execution(publish.current(settings)).numbers.fill_rate == 1
 
 
 def test_the_recorded_session_replays_to_the_same_decisions(records: list[Record], head: Manifest, decisions: list[Decision]) -> None:

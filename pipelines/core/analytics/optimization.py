@@ -61,6 +61,21 @@ class Suggestion(BaseModel):
     evidence: str = Field(description="All of it in one sentence.")
 
 
+SUGGESTIONS = pl.Schema(
+    [
+        ("rank", pl.Int64),
+        *((name, pl.String) for name in ("kind", "subject", "change", "setting")),
+        *((name, pl.Float64) for name in ("effect", "low", "high", "before")),
+        ("sessions", pl.Int64),
+        ("trades", pl.Int64),
+        ("p", pl.Float64),
+        ("q", pl.Float64),
+        ("evidence", pl.String),
+    ]
+)
+"""The fields of a `Suggestion`."""
+
+
 class Optimization(NamedTuple):
     """The suggestions of a scope, best first. `considered` questions there were, `asked` were worth it; `words` says so, and why it is silent."""
 
@@ -72,6 +87,18 @@ class Optimization(NamedTuple):
     split: date | None
     """First session of those that answer."""
     words: str
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """The suggestions as rows of `SUGGESTIONS`."""
+        return pl.DataFrame([one.model_dump() for one in self.suggestions], schema=SUGGESTIONS)
+
+    @property
+    def verdict(self) -> pl.DataFrame:
+        """One row: words, considered, asked, sessions, split."""
+        names = ("words", "considered", "asked", "sessions", "split")
+        schema = {**dict.fromkeys(names, pl.Int64), "words": pl.String, "split": pl.Date}
+        return pl.DataFrame({name: [getattr(self, name)] for name in names}, schema=schema)
 
 
 class Question(NamedTuple):
