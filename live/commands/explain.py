@@ -22,6 +22,9 @@ STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "b
 SHOWN = 40
 """Candidates and walks in a terminal; `--json` has all."""
 
+ROOMY = 110
+"""Columns of a terminal from which the numbers have columns of their own; the words say them anyway."""
+
 
 def explain(
     wanted: Annotated[str, typer.Argument(help="An order, a trade, a symbol or a record's number; nothing lists every candidate.")] = "",
@@ -56,14 +59,19 @@ def explain(
 def _candidates(rows: list[dict[str, Any]]) -> Table:
     counts = {name: sum(row["outcome"] == name for row in rows) for name in ("entered", "reduced", "refused")}
     title = ", ".join(f"{count} {name}" for name, count in counts.items())
-    table = Table("record", "at", "symbol", "strategy", "side", "wanted", "got", "by", "value", "limit", "why", title=title, **STYLE)
+    names = ["record", "at", "symbol", "strategy", "side", "wanted", "got", "by", "value", "limit", "why"]
+    shown = [name for name in names if console.width >= ROOMY or name not in {"strategy", "value", "limit"}]
+    table = Table(*shown, title=title, **STYLE)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for row in rows[-SHOWN:]:
         numbers = [("" if row[name] is None else f"{row[name]:,.4g}") for name in ("value", "limit")]
         colour = {"entered": "green", "reduced": "yellow", "refused": "red"}[row["outcome"]]
         got = f"[{colour}]{row['quantity']}[/]"
         at = f"{row['at'].astimezone(NEW_YORK):%H:%M:%S}"
         words = escape(row["detail"] or row["reason"])
-        table.add_row(str(row["seq"]), at, row["symbol"], row["strategy"], row["side"], str(row["wanted"]), got, row["code"] or "", *numbers, words)
+        cells = [str(row["seq"]), at, row["symbol"], row["strategy"], row["side"], str(row["wanted"]), got, row["code"] or "", *numbers, words]
+        table.add_row(*(cell for name, cell in zip(names, cells, strict=True) if name in shown))
     if len(rows) > SHOWN:
         table.caption = f"the last {SHOWN} of {len(rows)}; --json has all"
     return table
