@@ -15,6 +15,8 @@ from pipelines.core.backtest.session import play
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import SettingsError
 from pipelines.core.journal import Manifest
+from pipelines.core.learning.features import FEATURES
+from pipelines.core.learning.scorer import Scorer
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
@@ -157,6 +159,24 @@ def test_a_day_with_halts_is_the_engines() -> None:
     one = day(briefing_of(symbols), minutes(rng, symbols, 0.0, 30000), Costs(), halts)
     seen, engine = compare(one, grid(STRATEGIES["reversion"], Limits(**ROOMY), {"risk": [0.2, 0.4]}), Costs(), 1e5)
     assert (seen > 0, engine) == (True, 2)
+
+
+def test_sets_that_ask_a_scorer_are_the_engines() -> None:
+    rng = random.Random(3)
+    symbols = ["S00", "S01", "S02"]
+    count = len(FEATURES)
+    scorer = Scorer(
+        strategy="reversion", features=FEATURES, mean=(0.0,) * count, scale=(1.0,) * count, weights=(0.5,) * count, intercept=0.0,
+        examples=900, sessions=40, auc=0.6, auc_low=0.55, loss=0.6, base_loss=0.69,
+    )  # fmt: skip
+    morning = briefing_of(symbols).model_copy(update={"scorers": {"reversion": scorer}})
+    one = day(morning, minutes(rng, symbols, 0.0, 30000), Costs())
+    variants = grid(STRATEGIES["reversion"], Limits(**ROOMY), {"min_score": [0.0, 0.3, 0.99]})
+    _, engine = compare(one, variants, Costs(), 1e5)
+    assert engine == 2
+    counts = [len(by_engine(one, variant, Costs(), 1e5, None)[0]) for variant in variants]
+    assert counts[0] >= counts[1] >= counts[2]
+    assert counts[0] > counts[2]
 
 
 def test_equity_goes_from_one_day_to_the_next_after_fees() -> None:
