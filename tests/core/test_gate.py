@@ -1,5 +1,6 @@
 """The gate: each control refuses what it is for, with its numbers and where its limit came from, and only that."""
 
+import inspect
 import math
 import re
 from collections.abc import Callable
@@ -14,12 +15,13 @@ from market import SECTORS, briefing_of, symbol_brief
 
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND
-from pipelines.core.risk import gate
+from pipelines.core.risk import gate, permissions, rooms, sizing
 from pipelines.core.risk.checks import Ask, Book, Code, Exposure, Facts, Proposal
 from pipelines.core.risk.gate import Approved, Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits, source_of
 from pipelines.core.risk.permissions import PERMISSIONS
 from pipelines.core.risk.rooms import ROOMS
+from pipelines.core.trading import seats
 
 ROOT = Path(__file__).parents[2]
 
@@ -260,6 +262,15 @@ def test_every_limit_says_what_it_is_and_which_rule_it_answers_to() -> None:
     for name, field in Limits.model_fields.items():
         assert field.description, name
         assert source_of(name), name
+
+
+def test_every_limit_is_asked_by_a_control_or_makes_the_size() -> None:
+    """A setting that nothing reads would be a promise."""
+    asked = {name for module in (permissions, rooms) for name in re.findall(r"limits\.([a-z_]+)", inspect.getsource(module))}
+    asked |= {name for name in Limits.model_fields if f'"{name}"' in inspect.getsource(permissions.cooldown)}
+    sized = {name for module in (sizing, seats) for name in re.findall(r"limits\.([a-z_]+)", inspect.getsource(module))}
+    assert set(Limits.model_fields) - asked - sized == {"restricted"}
+    assert "banned" in asked, "that is the restricted list as symbols"
 
 
 @given(
