@@ -31,7 +31,7 @@ FOLDERS = ("daybot_home", "daybot_lake", "bars_folder")
 def conceal(known: Settings) -> None:
     """From now on no log record and no traceback of this process holds a secret of these settings. Asked again it adds theirs."""
     for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).setLevel(logging.INFO if known.debug_mode else logging.WARNING)
     make = logging.getLogRecordFactory()
     before = make if isinstance(make, Concealing) else Concealing(make, frozenset())
     concealing = Concealing(before.make, before.secrets | secrets(known, os.environ))

@@ -116,3 +116,9 @@ def quiet_desk(settings: Settings) -> Desk:
 def commands(desk: Desk) -> list[str]:
     """Keys of the commands that wait on the queue of a session that nobody runs."""
     return [event.id.removeprefix(PREFIX) for event in desk.runner.queue._events if isinstance(event, Command)]
+
+
+HOSTS = ["localhost:{port}", "127.0.0.1:{port}", "evil.example:{port}", "localhost.evil.example"]
+ORIGINS = [None, "http://{host}", "http://evil.example", "null"]
+GOOD = {(host, origin) for host in HOSTS[:2] for origin in ORIGINS[:2]}
+"""Names and origins that a request can come with, and the pairs of them that are no other page's."""

@@ -104,7 +104,8 @@ def test_the_settings_themselves_tell_nobody() -> None:
 def test_real_clients_at_debug_with_faults_leave_no_secret_in_log_journal_or_errors(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Exchange(world(tmp_path, {"AAA": [100.0] * 60, "BBB": [100.0] * 60}), stepped=True, partial_rate=0.0, rate_limit=0) as exchange:
         exchange.step_to(10, 0)
-        settings = floor_settings(exchange.url, tmp_path / "home", **{name: BIRDS[name] for name in ("alpaca_api_key", "alpaca_secret_key")})
+        keys = {name: BIRDS[name] for name in ("alpaca_api_key", "alpaca_secret_key")}
+        settings = floor_settings(exchange.url, tmp_path / "home", **keys, debug_mode=True)
         conceal(settings)
         caplog.set_level(logging.DEBUG)
 

@@ -20,7 +20,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, Implementation
-from served import free_port
+from served import GOOD, HOSTS, ORIGINS, free_port
 from typer.testing import CliRunner
 
 from live import journal
@@ -194,6 +194,32 @@ def test_without_permission_there_is_no_tool_that_changes_anything(tmp_path: Pat
             assert answer.status_code == 401
 
     assert play(tmp_path, act, mcp_trading=allowed).orders_given == []
+
+
+@pytest.mark.parametrize("door", ["local", "tcp"])
+def test_no_page_reaches_it_under_any_name(tmp_path: Path, door: str) -> None:
+    """The 4 x 4 of `test_security.py`: an initialize that gets through is answered 200, every other one refused before MCP sees it."""
+    hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "page", "version": "1"}}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello}
+
+    async def act(session: Session) -> None:
+        token = session.tokens.create("page", Scope.TRADE, 1.0)
+        port, accept = session.settings.server_port, {"accept": "application/json, text/event-stream"}
+        transport = httpx2.AsyncHTTPTransport(uds=str(session.settings.socket) if door == "local" else None)
+        async with httpx2.AsyncClient(
+            transport=transport, base_url=f"http://localhost:{port}", headers={"authorization": f"Bearer {token}"}
+        ) as client:
+            for host, origin in itertools.product(HOSTS, ORIGINS):
+                name = host.format(port=port)
+                headers = accept | {"host": name} | ({"origin": origin.format(host=name)} if origin else {})
+                answer = await client.post("/mcp", json=call, headers=headers)
+                assert answer.status_code == 200 if (host, origin) in GOOD else answer.status_code in {421, 403}, (host, origin, answer.text)
+            for kind in ("text/plain", "application/x-www-form-urlencoded"):
+                answer = await client.post("/mcp", content=json.dumps(call), headers=accept | {"content-type": kind})
+                assert answer.status_code == 415
+            assert (await client.get("/mcp", headers=accept | {"sec-fetch-site": "cross-site"})).status_code == 403
+
+    play(tmp_path, act)
 
 
 # --- a person says yes

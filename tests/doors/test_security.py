@@ -19,7 +19,7 @@ from commands import daybot
 from desk import settings as sim
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from served import REFUSALS, Served, asked, commands, free_port, local, quiet_desk, tcp
+from served import GOOD, HOSTS, ORIGINS, REFUSALS, Served, asked, commands, free_port, local, quiet_desk, tcp
 from typer.testing import CliRunner
 
 from live.cli import app
@@ -269,10 +269,6 @@ def test_tokens_on_the_command_line(tmp_path: Path) -> None:
 
 
 # --- 3. other people's pages: DNS rebinding and CSRF
-
-HOSTS = ["localhost:{port}", "127.0.0.1:{port}", "evil.example:{port}", "localhost.evil.example"]
-ORIGINS = [None, "http://{host}", "http://evil.example", "null"]
-GOOD = {(host, origin) for host in HOSTS[:2] for origin in ORIGINS[:2]}
 
 
 @pytest.mark.parametrize("door", ["local", "tcp"])

@@ -14,15 +14,12 @@ from pathlib import Path
 
 import httpx
 from desk import Books, world
-from served import free_port
+from served import GOOD, HOSTS, ORIGINS, free_port
 
 from live.commands.demo import dagster_ui, environment, sim_settings
 from live.sim.embedded import Exchange
 
 ROOT = Path(__file__).parents[2]
-HOSTS = ["localhost:{port}", "127.0.0.1:{port}", "evil.example:{port}", "localhost.evil.example"]
-ORIGINS = [None, "http://{host}", "http://evil.example", "null"]
-GOOD = {(host, origin) for host in HOSTS[:2] for origin in ORIGINS[:2]}
 
 
 def headers(host: str, origin: str | None, port: int) -> dict[str, str]:

@@ -8,6 +8,9 @@ from typing import Any
 FREE = {"reason", "reasons", "detail", "words", "message", "data", "error", "blocked", "doubts", "stopped", "notes", "restrictions", "sector", "name"}
 """Names of the fields that can hold them."""
 
+OURS = {"checks", "usage", "used", "limits", "sizing", "cut", "by"}
+"""Names of the parts that hold our own numbers and words alone."""
+
 LONGEST = 500
 """Characters of one text."""
 
@@ -39,7 +42,8 @@ def untrusted(value: Any, path: str = "", free: bool = False) -> Iterator[str]:
             yield path
     elif isinstance(value, dict):
         for name, part in value.items():
-            yield from untrusted(part, f"{path}/{name.replace('~', '~0').replace('/', '~1')}", free or name in FREE)
+            if name not in OURS:
+                yield from untrusted(part, f"{path}/{name.replace('~', '~0').replace('/', '~1')}", free or name in FREE)
     elif isinstance(value, list):
         for number, part in enumerate(value):
             yield from untrusted(part, f"{path}/{number}", free)
