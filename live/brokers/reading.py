@@ -14,6 +14,8 @@ from pipelines.core.errors import Unreachable
 from pipelines.core.market.session import moment, nanoseconds
 from pipelines.core.trading.orders import Side
 
+CENT = 0.01
+
 PAGE, ACTIVITIES = 500, 100
 """Rows of a page, as many as Alpaca gives."""
 
@@ -73,6 +75,8 @@ def standing(route: Route, at: int) -> Standing:
     account, positions = _table(route.get_account(), dict), _table(route.get_all_positions(), list)
     held = {p["symbol"]: _held(p) for p in positions}
     try:
+        if not held and (worth := _worth(account)) >= CENT:
+            raise Unreachable(f"expected positions, which the account says are worth {worth:,.2f} dollars, found none: that is not read as flat")
         return Standing(
             number=str(account["account_number"]),
             equity=float(account["equity"]),
@@ -85,6 +89,11 @@ def standing(route: Route, at: int) -> Standing:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Unreachable(f"expected the account with its equity, cash and buying power, found {type(error).__name__} {error}") from None
+
+
+def _worth(account: Body) -> float:
+    """What all positions are worth, long and short added up, dollars."""
+    return float(account.get("long_market_value") or 0) + abs(float(account.get("short_market_value") or 0))
 
 
 def time(route: Route) -> int:

@@ -286,6 +286,21 @@ def test_f35_an_empty_or_failed_answer_is_not_flat(exchange: Exchange, known: Se
     assert "POSITIONS_DIFFER" not in floor.codes
 
 
+def test_f35_positions_that_stay_empty_while_the_account_is_worth_them_cost_no_stop(exchange: Exchange, known: Settings) -> None:
+    """Found by a day of random faults: after fifteen seconds the guard took the stops for exits without shares, and cancelled them again and again."""
+
+    async def act(floor: Floor) -> None:
+        await floor.held()
+        exchange.inject(kind="rest.empty", for_=40)
+        await floor.step(60)
+
+    floor = play(exchange, known, act)
+    assert floor.books.positions == {"AAA": 100}
+    assert floor.protected()
+    assert "OVERPROTECTED" not in floor.codes
+    assert [o["status"] for o in floor.books.raw["orders"] if o["symbol"] == "AAA"] == ["filled", "new", "held"], "nothing was cancelled or sent anew"
+
+
 def test_f36_orders_that_lag_behind_positions_cause_no_second_exit(exchange: Exchange, known: Settings) -> None:
     exchange.inject(kind="rest.stale", seconds=10)
 
