@@ -133,13 +133,13 @@ class AlpacaFeed(StockDataStream):
             self.received += 1
             self._sink.refuse(self.name, "", f"expected a msgpack frame, found {error}", frame[:200])
             return
+        taken = 0
         for message in messages:
             parse = self._parsers.get(type(message))
             if parse is None:
-                self._control(message)
+                taken += self._control(message)
                 continue
-            self.received += 1
-            self._sink.pulse(self.name)
+            taken += 1
             try:
                 event = parse(message, at)
             except (BadBar, ValueError) as error:  # one bad message must not cost the rest of its frame
@@ -147,19 +147,21 @@ class AlpacaFeed(StockDataStream):
                 continue
             if event is not None:
                 self._sink.heard(self.name, event)
+        if taken:
+            self.received += taken
+            self._sink.pulse(self.name)
 
-    def _control(self, message: wire.Message | Unreadable) -> None:
-        """Answers of the vendor, which alpaca-py only logs; and what could not be read."""
+    def _control(self, message: wire.Message | Unreadable) -> bool:
+        """Answers of the vendor, which alpaca-py only logs; and what could not be read. Whether it is of the market."""
         match message:
             case Unreadable(kind, reason, content):
-                self.received += 1
-                self._sink.pulse(self.name)
                 if not kind or wire.FRAMES.knows(kind):  # other kinds are not ours
                     self._sink.refuse(self.name, str(content.get("S", "")) if isinstance(content, dict) else "", reason, content)
             case wire.Subscription():
                 self._granted(message)
             case wire.Failure(code, text):
                 self._failed(code, text)
+        return isinstance(message, Unreadable)
 
     def _granted(self, answer: wire.Subscription) -> None:
         granted = {channel: answer.of(channel) for channel in self._handlers}

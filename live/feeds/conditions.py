@@ -4,8 +4,7 @@ After the sale condition tables of the CTA (tapes A and B) and UTP (tape C) part
 (`/v3/reference/conditions`), which says of each number what letter it stands for. An unknown condition forbids it as well.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from functools import lru_cache
 
 LETTERS = frozenset("@AEFKLSXY15O6D9 ")
 """Regular, sweeps, crosses, auctions, the corrected close. `B` is a bunched trade on tape C and counts there; elsewhere it is an average price."""
@@ -14,11 +13,13 @@ NUMBERS = frozenset({0, 1, 3, 4, 8, 9, 11, 14, 23, 25, 27, 28, 30, 34, 36, 38})
 """The same by Polygon's numbers: of auctions, crosses and sweeps."""
 
 
-def counts(letters: Iterable[Any], tape: str) -> bool:
+@lru_cache(maxsize=4096)
+def counts(letters: tuple[str, ...], tape: str) -> bool:
     """Whether an Alpaca trade with these conditions may be a last price in the regular session."""
     return all(letter in LETTERS or (letter == "B" and tape == "C") for letter in letters)
 
 
-def counts_by_number(numbers: Iterable[Any]) -> bool:
+@lru_cache(maxsize=4096)
+def counts_by_number(numbers: tuple[int, ...]) -> bool:
     """The same of a Polygon trade."""
     return all(number in NUMBERS for number in numbers)

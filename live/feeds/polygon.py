@@ -105,18 +105,17 @@ class PolygonFeed:
             self.received += 1
             self._sink.refuse(self.name, "", f"expected a JSON frame, found {error}", frame[:200])
             return
-        answers = []
+        answers = [message for message in messages if isinstance(message, wire.Status)]
         for message in messages:
-            if isinstance(message, wire.Status):
-                answers.append(message)
-            else:
+            if not isinstance(message, wire.Status):
                 self._message(message, at)
+        if len(answers) < len(messages):
+            self.received += len(messages) - len(answers)
+            self._sink.pulse(self.name)
         if answers:
             self._answered(answers)
 
     def _message(self, message: Any, at: int) -> None:
-        self.received += 1
-        self._sink.pulse(self.name)
         parse = self._parsers.get(type(message))
         if parse is None:
             self._unread(message)

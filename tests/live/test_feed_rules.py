@@ -251,11 +251,11 @@ def test_a_full_account_is_given_time_and_refused_keys_open_the_breaker_at_once(
 
 @pytest.mark.parametrize(("letters", "tape", "makes"), [("@", "C", True), ("@F", "A", True), ("@I", "C", False), ("B", "C", True), ("B", "A", False)])
 def test_conditions_of_trades(letters: str, tape: str, makes: bool) -> None:
-    assert counts(letters, tape) is makes
+    assert counts(tuple(letters), tape) is makes
 
 
 def test_polygons_numbers_say_the_same() -> None:
-    assert counts_by_number([14, 41]) is False, "an unknown one forbids it"
-    assert counts_by_number([0, 14]) and counts_by_number([])
-    assert not counts_by_number([37])
-    assert not counts_by_number([12])
+    assert counts_by_number((14, 41)) is False, "an unknown one forbids it"
+    assert counts_by_number((0, 14)) and counts_by_number(())
+    assert not counts_by_number((37,))
+    assert not counts_by_number((12,))

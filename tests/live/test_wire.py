@@ -97,7 +97,7 @@ def by_alpaca_py(message: Any) -> tuple[Any, ...]:
             numbers = message.open, message.high, message.low, message.close, message.volume, message.vwap, message.trade_count
             return "bar", message.symbol, _micro(message.timestamp), *map(float, numbers)
         case Trade():
-            return "trade", message.symbol, _micro(message.timestamp), message.price, message.size, message.conditions, message.tape
+            return "trade", message.symbol, _micro(message.timestamp), message.price, message.size, tuple(message.conditions), message.tape
         case Quote():
             sizes = message.bid_size, message.ask_size
             return "quote", message.symbol, _micro(message.timestamp), message.bid_price, message.ask_price, *sizes
@@ -230,7 +230,7 @@ def test_our_reader_says_of_every_frame_what_polygons_client_says() -> None:
                         prices = message.open, message.high, message.low, message.close, message.vwap
                         said.append((message.symbol, message.start_timestamp, message.end_timestamp, *prices, message.volume))
                     case EquityTrade():
-                        said.append((message.symbol, message.timestamp, message.price, message.size, message.conditions))
+                        said.append((message.symbol, message.timestamp, message.price, message.size, tuple(message.conditions)))
                     case EquityQuote():
                         sides = message.bid_price, message.ask_price, message.bid_size, message.ask_size
                         said.append((message.symbol, message.timestamp, *sides))

@@ -76,7 +76,7 @@ class Trade(Message, tag="t", gc=False):
     at: Ext
     price: float
     size: float
-    conditions: list[str] | None = None
+    conditions: tuple[str, ...] | None = None
     tape: str | None = None
 
 
@@ -175,14 +175,15 @@ FRAMES = Frames(Decoder, "T", KINDS, split=Decoder(list[Raw]).decode)
 
 def nanoseconds(stamp: Ext) -> int:
     """A msgpack timestamp since 1970 UTC, in any of its three lengths. Raises ValueError where it is none."""
-    data = bytes(stamp.data)
+    data = stamp.data
+    assert isinstance(data, bytes)
     if stamp.code != -1:
         raise ValueError(f"expected a timestamp, found an extension of type {stamp.code}")
     if len(data) == 8:  # 30 bits of nanoseconds, 34 of seconds
-        (value,) = unpack(">Q", data)
-        return int((value & 0x3_FFFF_FFFF) * 1_000_000_000 + (value >> 34))
+        value = int.from_bytes(data, "big")
+        return (value & 0x3_FFFF_FFFF) * 1_000_000_000 + (value >> 34)
     if len(data) == 4:
-        return int(unpack(">I", data)[0]) * 1_000_000_000
+        return int.from_bytes(data, "big") * 1_000_000_000
     if len(data) == 12:
         fraction, seconds = unpack(">Iq", data)
         return int(seconds * 1_000_000_000 + fraction)

@@ -61,7 +61,7 @@ class Trade(Message, tag="T", gc=False):
     at: int
     price: float
     size: float
-    conditions: list[int] | None = None
+    conditions: tuple[int, ...] | None = None
 
 
 class Quote(Message, tag="Q", gc=False):
