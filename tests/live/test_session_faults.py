@@ -287,7 +287,7 @@ def test_f35_an_empty_or_failed_answer_is_not_flat(exchange: Exchange, known: Se
 
 
 def test_f35_positions_that_stay_empty_while_the_account_is_worth_them_cost_no_stop(exchange: Exchange, known: Settings) -> None:
-    """Found by a day of random faults: after fifteen seconds the guard took the stops for exits without shares, and cancelled them again and again."""
+    """Found by a day of random faults: after fifteen seconds the guard took the stops for exits without shares and cancelled them again and again."""
 
     async def act(floor: Floor) -> None:
         await floor.held()
