@@ -117,7 +117,7 @@ def diff(
 
 @app.command()
 def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None) -> None:
-    """Make an earlier snapshot the current one (or a later one again); the next publication moves on from it."""
+    """Make an earlier snapshot the current one (or a later one again); the next publication for its session or a later one moves on."""
     from pipelines import publish
 
     with told():
@@ -128,7 +128,8 @@ def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None) 
             console.print(f"{found.version} is the current one already; nothing was changed", soft_wrap=True)
             return
         console.print(f"was  {before or 'no snapshot that could be read'}\nnow  {_headline(found, found.briefing(), found.version)}", soft_wrap=True)
-        console.print("Readers take it from now on. A session that is running keeps its briefing; the next publication moves on.", soft_wrap=True)
+        said = "Readers take it from now on, until one for its session or a later one is published. A session that is running keeps its briefing."
+        console.print(said, soft_wrap=True)
 
 
 def _current(settings: Settings) -> str | None:
