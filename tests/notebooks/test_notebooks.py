@@ -19,6 +19,7 @@ from pipelines.defs import notebooks
 from pipelines.defs.resources import DayBot
 from pipelines.research.backtest import Setup, backtest
 from pipelines.research.market import Home
+from pipelines.secrecy import variables
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -107,3 +108,22 @@ def test_it_is_kept_without_outputs_and_with_ids(name: str) -> None:
     nbformat.validate(notebook)
     assert all(cell.get("id") for cell in notebook.cells)
     assert not [cell for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
+
+
+def test_a_project_s_settings_reach_a_kernel_in_another_folder_and_its_secrets_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project, notebooks = tmp_path / "project", tmp_path / "notebooks"
+    project.mkdir()
+    notebooks.mkdir()
+    (project / ".env").write_text("DAYBOT_LAKE=lake\nHISTORY_SESSIONS=90\nSHORTS=false\nDAYBOT_MODE=paper\nALPACA_SECRET_KEY=canary-canary\n")
+    monkeypatch.chdir(project)
+    here = settings.load()
+    given = variables(here)
+    assert "canary-canary" not in str(given)
+    monkeypatch.chdir(notebooks)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    there = settings.load()
+    assert there.lake == str(project / "lake")
+    assert there.daybot_home == project / ".daybot"
+    assert (there.history_sessions, there.shorts, there.daybot_mode) == (90, False, here.daybot_mode)
+    assert there.alpaca_secret_key.get_secret_value() == ""

@@ -13,6 +13,8 @@ from pipelines.core.analytics.performance import performance
 from pipelines.core.analytics.scope import Scope
 from pipelines.core.analytics.wishes import wished
 from pipelines.core.errors import MissingData
+from pipelines.defs.analytics import balanced
+from pipelines.defs.resources import DayBot
 from pipelines.publish import Snapshot
 from pipelines.settings import Settings
 from pipelines.store import Warehouse
@@ -77,6 +79,19 @@ def test_few_sessions_give_no_suggestion_and_say_so(snapshot: Snapshot) -> None:
     assert (found.suggestions, found.words) == ((), "too few sessions to say anything: 2 of the 50 that it takes")
     assert found.table.height == 0
     assert found.verdict.row(0, named=True)["sessions"] == 2
+
+
+def test_books_that_do_not_balance_are_said(marts: dict[str, pl.DataFrame], tmp_path: Path) -> None:
+    daybot = DayBot(settings.load(_env_file=None, daybot_home=tmp_path))
+    records = journaled()
+    equity = ledger.tables(records)["equity"].with_columns(pl.lit(SESSION).alias("session"))
+    day = {name: frame.filter(pl.col("session") == SESSION) for name, frame in marts.items()}
+    daybot.warehouse.replace({**day, "equity": equity}, [SESSION])
+    assert balanced(daybot, SESSION).passed
+    daybot.warehouse.replace({"round_trips": day["round_trips"].with_columns(pl.col("profit") + 1.0)}, [SESSION])
+    found = balanced(daybot, SESSION)
+    assert not found.passed
+    assert "sim A: equity" in found.detail
 
 
 def test_a_book_that_is_none_and_a_home_where_nothing_was_traded_are_told(snapshot: Snapshot, tmp_path: Path) -> None:
