@@ -19,7 +19,7 @@ SOURCES = [p for folder in ("live", "pipelines", "dashboards") for p in sorted((
 TRADING = [p for p in SOURCES if p.is_relative_to(ROOT / "live") or p.is_relative_to(ROOT / "pipelines" / "core" / "trading")]
 """Where codes are emitted."""
 
-NO_CODE = {"POST", "GET", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "AAPL", "MSFT", "TSLA"}
+NO_CODE = {"POST", "GET", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "WARNING", "AAPL", "MSFT", "TSLA"}
 """Words in capitals that calls are given there and that are no codes."""
 
 
