@@ -3,7 +3,6 @@
 It needs no snapshot: a night that went wrong hides nothing of a day that goes on, and stopping is possible whenever the runner answers.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -58,12 +57,18 @@ class Live:
 
 
 class Told(NamedTuple):
-    """The last command that was given here: its id, what went wrong in giving it, and whether it may have been taken nevertheless."""
+    """The last command that was given here: its key, what went wrong in giving it, and the runner's newest answer to it (None: it may be taken)."""
 
     action: str
-    id: str
+    key: str
     wrong: str
-    unknown: bool
+    answer: dict[str, Any] | None
+
+    @property
+    def done(self) -> bool:
+        """Flat is what the broker's own books say is flat."""
+        answer = self.answer or {}
+        return answer.get("flat") == "yes" if self.action == "flat_all" else answer.get("outcome") == "done"
 
 
 def look(settings: Settings) -> Live:
@@ -133,7 +138,7 @@ def _line(now: Live, settings: Settings) -> None:
         _standing(now)
     with right:
         _buttons(now)
-    _outcome(now)
+    _outcome(now, settings)
 
 
 def _standing(now: Live) -> None:
@@ -222,76 +227,55 @@ def _ask(action: str, settings: Settings) -> None:
 
 
 def _tell(action: str, settings: Settings) -> None:
-    """Give the command. Asked again after no answer it bears the same id: it is one command."""
+    """Give the command. Asked again after no answer it bears the same key: it is one command."""
     before: Told | None = st.session_state.get("told")
-    command = before.id if before is not None and before.action == action and before.unknown else runner.command()
-    wrong, unknown = "", False
+    again = before is not None and before.action == action and before.wrong == "" and not before.done
+    st.session_state["told"] = _given(action, before.key if again and before is not None else runner.key(), settings, runner.WAIT)
+
+
+def _given(action: str, key: str, settings: Settings, wait: float) -> Told:
     try:
-        if Door(settings).tell(action, command) is None:
-            wrong = "no runner is there to take it: `daybot flat --direct` talks to the broker without one"
-    except Silent as error:
-        wrong, unknown = f"{error}; ask again, it is the same command", True
+        answer = Door(settings).tell(action, key, wait=wait)
+        wrong = "" if answer is not None else "no runner is there to take it: `daybot flat --direct` talks to the broker without one"
+        return Told(action, key, wrong, answer)
+    except Silent:
+        return Told(action, key, "", None)
     except DaybotError as error:
-        wrong = str(error)
-    st.session_state["told"] = Told(action, command, wrong, unknown)
+        return Told(action, key, str(error), None)
 
 
-def _outcome(now: Live) -> None:
-    """What became of the last command that was given here, by what the venue says."""
+def _outcome(now: Live, settings: Settings) -> None:
+    """What became of the last command that was given here, asked for until it is done: it bears its key, and is done once."""
     told: Told | None = st.session_state.get("told")
     if told is None:
         return
+    if not told.wrong and not told.done:
+        told = _given(told.action, told.key, settings, 0.0)
+        st.session_state["told"] = told
     name = ASKED[told.action][2].removesuffix(" now")
-    if told.wrong:
-        st.error(words.plain(f"{name}: {told.wrong}."), icon=":material/error:")
-        return
-    done, found = OUTCOMES[told.action](now, told.id)
     row = st.container(horizontal=True, vertical_alignment="center")
-    (row.success if done else row.info)(
-        words.plain(f"**{name}** {'done' if done else 'under way'}: {found} (`{told.id}`)"),
-        icon=":material/check_circle:" if done else ":material/pending:",
-    )
-    if done and row.button("Dismiss", key="dismiss", type="tertiary"):
+    if told.wrong:
+        row.error(words.plain(f"**{name}**: {told.wrong}"), icon=":material/error:")
+    elif told.done:
+        row.success(words.plain(f"**{name}** done: {_words(told, now)}"), icon=":material/check_circle:")
+    else:
+        row.warning(words.plain(f"**{name}** under way: {_words(told, now)}"), icon=":material/pending:")
+    if (told.wrong or told.done) and row.button("Dismiss", key="dismiss", type="tertiary"):
         del st.session_state["told"]
         st.rerun(scope="fragment")
 
 
-def _flat(now: Live, command: str) -> tuple[bool, str]:
-    """Flat is what the broker says is flat, asked after the command came in."""
-    if now.tape is None:
-        return False, "the journal cannot be read"
-    since = now.tape.commands.get(command)
-    if since is None:
-        return False, "the runner has it and has not come to it"
+def _words(told: Told, now: Live) -> str:
+    """The runner's words; of a flattening also the venue's fills."""
+    said = str(told.answer.get("detail", "")) if told.answer else "the runner has not answered; it may have taken it, and is asked again by its name"
+    since = now.tape.given(told.key) if now.tape else None
+    if told.action != "flat_all" or now.tape is None or since is None:
+        return f"{said} `{told.key}`"
     fills = now.tape.tables()["fills"].filter((pl.col("role") == "exit") & (pl.col("at") >= moment(since)))
-    sold = ", ".join(f"{side} {quantity} {symbol} at {price:.2f}" for side, quantity, symbol, price in _summed(fills).iter_rows())
-    account = now.tape.account
-    if account is None or account.at <= since:
-        return False, f"the broker has not been asked since. Fills: {sold or 'none yet'}"
-    ours = set(now.tape.tables()["orders"]["symbol"])  # what others hold in the account is not ours to close
-    left = ", ".join(f"{h.quantity} {h.symbol}" for h in account.holdings if h.symbol in ours)
-    found = f"at {words.clock(moment(account.at))} the broker holds {left or 'nothing'} of ours"
-    return not left, f"{found}. Fills: {sold or 'none were needed'}"
-
-
-def _summed(fills: pl.DataFrame) -> pl.DataFrame:
     price = (pl.col("price") * pl.col("quantity")).sum() / pl.col("quantity").sum()
-    return fills.group_by("side", "symbol", maintain_order=True).agg(pl.col("quantity").sum(), price.alias("price")).select(
-        "side", "quantity", "symbol", "price"
-    )  # fmt: skip
-
-
-def _stood(wanted: str) -> Callable[[Live, str], tuple[bool, str]]:
-    def told(now: Live, command: str) -> tuple[bool, str]:
-        taken = now.tape is None or command in now.tape.commands
-        if not taken:
-            return False, "the runner has it and has not come to it"
-        return now.state == wanted, f"trading is {now.state}" + ("" if now.state == wanted or not now.tape else f": {now.tape.reason}")
-
-    return told
-
-
-OUTCOMES: dict[str, Callable[[Live, str], tuple[bool, str]]] = {"flat_all": _flat, "halt": _stood("halted"), "resume": _stood("active")}
+    summed = fills.group_by("side", "symbol", maintain_order=True).agg(pl.col("quantity").sum(), price.alias("price"))
+    sold = ", ".join(f"{row['side']} {row['quantity']} {row['symbol']} at {row['price']:.2f}" for row in summed.iter_rows(named=True))
+    return f"{said}. Filled: {sold or 'nothing was to be filled'} `{told.key}`"
 
 
 def feeds(read: Tape) -> pl.DataFrame:

@@ -9,13 +9,14 @@ import httpx
 from pipelines.core.errors import DaybotError, SettingsError
 from pipelines.settings import Settings
 
-LOOK, ACT = 2.0, 10.0
+LOOK, ACT = 2.0, 15.0
 """Wall seconds that an answer may take: to a look, which is repeated anyway, and to a command."""
 
-WAIT = 1.0
-"""Wall seconds that the runner may wait for what becomes of a command before it answers; the page shows the rest."""
+WAIT = 5.0
+"""Seconds in which the runner is to say what became of a command, before it says that it goes on."""
 
-ORIGIN = "dashboard"
+CLIENT = "dashboard"
+"""Who gives its commands, as the journal has it."""
 
 
 class Silent(DaybotError):
@@ -36,17 +37,20 @@ class Door:
         """The answer to a question that takes a body and changes nothing."""
         return self._call("POST", path, ACT, body)
 
-    def tell(self, action: str, command: str, **body: object) -> Any:
-        """Give a command under an id: the same id twice is the same command. None where no session runs."""
-        return self._call("POST", f"/tools/{action}", ACT, {"wait": WAIT, **body}, {"Idempotency-Key": command, "X-Client": ORIGIN})
+    def tell(self, action: str, key: str, *, wait: float = WAIT) -> Any:
+        """Give a command under a key, and wait so many seconds for what became of it: the same key twice is the same command.
 
-    def _call(self, method: str, path: str, patience: float, body: dict[str, object] | None = None, headers: dict[str, str] | None = None) -> Any:
+        The runner's answer, `outcome` done or unknown. None where no session runs.
+        """
+        return self._call("POST", f"/tools/{action}", ACT, {"wait": wait}, {"Idempotency-Key": key})
+
+    def _call(self, method: str, path: str, patience: float, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> Any:
         if not self.settings.socket.exists():
             return None
         transport = httpx.HTTPTransport(uds=str(self.settings.socket))
         try:
             with httpx.Client(transport=transport, base_url="http://daybot", timeout=patience) as client:
-                answer = client.request(method, path, json=body, headers=headers)
+                answer = client.request(method, path, json=body, headers={"X-Client": CLIENT} | (headers or {}))
         except httpx.ConnectError:
             return None  # a runner that was killed leaves its socket
         except httpx.HTTPError as error:
@@ -58,9 +62,9 @@ class Door:
         return answer.json()
 
 
-def command() -> str:
-    """A new command's id."""
-    return f"{ORIGIN}-{uuid.uuid4().hex[:10]}"
+def key() -> str:
+    """A new command's name."""
+    return f"{CLIENT}-{uuid.uuid4().hex[:10]}"
 
 
 def _said(answer: httpx.Response) -> str:
@@ -69,5 +73,7 @@ def _said(answer: httpx.Response) -> str:
         told = answer.json()
     except ValueError:
         told = None
-    words = told.get("detail") if isinstance(told, dict) else None
-    return f"the runner said no (HTTP {answer.status_code}): {words or answer.text[:300]}"
+    known = told if isinstance(told, dict) else {}
+    numbers = "".join(f", {name} {known[name]:,.6g}" for name in ("value", "limit") if known.get(name) is not None)
+    code = f" ({known['code']}{numbers})" if known.get("code") else ""
+    return f"the runner said no (HTTP {answer.status_code}): {known.get('detail') or answer.text[:300]}{code}"

@@ -72,6 +72,7 @@ class Tape:
         """What the run said when it ended on purpose."""
         self._bars: dict[str, list[Bar]] = {}
         self._part, self._place, self._number, self._hash = 1, 0, 0, GENESIS
+        self._next = 1, 0, GENESIS
         self._lock = threading.Lock()
 
     @property
@@ -89,6 +90,7 @@ class Tape:
         with self._lock:
             for record in records(self._lines(), after=self._number, head=self._hash):
                 self._take(record)
+                self._number, (self._part, self._place, self._hash) = record.seq, self._next
         return self
 
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -97,6 +99,10 @@ class Tape:
             if self.book is None:
                 return ledger.empty()
             return self.book.frames()
+
+    def given(self, key: str) -> int | None:
+        """When the command of this key came to the engine, nanoseconds UTC; None before it did. Keys of callers bear a prefix there."""
+        return next((at for name, at in self.commands.items() if name == key or name.endswith(f"-{key}")), None)
 
     def vendors(self) -> pl.DataFrame:
         """Rows of `COMPARED`, by time."""
@@ -117,22 +123,22 @@ class Tape:
 
     def _lines(self) -> Iterator[bytes]:
         """Whole lines after the place where reading stopped; a journal that grew large goes on in other files."""
-        more = True
-        while more:
-            more = journals.part(self.path, self._part + 1).exists()  # before the reading: whatever this file still gets, it has by then
-            with journals.part(self.path, self._part).open("rb") as file:
-                file.seek(self._place)
+        part, place = self._part, self._place
+        while True:
+            more = journals.part(self.path, part + 1).exists()  # before the reading: whatever this file still gets, it has by then
+            with journals.part(self.path, part).open("rb") as file:
+                file.seek(place)
                 for line in file:
                     if not line.endswith(b"\n"):
                         return
+                    place += len(line)
+                    self._next = part, place, sealed(line)  # where to go on once this one has been taken in
                     yield line
-                    self._place += len(line)
-                    self._hash = sealed(line)
-            if more:
-                self._part, self._place = self._part + 1, 0
+            if not more:
+                return
+            part, place = part + 1, 0
 
     def _take(self, record: Record) -> None:
-        self._number = record.seq
         self.at = max(self.at, record.at)
         self.end = record.data if record.kind == "end" else None  # a run may go on after one that ended
         if record.kind == "session":

@@ -6,6 +6,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import frame, tables, words
+from dashboards.frame import Card
 from dashboards.live import Live
 from dashboards.runner import Door
 from pipelines.core.errors import DaybotError
@@ -36,7 +37,26 @@ def show(now: Live) -> None:
 
 
 def _answer(answer: dict[str, Any]) -> None:
-    checks = answer.get("checks", [])
-    rows = [("✓" if c["passed"] else "✗", c["code"], words.number(c["value"]), words.number(c["limit"]), c["source"], c["detail"]) for c in checks]
-    table = pl.DataFrame(rows, schema=["passed", "check", "measured", "allowed", "set by", "words"], orient="row")
-    tables.shown(table, "preview", {"words": tables.long("in words")})
+    verdict, quantity, wanted = answer["outcome"], answer["quantity"], answer["wanted"]
+    said = words.plain(f"**{verdict.capitalize()}**: {answer['detail']}")
+    {"approved": st.success, "reduced": st.warning}.get(verdict, st.error)(said)
+    frame.cards([
+        Card("Shares", f"{quantity:,}", f"of {wanted:,} wanted"),
+        Card("Price", words.ratio(answer["price"])),
+        Card("Stop", words.ratio(answer["stop"])),
+        Card("Target", words.ratio(answer["target"])),
+        Card("Risk at the stop", words.money(answer["risk"])),
+    ])  # fmt: skip
+    left, right = st.columns([3, 2])
+    with left:
+        st.markdown("**Checks at the gate**")
+        rows = [
+            ("✓" if c["passed"] else "✗", c["code"], *(words.NONE if c[n] is None else words.number(c[n]) for n in ("value", "limit")), c["detail"])
+            for c in answer["checks"]
+        ]
+        table = pl.DataFrame(rows, schema=["passed", "check", "measured", "allowed", "words"], orient="row")
+        tables.shown(table, "preview", {"check": tables.pinned("check"), "words": tables.long("in words")}, rows=10)
+    with right:
+        st.markdown("**Size: the least of these**")
+        sizes = [(step["bound"], step["shares"], step["detail"]) for step in answer["sizing"]]
+        tables.shown(pl.DataFrame(sizes, schema=["bound", "shares", "why"], orient="row"), "preview-sizing", {"why": tables.long("why")}, rows=10)

@@ -55,7 +55,7 @@ def ranked(names: Sequence[str], field: str = "name") -> alt.Y:
 def drawn(picture: Picture, words: str) -> None:
     """On the page, with words for who cannot see it.
 
-    Its data bear the same names each time: a picture that is drawn again with more of them changes in its place and does not blink.
+    Its data bear the same names each time, so that what is sent differs only where they do.
     """
     sets: dict[str, pl.DataFrame] = {}
     _name(picture, sets)

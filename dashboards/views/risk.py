@@ -55,14 +55,18 @@ def _now() -> None:
     except DaybotError as error:
         st.warning(words.plain(str(error)))
         return
-    if not answer or not answer["used"]:
+    if answer is None or not answer["used"]:
         st.caption("The runner does not answer: nothing is known of now." if answer is None else "The account is not known yet.")
         return
     rows = [
-        ("✓" if c["passed"] else "✗", c["code"], c["value"] / c["limit"] * 100 if c["limit"] else None, words.number(c["value"]),
-         words.number(c["limit"]), c["detail"], c["source"])
+        (
+            *("✓" if c["passed"] else "✗", c["code"]),
+            c["value"] / c["limit"] * 100 if c["limit"] and c["value"] is not None else None,
+            *(words.NONE if c[name] is None else words.number(c[name]) for name in ("value", "limit")),
+            *(c["detail"], c["source"]),
+        )
         for c in answer["used"]
-    ]  # fmt: skip
+    ]
     schema = {"ok": pl.String, "limit": pl.String, "used": pl.Float64, "now": pl.String, "allowed": pl.String, "words": pl.String, "set": pl.String}
     frame_ = pl.DataFrame(rows, schema=schema, orient="row").sort("used", descending=True, nulls_last=True)
     tables.shown(

@@ -1,6 +1,6 @@
 """Today: the session as it goes on, or the last one: what it earned, what it holds, trade by trade, what the gate refused, and the walk back."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
 import streamlit as st
@@ -23,7 +23,7 @@ FINAL = ("filled", "canceled", "expired", "rejected")
 def show() -> None:
     """The page for the chosen session; one that runs is drawn anew by itself, and needs no snapshot."""
     now, picked = live.look(frame.settings()), st.session_state.get("session")
-    if now.tape and now.standing is not Standing.NONE and picked in {None, now.tape.session.isoformat()}:
+    if now.standing is not Standing.NONE and (now.tape is None or picked in {None, now.tape.session.isoformat()}):
         st.title("Today")
         _running()
         return
@@ -106,9 +106,8 @@ def _curve(today: Today) -> None:
         st.info("The journal holds no minute of equity: the run has not come to its first bar.")
         return
     marks = words.local(_marks(today, curve), "at")
-    came = words.money(today.figures.profit, signed=True)
     shown = words.local(curve.select("at", "equity"), "at")
-    drawn(day.equity(shown, marks, today.figures.start or 0.0, _edges(today)), f"Equity by the minute, {came} over the session")
+    drawn(day.equity(shown, marks, today.figures.start or 0.0, _edges(today)), "Equity by the minute, entries and exits on it")
 
 
 def _edges(today: Today) -> tuple[datetime, datetime]:
@@ -182,7 +181,9 @@ def _around(marks: pl.DataFrame, minutes: pl.DataFrame, edges: tuple[datetime, d
     first, last = marks.select(pl.col("at").min() - room, pl.col("at").max().alias("last") + room).row(0)
     newest = minutes["at"].to_list()[-1]
     ends = max(last, newest) if marks["what"].to_list()[-1] == ENTRY else last  # what is held is followed to now
-    return max(first, edges[0]), min(ends, edges[1])
+    # On half hours: a picture whose edges stay is not drawn anew every minute.
+    floor, ceiling = (value.replace(minute=value.minute // 30 * 30, second=0, microsecond=0) for value in (first, ends))
+    return max(floor, edges[0]), min(ceiling + timedelta(minutes=30), edges[1])
 
 
 def _orders(today: Today) -> None:

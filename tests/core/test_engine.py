@@ -7,11 +7,12 @@ from market import briefing_of
 
 from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing
+from pipelines.core.journal import DECISION, encode
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
-from pipelines.core.trading.commands import Flatten, Resume
+from pipelines.core.trading.commands import Flatten, Open, Resume
 from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Tick
@@ -163,3 +164,13 @@ def test_a_word_of_a_fill_without_its_price_books_nothing_until_the_price_comes(
         subject.process(OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.WORKING, 7, average, entry.at + SECOND, "b", "partial_fill"))
         assert subject.portfolio is not None
         assert subject.portfolio.quantity("AAPL") == held
+
+
+def test_a_wish_before_the_first_price_is_refused_in_words_that_a_journal_keeps(briefing: Briefing) -> None:
+    subject = engine(briefing)
+    at = briefing.hours.open + 10 * MINUTE
+    subject.process(AccountState(100_000.0, 100_000.0, 100_000.0, (), at))
+    subject.process(Command("arm", Resume(), "test", at))
+    (refused,) = subject.process(Command("c", Open("AAPL", Side.BUY, 5), "test", at))
+    assert isinstance(refused, Refused)
+    assert DECISION.decode(encode(refused)) == refused

@@ -102,8 +102,9 @@ class Page:
 @pytest.fixture(scope="session")
 def traded(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A whole session with trades both ways and a refusal, and the briefing for the next one."""
-    tables = journal(walk())
-    return publish_home(tmp_path_factory.mktemp("traded"), "aa", tables)
+    path, bars = tmp_path_factory.mktemp("traded"), walk()
+    stored(path, bars)
+    return publish_home(path, "aa", journal(bars))
 
 
 @pytest.fixture(scope="session")
@@ -111,12 +112,7 @@ def midday(tmp_path_factory: pytest.TempPathFactory) -> Home:
     """A journal that ends with positions open; the lake has the session's minute bars."""
     path, bars = tmp_path_factory.mktemp("midday"), walk()
     tables = journal(bars, until=opens() + MIDDAY * MINUTE)
-    rows = pl.DataFrame(
-        [(b.symbol, moment(b.start), b.open, b.high, b.low, b.close, b.volume, b.vwap, b.trades, "backtest", SESSION) for b in bars],
-        schema=["symbol", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trades", "feed", "session"],
-        orient="row",
-    )
-    Lake(Settings(daybot_home=path)).put("minute", SESSION, "backtest", rows, rows.clear(), list(SECTORS))
+    stored(path, bars)
     return publish_home(path, "bb", tables)
 
 
@@ -206,6 +202,16 @@ def marted(tables: Tables, read: Sequence[Record] = ()) -> Tables:
         **tables, "round_trips": books.trips(tables), "trading_days": books.days(tables, 0.001), "executions": books.executions(tables),
         "candidates": found[0], "exits": found[1],
     }  # fmt: skip
+
+
+def stored(path: Path, bars: Iterable[Bar]) -> None:
+    """The session's minutes in the lake of this home."""
+    rows = pl.DataFrame(
+        [(b.symbol, moment(b.start), b.open, b.high, b.low, b.close, b.volume, b.vwap, b.trades, "backtest", SESSION) for b in bars],
+        schema=["symbol", "timestamp", "open", "high", "low", "close", "volume", "vwap", "trades", "feed", "session"],
+        orient="row",
+    )
+    Lake(Settings(daybot_home=path)).put("minute", SESSION, "backtest", rows, rows.clear(), list(SECTORS))
 
 
 def briefing(session: date, version: str, origin: Origin) -> Briefing:

@@ -88,6 +88,7 @@ class Refused(Verdict, frozen=True, tag="refused"):
     side: Side
     wanted: int
     price: float
+    """0 where none was known yet; then there is no lineage either."""
     strategy: str
     reason: str
     check: Check

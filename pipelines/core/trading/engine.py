@@ -4,6 +4,7 @@ Live, replay and backtest differ only in who feeds it events and who carries out
 random number, does no I/O and logs nothing; so the same events give the same decisions, every time.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -231,8 +232,9 @@ class Engine:
             return []
         made = self._plan(wish, instrument, feed, at)
         if made.refused is not None:
-            asked = (wish.symbol, wish.side, made.wanted, made.price, seat.name, wish.reason)
-            return [Refused(*asked, made.refused, at, made.lineage, made.stop or None, made.target)]
+            known = math.isfinite(made.price)  # JSON has no number for one that is not: the journal could not be read again
+            asked = (wish.symbol, wish.side, made.wanted, made.price if known else 0.0, seat.name, wish.reason)
+            return [Refused(*asked, made.refused, at, made.lineage if known else None, made.stop or None, made.target)]
         self._opened += 1
         name = f"{self.prefix}-{self._opened:04d}"
         trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)

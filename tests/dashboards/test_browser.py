@@ -1,0 +1,108 @@
+"""Every page in a real browser: with data and without, light and dark, on a desk and on a phone. No error, nothing fetched from elsewhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browsing import Tab, chromium, served, tab
+from playwright.sync_api import Browser
+
+PAGES = ["", "risk", "performance", "execution", "trades", "research", "data"]
+PHONE = 390
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def full(browser: Browser, traded: Any) -> Iterator[str]:
+    with served(traded.path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def desk(browser: Browser) -> Iterator[Tab]:
+    with tab(browser) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def night_time(browser: Browser) -> Iterator[Tab]:
+    with tab(browser, dark=True) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def phone(browser: Browser) -> Iterator[Tab]:
+    with tab(browser, width=PHONE) as found:
+        yield found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_with_data_is_drawn_without_an_error(page: str, full: str, desk: Tab) -> None:
+    desk.open(f"{full}/{page}")
+    desk.shot(f"{page or 'today'}")
+    assert desk.broken == []
+    assert desk.page.locator("h1").inner_text() == (page or "today").capitalize()
+    assert "SIMULATED" in desk.page.locator("[data-testid=stMainBlockContainer]").inner_text()
+
+
+@pytest.mark.parametrize("page", ["", "risk", "performance"])
+def test_a_page_in_the_dark_is_drawn_without_an_error(page: str, full: str, night_time: Tab) -> None:
+    night_time.open(f"{full}/{page}")
+    night_time.shot(f"{page or 'today'}-dark")
+    assert night_time.broken == []
+    ground = night_time.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert sum(int(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(",")) < 120
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_fits_on_a_phone(page: str, full: str, phone: Tab) -> None:
+    phone.open(f"{full}/{page}")
+    phone.shot(f"{page or 'today'}-phone")
+    assert phone.broken == []
+    assert phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE
+    assert (
+        max(
+            phone.page.evaluate("[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].map(e => e.getBoundingClientRect().right)"),
+            default=0,
+        )
+        <= PHONE
+    )
+
+
+def test_without_a_snapshot_a_page_says_how_to_make_one(browser: Browser, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    with served(home) as url, tab(browser) as one:
+        for page in ("", "trades", "data"):  # in AppTest all of them
+            one.open(f"{url}/{page}")
+            assert one.page.locator("h1").inner_text() == "No snapshot published yet"
+        one.shot("nothing")
+        assert one.broken == []
+
+
+def test_a_trade_is_picked_and_walked_back(full: str, desk: Tab) -> None:
+    desk.open(f"{full}/trades")
+    table = desk.page.locator("[data-testid=stDataFrame]").first
+    table.click(position={"x": 17, "y": 52})
+    desk.page.wait_for_selector("text=Size: the least of these")
+    desk.settle()
+    desk.shot("trade")
+    text = desk.page.locator("[data-testid=stMainBlockContainer]").inner_text()
+    assert "Size: the least of these" in text
+    assert "Checks at the gate" in text
+    assert desk.broken == []
+
+
+def test_a_table_comes_down_as_csv_with_every_row(full: str, traded: Any, desk: Tab) -> None:
+    desk.open(f"{full}/trades")
+    with desk.page.expect_download() as coming:
+        desk.page.get_by_role("button", name="CSV").first.click()
+    lines = Path(coming.value.path()).read_text().splitlines()
+    assert len(lines) == traded.tables["round_trips"].height + 1
+    assert lines[0].startswith("session,book,mode,trade")

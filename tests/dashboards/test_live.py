@@ -1,0 +1,167 @@
+"""A session that runs, in a real browser: what is held is on the chart, and the flatten button reaches the venue's books. Then the runner dies."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+from browsing import ROOT, Tab, chromium, served, tab, until
+from desk import Books, world
+from market import briefing_of
+
+from live.sim.embedded import Exchange
+from pipelines import publish
+from pipelines.core.briefing import Candidate
+from pipelines.settings import Settings
+from pipelines.store import Warehouse
+
+SPEED = 30.0
+"""Market seconds in a second."""
+
+PRICES = {"AAA": [100.0 + 0.05 * (n % 7) for n in range(390)], "BBB": [50.0 + 0.02 * (n % 5) for n in range(390)]}
+
+
+@dataclass
+class Running:
+    """A session under way: the venue, the home, the process, and the dashboard over it."""
+
+    exchange: Exchange
+    home: Path
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def tell(self, path: str, **body: object) -> httpx.Response:
+        """Ask the runner as any tool does."""
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.home / "run" / "daybot.sock")), base_url="http://daybot", timeout=30) as client:
+            return client.post(path, json=body)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Tab]:
+    with chromium() as browser, tab(browser) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def running(desk: Tab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`daybot live` on a simulated exchange, with ten shares of AAA bought through its door."""
+    folder = tmp_path_factory.mktemp("live")
+    home = folder / "home"
+    prepared(home)
+    with Exchange(world(folder, PRICES), stepped=False, speed=SPEED, start=(10, 0), partial_rate=0.0, rate_limit=0) as exchange:
+        ours = {"DAYBOT_MODE": "sim", "ALPACA_BASE_URL": exchange.url, "ALPACA_API_KEY": "SIM", "ALPACA_SECRET_KEY": "SIM", "ALPACA_FEED": "sip"}
+        with traded(home, ours) as process, served(home, **ours) as url:
+            one = Running(exchange, home, process, url)
+            until(lambda: (home / "run" / "daybot.sock").exists(), "the runner's door")
+            until(lambda: entered(one), "an entry that is taken")
+            until(lambda: Books(exchange).positions == {"AAA": 10}, "ten shares at the venue")
+            yield one
+
+
+def prepared(home: Path) -> None:
+    """The night before: a briefing of two names in a published snapshot."""
+    settings = Settings(daybot_home=home)
+    made = briefing_of(["AAA", "BBB"])
+    name = publish.version(made.session, datetime.now(UTC), "cafe" * 2)
+    watched = tuple(Candidate(rank=i, symbol=s, score=1.0, reasons=("told to",)) for i, s in enumerate(("AAA", "BBB"), start=1))
+    whole = made.model_copy(update={"version": name, "watchlist": watched, "created_at": datetime.now(UTC)})
+    warehouse = Warehouse(settings)
+    rows = pl.DataFrame({"session": [whole.session], "version": [name], "json": [whole.model_dump_json()]})
+    warehouse.replace({"briefings": rows}, [whole.session])
+    publish.release(settings, name, warehouse.copy)
+
+
+@contextmanager
+def traded(home: Path, ours: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
+    log = (home.parent / "live.log").open("w")
+    command = [sys.executable, "-m", "live.cli", "live", "--home", str(home)]
+    process = subprocess.Popen(command, cwd=ROOT, env=kept | ours, stdout=log, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        log.close()
+
+
+def entered(one: Running) -> bool:
+    """Refused until the session is armed and has a price."""
+    assert one.process.poll() is None, (one.home.parent / "live.log").read_text()
+    try:
+        said = one.tell("/tools/enter_trade", symbol="AAA", side="buy", quantity=10, reason="a test buys")
+    except httpx.HTTPError:
+        return False
+    return said.status_code == 200
+
+
+def test_the_running_session_is_above_every_page_and_its_position_on_the_chart(running: Running, desk: Tab) -> None:
+    desk.open(running.url)
+    desk.page.wait_for_selector("text=Hollow blue rises")
+    strip = desk.page.locator(".st-key-strip").inner_text()
+    assert all(word in strip for word in ("SIMULATED", "ACTIVE", "1 position"))
+    desk.settle()
+    desk.shot("live")
+    assert desk.broken == []
+    for page in ("risk", "trades"):
+        desk.open(f"{running.url}/{page}")
+        desk.page.wait_for_selector(".st-key-strip >> text=ACTIVE")
+    assert desk.broken == []
+
+
+def test_the_page_moves_on_by_itself(running: Running, desk: Tab) -> None:
+    desk.open(running.url)
+    desk.page.wait_for_selector("text=Hollow blue rises")
+    before = desk.page.locator(".st-key-strip").inner_text()
+    desk.page.wait_for_function("(before) => document.querySelector('.st-key-strip').innerText !== before", arg=before)
+    assert desk.broken == []
+
+
+def test_what_if_says_what_the_gate_would(running: Running, desk: Tab) -> None:
+    desk.open(f"{running.url}/risk")
+    desk.page.get_by_role("button", name="Preview").click()
+    desk.page.wait_for_selector("text=Checks at the gate")
+    desk.settle()
+    desk.shot("whatif")
+    assert Books(running.exchange).positions == {"AAA": 10}
+    assert desk.broken == []
+
+
+def test_flatten_reaches_the_venues_books(running: Running, desk: Tab) -> None:
+    desk.open(running.url)
+    desk.page.get_by_role("button", name="Flatten all…").click()
+    desk.page.wait_for_selector("[role=dialog] >> text=account")
+    desk.page.wait_for_timeout(3000)  # the line above the page is drawn anew meanwhile; the dialog stays
+    desk.page.screenshot(path=ROOT / "build" / "screenshots" / "flatten-asked.png")
+    desk.page.get_by_role("button", name="Flatten all now").click()
+    until(lambda: Books(running.exchange).positions == {} and Books(running.exchange).open == [], "flat at the venue")
+    desk.page.wait_for_selector("text=/Flatten all done/")
+    said = desk.page.locator(".st-key-strip").inner_text()
+    (sale,) = [fill for fill in Books(running.exchange).raw["fills"] if fill["side"] == "sell"]
+    assert f"sell 10 AAA at {float(sale['price']):.2f}" in said
+    assert "HALTED" in said
+    desk.settle()
+    desk.shot("flattened")
+    assert desk.broken == []
+
+
+def test_a_dead_runner_is_said_with_the_way_out(running: Running, desk: Tab) -> None:
+    running.process.kill()
+    running.process.wait()
+    desk.open(running.url)
+    desk.page.wait_for_selector("text=RUNNER DEAD")
+    text = desk.page.locator("[data-testid=stMainBlockContainer]").inner_text()
+    assert "daybot flat --direct" in text
+    assert re.search(r"P&L of the day\s+[+−]\$", text)  # its journal is still there
+    assert desk.page.get_by_role("button", name="Flatten all…").count() == 0
+    desk.settle()
+    desk.shot("dead")
+    assert desk.broken == []
