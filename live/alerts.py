@@ -1,7 +1,7 @@
 """Tells people what a session must not keep to itself: changes of state, kills, feed switches, differences with the broker, ends by error.
 
 Watches every step of the engine from outside and sends in threads of its own: a mail server that hangs never holds up a decision
-(RTS 6 article 16: within five seconds). The same subject is told once a minute; what came in between is counted.
+(RTS 6 article 16: within five seconds). The same is told once a minute; what came in between is counted.
 """
 
 import logging
@@ -45,22 +45,23 @@ class Alerts:
         self._label = "SHADOW: " if shadow else ""
         self._settings, self._send = settings, send
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="alerts")
-        self._told: dict[str, tuple[int, int]] = {}  # subject -> when it was told, and how often it came since
+        self._told: dict[str, tuple[int, int]] = {}  # what, and about whom -> when it was told, and how often it came since
 
     def watch(self, event: Event, decisions: list[Decision]) -> None:
         """One step of the engine."""
         for decision in decisions:
             alert = of(decision)
             if alert is not None:
-                self.raise_(alert, event.at)
+                self.raise_(alert, event.at, about=_about(decision))
 
-    def raise_(self, alert: Alert, at: int) -> None:
-        """Tell now, unless the same subject was told within the last minute."""
-        last, since = self._told.get(alert.subject, (-QUIET, 0))
+    def raise_(self, alert: Alert, at: int, about: str = "") -> None:
+        """Tell now, unless the same was told within the last minute: the subject, and what it is about."""
+        key = f"{alert.subject} {about}"
+        last, since = self._told.get(key, (-QUIET, 0))
         if at - last < QUIET:
-            self._told[alert.subject] = (last, since + 1)
+            self._told[key] = (last, since + 1)
             return
-        self._told[alert.subject] = (at, 0)
+        self._told[key] = (at, 0)
         again = f" ({since} more since it was last told)" if since else ""
         known = Alert(self._label + alert.subject, f"{new_york(at):%H:%M:%S} New York: {alert.detail}{again}")
         self._threads.submit(self._send, self._settings, known, LOG.warning)
@@ -81,3 +82,11 @@ def of(decision: Decision) -> Alert | None:
         case Refused() if decision.check.code in KILLS:
             return Alert(f"entries refused by {decision.check.code}", f"{decision.symbol}: {decision.check.detail} ({decision.check.origin})")
     return None
+
+
+def _about(decision: Decision) -> str:
+    """The symbol or the vendor's health that it speaks of: another one is news, also within the minute. A switch of the feed always is."""
+    if not isinstance(decision, Noticed):
+        return ""
+    who, _, what = decision.detail.partition(": ")
+    return decision.detail if what.startswith("leads instead of") else who

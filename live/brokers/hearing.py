@@ -14,6 +14,8 @@ Emit = Callable[[Event], None]
 Note = Callable[[str, dict[str, Any]], None]
 """Told of what is no event and belongs into the journal: its kind, and the data."""
 
+FILLS = frozenset({"fill", "partial_fill"})
+
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError)
 
 
@@ -60,6 +62,8 @@ class Hearing:
         for said in self._words.tell(body, event):
             self._emit(said)
         name = self._words.ours(body)
+        if name is None and event in FILLS:
+            self._missed()  # somebody else moves the account: the difference is looked for at once
         if name in self._given_up and reading.is_open(body):
             self._given_up.discard(str(name))
             self._note("late", {"id": name, "order": body["id"]})

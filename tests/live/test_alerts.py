@@ -51,7 +51,7 @@ def test_the_same_subject_is_told_once_a_minute_with_the_count_of_the_rest(known
     told: list[Alert] = []
     alerts = Alerts(known, lambda _, alert, log: told.append(alert))
     for at in (0, SECOND, 2 * SECOND, MINUTE):
-        alerts.watch(Tick(at), [Noticed("FEED", f"alpaca unhealthy {at}", at)])
+        alerts.watch(Tick(at), [Noticed("FEED", f"alpaca unhealthy: {at}", at)])
     alerts.close()
     assert sorted(alert.subject for alert in told) == ["feed", "feed"]
     assert any(alert.detail.endswith("(2 more since it was last told)") for alert in told)
@@ -86,3 +86,19 @@ def test_the_exposition_counts_what_went_by_and_shows_the_account_as_it_is() -> 
         "daybot_equity_dollars 100000.0",
     ):
         assert expected in lines
+
+
+def test_another_symbol_and_a_switch_of_the_feed_are_news_also_within_the_minute() -> None:
+    told: list[str] = []
+    alerts = Alerts(load(), send=lambda _, alert, __: told.append(alert.detail.partition(": ")[2]))
+    said = ["AAPL: no stop", "MSFT: no stop", "AAPL: no stop still"]
+    feeds = [
+        "polygon healthy: 2 of 2 symbols",
+        "polygon healthy: 3 of 3 symbols",
+        "polygon healthy: leads instead of alpaca-sip: mute",
+        "polygon unhealthy: mute",
+    ]
+    made = [Noticed("NAKED", detail, 0) for detail in said] + [Noticed("FEED", detail, 0) for detail in feeds]
+    alerts.watch(Tick(0), made)
+    alerts.close()
+    assert sorted(told) == sorted([said[0], said[1], feeds[0], feeds[2], feeds[3]])

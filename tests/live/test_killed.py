@@ -55,12 +55,12 @@ def test_f39_killed_three_times_at_random_it_is_one_session_without_an_order_twi
         home = home_with_briefing(exchange.url, tmp_path / "home")
         for _ in range(3):
             with background(home, "live", **ours) as runner:
-                until(lambda: bool(status(home, ours)), "a session that answers")
+                until(lambda: bool(status(home, ours)), "a session that answers", 240)
                 time.sleep(chance.uniform(0.0, 12.0))
                 runner.send_signal(signal.SIGKILL)
                 runner.wait()
         with background(home, "live", **ours) as runner:
-            until(lambda: bool(status(home, ours)), "a session that goes on")
+            until(lambda: bool(status(home, ours)), "a session that goes on", 240)
             assert daybot("flat", home=home, **ours).code == 0
             until(lambda: left(exchange) == ([], []), "flat at the venue")
             until(lambda: status(home, ours)["positions"] == {}, "flat in our book")
@@ -82,7 +82,7 @@ def test_f44_a_process_that_was_stopped_for_minutes_of_the_market_is_protected_m
         ours = sim(exchange.url)
         home = home_with_briefing(exchange.url, tmp_path / "home")
         with background(home, "live", **ours) as runner:
-            until(lambda: status(home, ours).get("state") == "active", "a session that trades")
+            until(lambda: status(home, ours).get("state") == "active", "a session that trades", 240)
             time.sleep(5)
             runner.send_signal(signal.SIGSTOP)
             held = {row["symbol"]: abs(int(row["qty"])) for row in exchange.books()["positions"]}
