@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,35 +50,9 @@ app = typer.Typer(
     help="US-equity day trading from research to live on one set of definitions.\n\nStart with [bold]daybot demo[/]: "
     "no account and no keys needed. Exit codes: 0 done, 1 failed with a message, 2 wrong usage, 3 a check or the gate said no.",
 )
-app.add_typer(journals, name="journal")
-app.add_typer(faults, name="fault")
-app.add_typer(snapshots, name="snapshots")
-app.add_typer(tokens, name="token")
-app.command("exchange")(exchange)
-app.command("backtest")(backtest)
-app.command("check-strategy")(check_strategy)
-app.command("limits")(limits)
-app.command("explain")(explain)
-app.command("sweep")(sweep)
-app.command("mcp")(mcp)
-app.command("approve")(approve)
-app.command("weights")(weights)
-TOOLS = (
-    scan, enter, manage, close, record, halt, resume, release, preview, positions, orders, account, trades, log, risk, health, feeds, events,
-    performance, execution, optimization, sync,
-)  # fmt: skip
-"""The commands that ask the running session, as HTTP and MCP do."""
-
-for command in TOOLS:
-    app.command()(command)
-app.command("flat")(flat)
-app.command("suspend")(suspend)
-app.command("watchdog")(watchdog)
-
 HOUR = 60 * MINUTE
 
 
-@app.command()
 def demo(
     day: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="Session to trade; 2026-11-20 for a generated market.")] = None,
     world: Annotated[list[Path] | None, typer.Option("--world", help="Recorded minute bars (Parquet or CSV) to trade; repeat for more.")] = None,
@@ -96,7 +71,6 @@ def demo(
         demonstration.run(played, home or Path(".daybot") / "demo" / label, console)
 
 
-@app.command()
 def live(
     home: Home = None,
     strategies: Annotated[str | None, typer.Option(help="Which trade today, such as momentum:0.6,orb:0.4; STRATEGIES otherwise.")] = None,
@@ -131,7 +105,6 @@ def live(
         console.print(_state(summary(attended.session.runner.engine, attended.session.manifest.label)))
 
 
-@app.command()
 def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:
     """Where the running session stands."""
     with told():
@@ -142,7 +115,6 @@ def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", he
             console.print(_state(answer))
 
 
-@app.command()
 def replay(
     path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None,
     limits: Annotated[Path | None, typer.Option(help="TOML of other limits (max_sector_exposure = 0.03): what would they have done?")] = None,
@@ -173,12 +145,11 @@ def replay(
         console.print("[green]identical[/]")
 
 
-@app.command("doctor")
-def examine(home: Home = None) -> None:
+def doctor(home: Home = None) -> None:
     """Check settings, keys, clock, disk, calendar, feeds and database, and say what to do about each failure. Exit code 3 if one failed."""
-    from live.commands import doctor
+    from live.commands.doctor import examine
 
-    results = doctor.examine(home)
+    results = examine(home)
     table = Table("", "check", "found", "what to do")
     for result in results:
         table.add_row("[green]ok[/]" if result.passed else "[red]no[/]", result.name, result.found, result.remedy)
@@ -187,7 +158,6 @@ def examine(home: Home = None) -> None:
         raise typer.Exit(REFUSED)
 
 
-@app.command()
 def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501) -> None:
     """Open the Streamlit dashboard on this home's published snapshot."""
     with told():
@@ -196,7 +166,6 @@ def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on
         raise typer.Exit(subprocess.run(command, env=without(os.environ) | {"DAYBOT_HOME": str(settings_of(home).daybot_home.absolute())}).returncode)
 
 
-@app.command()
 def dagster(
     home: Home = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 3000,
@@ -210,7 +179,6 @@ def dagster(
         raise typer.Exit(subprocess.run(command, env=environment(settings_of(home))).returncode)
 
 
-@app.command()
 def notebook(home: Home = None) -> None:
     """Open the notebooks in JupyterLab on this home's published snapshot."""
     with told():
@@ -220,7 +188,6 @@ def notebook(home: Home = None) -> None:
         raise typer.Exit(subprocess.run(command, env=without(os.environ) | variables(settings_of(home))).returncode)
 
 
-@app.command()
 def up(
     seed: Annotated[int, typer.Option(help="Seed of the generated market.")] = 7,
     speed: Annotated[float, typer.Option(help="Market seconds a wall second.")] = 60.0,
@@ -277,6 +244,22 @@ def _ask_for_real_money(settings: Settings) -> None:
     phrase = f"trade real money in {settings.alpaca_account}"
     if typer.prompt(f"This is real money. Type «{phrase}» to go on") != phrase:
         raise SettingsError("expected the phrase that arms live trading, found something else; nothing was started")
+
+
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Begin": (demo, up, doctor),
+    "A session": (live, status, health, halt, resume, release, flat, suspend, watchdog),
+    "Trade": (scan, preview, enter, manage, close, record, approve),
+    "Look": (positions, orders, account, trades, log, events, risk, limits, feeds, explain),
+    "Measure": (performance, execution, optimization, weights, replay, sync),
+    "Research": (backtest, sweep, check_strategy, notebook),
+    "Serve": (dashboard, dagster, mcp, exchange),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
+for name, group in {"journal": journals, "snapshots": snapshots, "token": tokens, "fault": faults}.items():
+    app.add_typer(group, name=name, rich_help_panel="Keep")
 
 
 def main() -> None:
