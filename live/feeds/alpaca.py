@@ -143,7 +143,7 @@ class AlpacaFeed(StockDataStream):
             try:
                 event = parse(message, at)
             except (BadBar, ValueError) as error:  # one bad message must not cost the rest of its frame
-                self._sink.refuse(self.name, message.symbol, f"{type(error).__name__} {error}", message)
+                self._sink.refuse(self.name, message.symbol, f"{type(error).__name__} {error}", wire.plain(message))
                 continue
             if event is not None:
                 self._sink.heard(self.name, event)

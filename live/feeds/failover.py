@@ -195,7 +195,8 @@ class Failover:
         now, health = self._clock.now(), self._health[vendor]
         health.connected(symbols, now)
         self._connections[vendor].subscribed()
-        self._report(vendor, health.fault(now), now, detail)
+        fault = health.fault(now)
+        self._report(vendor, fault, now, f"{detail}, but {fault[1]}" if fault else detail)
         if symbols:
             self.ready.set()
         self._look(now)

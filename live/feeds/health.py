@@ -98,7 +98,7 @@ class Health:
         if silence := self._silence(at):
             return "silent", silence
         if self._mute:
-            return "mute", "connected again after a silence, but nothing has come yet"
+            return "mute", "connected again after a silence and nothing has come yet"
         if self._slow >= IN_A_ROW:
             return "slow", f"bars came {self.lag:.1f} s after their minute for {self._slow} minutes, {self._allowed.lag:g} s are allowed"
         if self._holes >= IN_A_ROW:

@@ -18,7 +18,7 @@ from live.sim.worlds.world import World
 pytestmark = pytest.mark.soak
 
 SEEDS = [11, 23, 25]
-"""23: positions shown as empty for half a minute made the guard cancel every stop."""
+"""23: positions shown as empty for half a minute made the guard cancel every stop. Recorded 24: the exchange's own stale orders lost the stops."""
 
 SYMBOLS = ("AAPL", "HD", "JPM", "KO", "MSFT", "NEE", "SPY", "TSLA", "V", "XOM")
 DAY = date(2026, 11, 20)

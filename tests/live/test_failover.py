@@ -68,6 +68,8 @@ def test_a_mute_vendor_is_left_with_its_numbers_reconnected_and_led_by_again_onl
     assert left.at == at(9, 36, 15)
     assert back.at >= at(9, 35, 30 + 100) + 110 * SECOND
     assert stage.tries("alpaca-sip") >= 1, "a mute socket is cut, not waited for"
+    unwell = [event.detail for event in stage.events if isinstance(event, FeedStatus) and not event.healthy]
+    assert any(detail == "4 of 4 symbols, but connected again after a silence and nothing has come yet" for detail in unwell), unwell
     assert in_order(stage)
     for symbol in SYMBOLS:
         assert stage.starts(symbol)[-15:] == list(range(15)), "the other vendor went on"

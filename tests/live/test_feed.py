@@ -37,6 +37,7 @@ class Heard:
     def __init__(self) -> None:
         self.events: list[Market] = []
         self.refused: list[tuple[str, str]] = []
+        self.said: list[str] = []
         self.granted: list[frozenset[str]] = []
         self.details: list[str] = []
         self.troubles: list[str] = []
@@ -65,6 +66,7 @@ class Heard:
 
     def refuse(self, vendor: str, symbol: str, reason: str, message: Any) -> None:
         self.refused.append((symbol, reason))
+        self.said.append(repr(message))
         self.moved.set()
 
     @property
@@ -148,6 +150,7 @@ def test_a_bad_bar_is_refused_and_the_rest_of_its_frame_goes_on(tmp_path: Path, 
     heard = follow(tmp_path, script, lambda h: len(h.bars) == 2)
     assert heard.bars == ["AAPL", "MSFT"]
     assert len(heard.refused) == 1
+    assert "AAPL" in heard.said[0] and "object at" not in heard.said[0], "what it said can be read in the journal"
 
 
 async def nothing(send: Any, _: Any) -> None:

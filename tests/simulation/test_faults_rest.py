@@ -172,6 +172,18 @@ def test_orders_lag_positions(flat):
     assert flat.status(order["id"]) == "filled"
 
 
+def test_a_bracket_that_lags_keeps_its_open_exits_in_the_nested_list(flat):
+    """Its entry is filled, but the family is open as long as one of its legs is."""
+    flat.exchange.step(60)
+    exits = {"order_class": "bracket", "take_profit": {"limit_price": "190"}, "stop_loss": {"stop_price": "50"}}
+    order = post(flat, **exits).json()
+    flat.exchange.step(60)
+    flat.exchange.inject(kind="rest.stale", seconds=8)
+    (shown,) = flat.raw.get("/v2/orders", params={"status": "open", "nested": "true"}).json()
+    assert (shown["id"], shown["status"]) == (order["id"], "filled")
+    assert sorted(leg["status"] for leg in shown["legs"]) == ["held", "new"]
+
+
 def test_fields_are_missing_and_enums_unknown(flat):
     order = post(flat).json()
     flat.exchange.inject(kind="rest.remove", path="/v2/orders*", field="filled_avg_price")

@@ -4,6 +4,7 @@ Source: docs.alpaca.markets, real-time stock data. What we do not use is not nam
 """
 
 from struct import unpack
+from typing import Any
 
 from msgspec import Raw, Struct
 from msgspec.msgpack import Decoder, Ext
@@ -171,6 +172,12 @@ KINDS: dict[str, type[Message]] = {
 }
 
 FRAMES = Frames(Decoder, "T", KINDS, split=Decoder(list[Raw]).decode)
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """What a message says, for people: its fields, the time as hexadecimal digits as it came."""
+    fields = {name: getattr(message, name) for name in message.__struct_fields__}
+    return {"T": message.__struct_config__.tag} | {name: bytes(v.data).hex() if isinstance(v, Ext) else v for name, v in fields.items()}
 
 
 def nanoseconds(stamp: Ext) -> int:

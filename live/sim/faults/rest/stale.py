@@ -28,8 +28,13 @@ def rewound(body: Any, venue: Venue, at: int, *, status: str, limit: int) -> Any
     if isinstance(body, dict):
         return _order(body, venue, at)
     rows = [_order(row, venue, at) for row in body if isinstance(row, dict)]
-    kept = [row for row in rows if status == "all" or (row["status"] in _OPEN) == (status == "open")]
+    kept = [row for row in rows if status == "all" or _open(row) == (status == "open")]
     return kept[:limit]
+
+
+def _open(row: dict[str, Any]) -> bool:
+    """Nested, a parent is open as long as one of its legs is."""
+    return any(member["status"] in _OPEN for member in (row, *(row.get("legs") or ())))
 
 
 def _order(body: dict[str, Any], venue: Venue, at: int) -> dict[str, Any]:
