@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from live.doors import routes, stream
@@ -54,28 +54,32 @@ def build(desk: Desk, *, metrics: Callable[[], bytes] = bytes) -> FastAPI:
 
 def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes]) -> None:
 
-    @app.get("/status", tags=["session"])
+    @app.get("/status", tags=["session"], responses=routes.PROBLEMS)
     async def status() -> dict[str, Any]:
         """Where the session stands, in short."""
         return {"mode": desk.manifest.label} | summary(desk.runner.engine, desk.manifest.label)
 
-    @app.get("/metrics", tags=["session"])
+    @app.get("/metrics", tags=["session"], responses=routes.PROBLEMS | {200: {"content": {"text/plain": {}}}}, response_class=PlainTextResponse)
     async def exposition() -> Response:
         """For Prometheus."""
         return Response(metrics(), media_type="text/plain; version=0.0.4")
 
-    @app.get("/healthz", tags=["session"])
+    @app.get("/healthz", tags=["session"], responses=routes.PROBLEMS)
     async def healthy() -> dict[str, str]:
         """The process answers."""
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["session"], responses={503: {"description": "It takes no entries; `status` says why."}})
+    @app.get(
+        "/readyz",
+        tags=["session"],
+        responses=routes.PROBLEMS | {503: {"description": "It takes no entries; `status` says why.", "content": {"application/json": {}}}},
+    )
     async def ready() -> Response:
         """The session takes entries; 503 with the reason where it does not."""
         why = unready(desk)
         return JSONResponse({"status": why or "ready"}, status_code=503 if why else 200)
 
-    @app.get("/dashboard/", tags=["session"], status_code=307, response_class=RedirectResponse)
+    @app.get("/dashboard/", tags=["session"], status_code=307, response_class=RedirectResponse, responses=routes.PROBLEMS)
     async def dashboard() -> RedirectResponse:
         """To the pages (DASHBOARD_URL)."""
         return RedirectResponse(desk.settings.dashboard_url)

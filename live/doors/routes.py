@@ -27,7 +27,8 @@ Client = Annotated[str | None, Header(alias="X-Client", max_length=40, pattern=r
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for status, text in (
-        (401, "No token."), (403, "The token's scope does not reach."), (404, "There is no such thing."),
+        (401, "No token."), (408, "The body came too slowly."), (413, "The body is too large."), (415, "The body is not JSON."),
+        (421, "A host that is not ours."), (403, "The token's scope does not reach."), (404, "There is no such thing."),
         (409, "Refused by a limit, with value, limit and source; or not possible as things stand."),
         (422, "The request cannot be meant, or the key was used for another."), (429, "Too many requests."), (503, "The session is not ready."),
     )

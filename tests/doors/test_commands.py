@@ -47,7 +47,7 @@ CASES = {
     "events": Case(["--limit", "5"], "account", ["--after", "-1"]),
     "performance": Case([], "profit", ["--from", "x"], ["--strategy", "nobody"]),
     "execution": Case([], "fill rate", ["--from", "x"]),
-    "optimization": Case([], "trades", ["--from", "x"]),
+    "optimization": Case([], "too few sessions", ["--from", "x"]),
     "sync": Case([], "2026-11-20-01-test", ["--x"]),
     "limits": Case(["--used"], "DAILY_LOSS", ["--x"]),
 }
