@@ -12,6 +12,7 @@ from live.tools.desk import PREFIX, Desk, Given
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
+from pipelines.core.risk.checks import Check, Code
 from pipelines.core.trading.commands import Close, Flatten, Instruction, Manage, Note, Open, Release, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Lineage, Noticed, Refused, Submit
 from pipelines.core.trading.events import Outcome
@@ -44,7 +45,7 @@ async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | Non
 
 
 async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | None = None) -> Managed:
-    """Move a stop or a target, trail the stop, sell a part. Never refused by a limit; raises where nothing is held."""
+    """Move a stop or a target, trail the stop, sell a part. A stop further away is refused beyond MAX_PORTFOLIO_HEAT; what reduces risk never is."""
     desk.armed()
     name = desk.key(key)
     known = desk.before(name, ask)
@@ -169,10 +170,26 @@ def _change(desk: Desk, ask: ManageRequest) -> Manage:
             raise invalid("NO_TARGET", f"{trade.id} has no target that could be moved")
         if ask.action == "partial_exit" and trade.stage is not Stage.OPEN:
             raise ToolError(409, "NOT_OPEN", "not now", f"{trade.id} is {trade.stage}: a part of it can be sold while it is open")
+    if ask.new_stop_price is not None:
+        _bearable(desk, trades, ask.new_stop_price)
     share = ask.exit_fraction
     if ask.exit_quantity is not None:
         share = _share(trades, int(ask.exit_quantity))
     return Manage(ask.symbol, ask.new_stop_price, ask.new_target_price, ask.trail_amount, share, ask.strategy)
+
+
+def _bearable(desk: Desk, trades: list[Trade], stop: float) -> None:
+    """A stop further away adds risk, and what adds risk is limited: all stops hit at once may cost MAX_PORTFOLIO_HEAT and no more."""
+    engine, mine = desk.runner.engine, {(trade.strategy, trade.symbol) for trade in trades}
+    book = engine.book(desk.runner.clock.now())
+    prices, most = engine.account.book_open.prices, engine.limits.max_portfolio_heat
+    others = sum(e.heat for e in book.exposures if (e.strategy, e.symbol) not in mine)
+    before = sum(e.heat for e in book.exposures) - others
+    after = sum(t.worst * max((prices.get(t.symbol, t.lineage.arrival) - stop) * t.side.sign, 0.0) for t in trades)
+    heat = (others + after) / book.equity
+    if after > before and heat > most:
+        words = f"the stop at {stop:.2f} puts {others + after:,.2f} at risk if every stop were hit"
+        raise refused(Check(Code.HEAT, heat, most, False, words, "MAX_PORTFOLIO_HEAT"), f"adjust_stop {trades[0].symbol}")
 
 
 def _closing(desk: Desk, ask: CloseRequest) -> Instruction:

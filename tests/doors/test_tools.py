@@ -223,6 +223,19 @@ def test_a_stop_that_would_trigger_at_once_is_refused_and_the_old_one_stays(sess
     assert [float(order["stop_price"]) for order in session.books.open if order["type"] == "stop"] == [95.0]
 
 
+def test_a_stop_further_away_is_refused_beyond_the_heat_that_is_allowed_and_nearer_never(session: Manned) -> None:
+    session.post("/tools/enter_trade", BUY | {"quantity": 400})
+    session.step(3)
+    move = {"symbol": "AAA", "action": "adjust_stop"}
+    problem = session.post("/tools/manage_trade", move | {"new_stop_price": 1.0}).json()
+    assert (problem["code"], problem["limit"], problem["source"]) == ("HEAT", 0.2, "MAX_PORTFOLIO_HEAT")
+    assert problem["value"] == pytest.approx(0.396, rel=0.01)
+    assert session.post("/tools/manage_trade", move | {"new_stop_price": 90.0}).json()["outcome"] == "done"
+    assert session.post("/tools/manage_trade", move | {"new_stop_price": 99.0}).json()["outcome"] == "done"
+    session.step(3)
+    assert [float(order["stop_price"]) for order in session.books.open if order["type"] == "stop"] == [99.0]
+
+
 def test_entries_are_refused_while_trading_is_halted_and_closing_never_is(session: Manned) -> None:
     prepared(session, CASES["close_symbol"])
     session.post("/tools/halt")
