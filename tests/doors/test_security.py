@@ -9,7 +9,9 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,10 @@ import httpx
 import pytest
 from commands import daybot
 from desk import settings as sim
+from desk import world
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from manned import Manned
 from served import GOOD, HOSTS, ORIGINS, REFUSALS, Served, asked, commands, free_port, local, quiet_desk, tcp
 from typer.testing import CliRunner
 
@@ -26,6 +30,7 @@ from live.cli import app
 from live.doors import guard
 from live.doors.api import OPEN, URGENT, build, needs
 from live.doors.tokens import Grant, Scope, Tokens
+from live.sim.embedded import Exchange
 from live.tools.catalogue import CATALOGUE
 from pipelines.core.errors import SettingsError
 from pipelines.settings import load
@@ -390,3 +395,32 @@ def test_websockets_are_not_spoken(house: House) -> None:
     with tcp(house.settings, house.token()) as client:
         assert client.get("/status", headers=upgrade).status_code in {200, 400, 403, 426}
         assert client.get("/status", headers=upgrade | {"origin": "http://evil.example"}).status_code == 403
+
+
+def test_a_flatten_comes_through_a_flood_to_the_venues_books(tmp_path: Path) -> None:
+    """Callers with and without a token knock as fast as they can, while the account is made flat: by the venue's books, in the venue's time."""
+    with Exchange(world(tmp_path, {"AAA": [100.0] * 90, "BBB": [100.0] * 90}), stepped=True, partial_rate=0.0, rate_limit=0) as exchange:
+        exchange.step_to(10, 0)
+        with Manned(exchange, tmp_path / "home") as session:
+            session.do(session.floor.held())
+            token, over, answers = session.token(Scope.TRADE), threading.Event(), list[int]()
+
+            def knock(bearer: str) -> None:
+                with tcp(session.settings, bearer) as client:
+                    while not over.is_set():
+                        answers.append(client.get("/positions").status_code)
+                        answers.append(client.post("/tools/enter_trade", json={"symbol": "?"}).status_code)
+
+            with ThreadPoolExecutor(8) as crowd:
+                for number in range(8):
+                    crowd.submit(knock, token if number % 2 else "")
+                try:
+                    while len(answers) < 50:
+                        session.step(0.1)
+                    assert session.post("/tools/flat_all", {"wait": 0}, key="out").status_code in {200, 202}
+                    session.step(10)
+                    assert session.books.positions == {}
+                    assert session.books.open == []
+                finally:
+                    over.set()
+    assert set(answers) <= {200, 401, 422, 429, 503}
