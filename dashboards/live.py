@@ -288,3 +288,20 @@ def feeds(read: Tape) -> pl.DataFrame:
     schema: dict[str, Any] = {"feed": pl.String, "health": pl.String, "bars": pl.Int64, "late": pl.Int64, "newest": pl.Datetime("us", "UTC"),
               "lag": pl.Float64, "age": pl.Float64, "detail": pl.String}  # fmt: skip
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def vendors(settings: Settings, read: Tape) -> pl.DataFrame:
+    """The runner's own word on its feeds: rows feed, health, leads, symbols, newest, lag, detail; without it, as the journal has them."""
+    try:
+        answer = Door(settings).ask("/feeds")
+    except DaybotError:
+        answer = None
+    if answer is None:
+        return feeds(read)
+    rows = [
+        (f["name"], "healthy" if f["healthy"] else "NOT HEALTHY", "yes" if f["leads"] else "", f["symbols"], f["newest"], f["lag"], f["detail"])
+        for f in answer["feeds"]
+    ]
+    schema: dict[str, Any] = {"feed": pl.String, "health": pl.String, "leads": pl.String, "symbols": pl.Int64, "newest": pl.String,
+                              "lag": pl.Float64, "detail": pl.String}  # fmt: skip
+    return pl.DataFrame(rows, schema=schema, orient="row").with_columns(pl.col("newest").str.to_datetime(time_unit="us", time_zone="UTC"))

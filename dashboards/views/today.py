@@ -209,7 +209,7 @@ def _orders(today: Today) -> None:
 
 
 def _feeds(running: Tape) -> None:
-    rows = live.feeds(running)
+    rows = live.vendors(frame.settings(), running)
     if rows.is_empty():
         st.caption("No feed has said anything yet.")
         return

@@ -102,7 +102,7 @@ def test_a_trade_is_picked_and_walked_back(full: str, desk: Tab) -> None:
 def test_a_table_comes_down_as_csv_with_every_row(full: str, traded: Any, desk: Tab) -> None:
     desk.open(f"{full}/trades")
     with desk.page.expect_download() as coming:
-        desk.page.get_by_role("button", name="CSV").first.click()
+        desk.page.locator("[data-testid=stDownloadButton] button").first.click()
     lines = Path(coming.value.path()).read_text().splitlines()
     assert len(lines) == traded.tables["round_trips"].height + 1
     assert lines[0].startswith("session,book,mode,trade")
