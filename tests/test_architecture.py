@@ -41,7 +41,7 @@ def test_tests_are_no_package() -> None:
 def test_there_is_no_sixth_code_folder() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     folders = {path.split("/")[0] for path in listed if path.endswith((".py", ".ipynb"))}
-    assert folders <= {"pipelines", "live", "dashboards", "notebooks", "tests", "docs"}  # docs: what writes the reference from the code
+    assert folders <= {"pipelines", "live", "dashboards", "notebooks", "tests"}
 
 
 @pytest.mark.parametrize("path", [p for p in SOURCES if p.relative_to(ROOT).parts[0] == "live" and "sim" not in p.parts], ids=str)

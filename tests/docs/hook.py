@@ -1,4 +1,4 @@
-"""What mkdocs calls: the pages of the reference are made of the code, and nothing of them is kept."""
+"""What mkdocs calls: the pages of the reference are made of the code, and nothing of them is kept. Each module of `reference` is a page."""
 
 import importlib
 import pkgutil
