@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.core.risk.checks import Code
+from pipelines.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "runbook.md").read_text()
@@ -21,6 +22,9 @@ TRADING = [p for p in SOURCES if p.is_relative_to(ROOT / "live") or p.is_relativ
 
 NO_CODE = {"POST", "GET", "DELETE", "PATCH", "PUT", "HEAD", "OPTIONS", "WARNING", "AAPL", "MSFT", "TSLA"}
 """Words in capitals that calls are given there and that are no codes."""
+
+SETTINGS = {name.upper() for name in Settings.model_fields}
+"""Where a limit came from."""
 
 
 @cache
@@ -48,9 +52,9 @@ def literals(node: ast.expr) -> Iterator[str]:
 
 @cache
 def codes() -> set[str]:
-    """Every word in capitals that a call is given: what `Noticed`, `Alarm`, `Refusal` and their like are made with."""
+    """Every word in capitals that a call is given and that names no setting: what `Noticed`, `Alarm`, `Refusal` and their like are made with."""
     given = (literals(value) for path in TRADING for _, call in calls(path) for value in [*call.args, *(k.value for k in call.keywords)])
-    return {text for texts in given for text in texts if re.fullmatch(r"[A-Z]{4,}|[A-Z]+(_[A-Z]+)+", text)} - NO_CODE
+    return {text for texts in given for text in texts if re.fullmatch(r"[A-Z]{4,}|[A-Z]+(_[A-Z]+)+", text)} - NO_CODE - SETTINGS
 
 
 @cache
