@@ -1,6 +1,6 @@
 """Published homes for the pages to read: the ledger of a real backtest, written and released as the pipeline does it, without Dagster."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 import polars as pl
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1 import AppTest, app_test
 
 from pipelines import publish
 from pipelines.core.analytics import books, ledger, wishes
@@ -29,6 +29,15 @@ from pipelines.settings import Settings
 from pipelines.store import Warehouse
 
 APP = Path(__file__).parents[2] / "dashboards" / "app.py"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _streamlit_leaves_nothing() -> Iterator[None]:
+    """Streamlit's tests keep a folder for the life of the process, which warns as it goes."""
+    yield
+    app_test.TMP_DIR.cleanup()
+
+
 SESSION, NEXT = date(2026, 11, 20), date(2026, 11, 23)
 MIDDAY = 200
 """Minutes after the open at which a cut journal ends, with positions still open."""

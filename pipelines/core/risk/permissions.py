@@ -94,8 +94,9 @@ def tainted(ask: Ask) -> Check:
 
 def stale(ask: Ask) -> Check:
     """The price is fresh."""
-    age, limit = (ask.proposal.at - ask.proposal.facts.seen) / SECOND, ask.limits.stale_after
-    detail = f"the price of {ask.proposal.symbol} began to hold {age:.0f} s ago"
+    seen, limit = ask.proposal.facts.seen, ask.limits.stale_after
+    age = (ask.proposal.at - seen) / SECOND
+    detail = f"the price of {ask.proposal.symbol} began to hold {age:.0f} s ago" if seen else f"{ask.proposal.symbol} has no price yet"
     return ask.check(Code.STALE_DATA, age, limit, age < limit, detail, "stale_after")
 
 
