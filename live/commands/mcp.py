@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -32,7 +33,8 @@ def mcp(home: Home = None, allow_trading: Trading = False, print_config: Config 
 def config(settings: Settings, *, trading: bool) -> dict[str, Any]:
     """As Claude Desktop, Claude Code, Cursor and others read it: the command to start, and the runner's address where it listens."""
     words = ["mcp", "--home", str(settings.daybot_home.absolute()), *(["--allow-trading"] if trading else [])]
-    found: dict[str, Any] = {"daybot": {"command": shutil.which("daybot") or os.fspath(sys.argv[0]), "args": words}}
+    beside = Path(sys.executable).with_name("daybot")  # of this environment, whatever is first on the path
+    found: dict[str, Any] = {"daybot": {"command": os.fspath(beside) if beside.exists() else shutil.which("daybot") or "daybot", "args": words}}
     if settings.server_listen:
         scheme = "https" if settings.server_tls_cert else "http"
         url = f"{scheme}://{settings.server_host}:{settings.server_port}/mcp"

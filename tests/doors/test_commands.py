@@ -9,6 +9,7 @@ from manned import Manned
 from typer.testing import CliRunner, Result
 
 from live.cli import app
+from live.commands.terminal import console
 from live.tools.catalogue import TOOLS
 
 BUY = ["AAA", "buy", "100", "--stop", "95", "--target", "110"]
@@ -57,6 +58,12 @@ MIRRORED = {
     "healthcheck": "health", "risk_status": "risk", "trade_log": "log", "strategy": "performance",
 }  # fmt: skip
 """Tools whose command has another name; the others' has their own."""
+
+
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where tests run in several processes, each has been told of a narrow terminal before it made its console."""
+    monkeypatch.setattr(console, "width", 250)
 
 
 def typed(home: Path, *words: str) -> Result:
