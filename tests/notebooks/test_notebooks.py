@@ -115,6 +115,8 @@ def test_a_project_s_settings_reach_a_kernel_in_another_folder_and_its_secrets_d
     project.mkdir()
     notebooks.mkdir()
     (project / ".env").write_text("DAYBOT_LAKE=lake\nHISTORY_SESSIONS=90\nSHORTS=false\nDAYBOT_MODE=paper\nALPACA_SECRET_KEY=canary-canary\n")
+    for name in settings.Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)  # those of the home that the notebooks above read
     monkeypatch.chdir(project)
     here = settings.load()
     given = variables(here)
