@@ -77,12 +77,7 @@ class Runner:
         self.queue = self.vigil.inbox
         self.raw = Raw(journal, part=settings.journal_part * MEGABYTE, failed=self.vigil.full)
         trades = any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values())
-        known: dict[str, Any] = {"emit": self.emit, "heard": self._moved.set, "clock": clock, "note": self._note, "raw": self.raw.take}
-        self.broker = (
-            ShadowBroker(settings, briefing=engine.briefing, trades=settings.feed_trades or trades, **known)
-            if shadow
-            else AlpacaBroker(settings, missed=lambda: self.oversight.hurry(), **known)
-        )
+        self.broker = self._broker(settings, shadow=shadow, trades=trades)
         self.oversight = Oversight(
             settings,
             engine,
@@ -119,6 +114,13 @@ class Runner:
         self._over = asyncio.Event()
         self._taken = self._done = self._noted = 0
         """Events that came in, and events that were processed."""
+
+    def _broker(self, settings: Settings, *, shadow: bool, trades: bool) -> AlpacaBroker:
+        """Who carries out the requests: Alpaca, or for a shadow session nobody but the backtest's rule for fills."""
+        known: dict[str, Any] = {"emit": self.emit, "heard": self._moved.set, "clock": self.clock, "note": self._note, "raw": self.raw.take}
+        if shadow:
+            return ShadowBroker(settings, briefing=self.engine.briefing, trades=settings.feed_trades or trades, **known)
+        return AlpacaBroker(settings, missed=lambda: self.oversight.hurry(), **known)
 
     def emit(self, event: Event) -> None:
         """The one door in."""

@@ -9,11 +9,9 @@ from dashboards.charts.style import drawn, stacked
 from dashboards.frame import Card
 from dashboards.scoped import Chosen
 from pipelines.core.analytics.performance import Measures, Performance
+from pipelines.core.analytics.returns import ENOUGH
 from pipelines.core.analytics.risk import RiskMeasures
 from pipelines.core.analytics.scope import DIMENSIONS
-
-FEW = 20
-"""Sessions below which ratios say nothing."""
 
 
 def show() -> None:
@@ -53,8 +51,8 @@ def _figures(n: Measures, r: RiskMeasures) -> None:
         Card("VaR 95 %", words.percent(r.var_95, 2), f"ES {words.percent(r.es_95, 2)}", meaning="Loss that one day in twenty exceeds"),
         Card("Held", f"{words.ratio(n.minutes_held, 0)} min", "mean time in a trip"),
     ])  # fmt: skip
-    if n.sessions < FEW:
-        st.caption(f"{words.count(n.sessions, 'session')} say little: ratios are told from {FEW} on.")
+    if n.sessions < ENOUGH:
+        st.caption(f"{words.count(n.sessions, 'session')} say little: ratios are told from {ENOUGH} on.")
 
 
 def _curve(found: Performance, chosen: Chosen) -> None:

@@ -12,6 +12,7 @@ from dashboards.charts.style import drawn, stacked
 from dashboards.data import Source
 from dashboards.frame import Card
 from pipelines import roster
+from pipelines.core.analytics.performance import curve
 from pipelines.core.analytics.truth import causes
 from pipelines.core.backtest.replay import Difference, Replay, replay
 from pipelines.core.backtest.report import Report
@@ -81,15 +82,8 @@ def _one(name: str, report: Report) -> None:
         Card("Refused", words.ratio(n.get("refused"), 0), "entries"),
     ])  # fmt: skip
     sessions = report.tables["sessions"]
-    growth = (1 + pl.col("return")).cum_prod()
-    curve = sessions.sort("session").with_columns(
-        growth.alias("growth"), (1 + pl.col("benchmark").fill_null(0.0)).cum_prod().alias("benchmark_growth")
-    )
-    curve = curve.with_columns(
-        (1 - pl.col("growth") / pl.col("growth").cum_max().clip(lower_bound=1.0)).alias("drawdown"), (pl.col("profit") - pl.col("fees")).alias("net")
-    )
-    if curve.height > 1:
-        stacked(earned.curve(curve), "Equity of the backtest and its falls")
+    if sessions.height > 1:
+        stacked(earned.curve(curve(sessions.with_columns((pl.col("profit") - pl.col("fees")).alias("net")))), "Equity of the backtest and its falls")
     columns = {"session": tables.day("session"), **{name: tables.dollars(name) for name in ("start", "end", "profit", "fees", "spread", "impact")},
                "return": tables.percent("return", 2)}  # fmt: skip
     shown = sessions.with_columns(pl.col("return") * 100).drop("benchmark", strict=False)

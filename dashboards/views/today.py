@@ -13,11 +13,10 @@ from dashboards.data import Source, Today
 from dashboards.frame import Card
 from dashboards.live import Live, Standing
 from dashboards.tape import Tape
+from pipelines.core.trading.orders import FINAL
 
 AROUND = 30
 """Minutes shown before the first and after the last deed in a symbol."""
-
-FINAL = ("filled", "canceled", "expired", "rejected")
 
 
 def show() -> None:
@@ -191,9 +190,10 @@ def _orders(today: Today) -> None:
     if orders.is_empty():
         st.caption("No order was sent in this session.")
         return
-    working = orders.filter(~pl.col("status").is_in(FINAL))
+    over = pl.col("status").is_in([status.value for status in FINAL])
+    working = orders.filter(~over)
     st.caption(f"{words.count(working.height, 'order')} working of {orders.height} sent; those that work first")
-    shown = pl.concat([working, orders.filter(pl.col("status").is_in(FINAL))])
+    shown = pl.concat([working, orders.filter(over)])
     tables.shown(
         words.local(shown, "submitted_at", "updated_at").select(
             "symbol", "role", "side", "quantity", "status", "filled", "average", "limit", "stop", "target", "submitted_at", "updated_at", "reason"

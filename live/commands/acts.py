@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from live.commands.shown import checks, printed, say
-from live.commands.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import REFUSED, Home, call, console, settings_of, told
 from pipelines.core.errors import BrokerError
 
 Name = Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")]
@@ -204,7 +204,7 @@ def preview(
                 f"{answer['risk'] or 0:,.2f} at risk"
             )
         if answer["outcome"] == "refused":
-            raise typer.Exit(3)
+            raise typer.Exit(REFUSED)
 
 
 def _accepted(answer: dict[str, Any], as_json: bool) -> None:

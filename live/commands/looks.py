@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from live.commands.acts import Direct, Json
 from live.commands.shown import checks, pairs, printed, stop_unless, table
-from live.commands.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import Home, call, console, door, settings_of, told
 from pipelines.core.errors import SettingsError
 from pipelines.settings import Settings
 
@@ -228,14 +228,8 @@ def _line(one: dict[str, Any], as_json: bool) -> None:
 
 def _stream(settings: Settings, after: int) -> Iterator[dict[str, Any]]:
     """The runner's stream, taken up again where it was cut off, until the session is over."""
-    if not settings.socket.exists():
-        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`")
-    transport = httpx.HTTPTransport(uds=str(settings.socket))
     try:
-        with (
-            httpx.Client(transport=transport, base_url="http://daybot", timeout=60.0) as client,
-            client.stream("GET", "/events", params={"after": after}) as answer,
-        ):
+        with door(settings, 60.0) as client, client.stream("GET", "/events", params={"after": after}) as answer:
             for line in answer.iter_lines():
                 if line == "event: over":
                     return

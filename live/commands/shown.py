@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from live.commands.terminal import console
+from live.commands.terminal import REFUSED, console
 from pipelines.core.market.session import NEW_YORK
 
 COLOURS = {"SIM": "cyan", "PAPER": "yellow", "LIVE": "bold red", "SHADOW": "magenta"}
@@ -91,4 +91,4 @@ def _moment(text: str) -> datetime | None:
 def stop_unless(ok: bool) -> None:
     """Exit code 3 where a check said no."""
     if not ok:
-        raise typer.Exit(3)
+        raise typer.Exit(REFUSED)

@@ -84,6 +84,13 @@ class Declined(DaybotError):
         self.problem = problem
 
 
+def door(settings: Settings, patience: float) -> httpx.Client:
+    """The running session's local socket, to be closed by the caller; `SettingsError` where there is none. `patience` in wall seconds."""
+    if not settings.socket.exists():
+        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`, or use `--direct`")
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(settings.socket)), base_url="http://daybot", timeout=patience)
+
+
 def call(
     settings: Settings, method: str, path: str, body: dict[str, Any] | None = None, *, key: str | None = None, query: dict[str, Any] | None = None
 ) -> Any:
@@ -91,12 +98,9 @@ def call(
 
     Raises `Declined` for its no, and `SettingsError` where none answers. A command without an answer may have been taken: the error says so.
     """
-    if not settings.socket.exists():
-        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`, or use `--direct`")
-    transport = httpx.HTTPTransport(uds=str(settings.socket))
     headers = {"X-Client": "command line"} | ({"Idempotency-Key": key} if key else {})
     try:
-        with httpx.Client(transport=transport, base_url="http://daybot", timeout=PATIENCE) as client:
+        with door(settings, PATIENCE) as client:
             answer = client.request(method, path, json=body, headers=headers, params=query)
     except httpx.ConnectError as error:
         text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"

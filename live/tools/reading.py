@@ -175,8 +175,7 @@ async def preview(desk: Desk, ask: PreviewRequest) -> Previewed:
     plan = desk.runner.engine.preview(wish(desk, ask), desk.runner.clock.now())
     if plan is None:
         raise missing("BRIEFING", f"{ask.symbol} is not in the briefing {desk.manifest.briefing.version}")
-    failed = [check for check in plan.lineage.checks if not check.passed]
-    by = plan.refused or next((c for c in failed if f" by {c.code}:" in plan.reason), failed[0] if failed else None)
+    by = plan.refused or plan.lineage.cut(plan.reason)
     word = "refused" if plan.refused is not None else "approved" if by is None else "reduced"
     risk = plan.quantity * abs(plan.price - plan.stop) if plan.stop else None
     return Previewed(

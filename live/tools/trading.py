@@ -5,19 +5,22 @@
 
 import asyncio
 import math
+from typing import TypeVar
 
-from live.tools.answers import Accepted, CheckLine, Closed, Entered, Managed, Recorded
-from live.tools.asks import CloseRequest, EnterRequest, FlatRequest, ManageRequest, RecordRequest, ReleaseRequest, Waiting
+from live.tools.answers import Accepted, Answer, Closed, Entered, Managed, Recorded
+from live.tools.asks import Ask, CloseRequest, EnterRequest, FlatRequest, ManageRequest, RecordRequest, ReleaseRequest, Waiting
 from live.tools.desk import PREFIX, Desk, Given
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
 from pipelines.core.risk.checks import Check, Code
 from pipelines.core.trading.commands import Close, Flatten, Instruction, Manage, Note, Open, Release, Resume, Stand
-from pipelines.core.trading.decisions import Decision, Lineage, Noticed, Refused, Submit
+from pipelines.core.trading.decisions import Decision, Noticed, Refused, Submit
 from pipelines.core.trading.events import Outcome
 from pipelines.core.trading.orders import Role, Side
 from pipelines.core.trading.trades import Stage, Trade
+
+Final = TypeVar("Final", bound=Answer)
 
 AGAIN = "no outcome yet: ask again with the same Idempotency-Key, which does nothing twice"
 
@@ -25,10 +28,9 @@ AGAIN = "no outcome yet: ask again with the same Idempotency-Key, which does not
 async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | None = None) -> Entered:
     """Open a position with its stop and target, through the gate. Raises the refusal with its numbers."""
     desk.armed()
-    name = desk.key(key)
-    known = desk.before(name, ask, wish(desk, ask) if ask.risk_percent is None else None)
-    if known is not None and isinstance(known.answer, Entered):
-        return known.answer
+    name, known, final = _asked(desk, ask, key, Entered, wish(desk, ask) if ask.risk_percent is None else None)
+    if final is not None:
+        return final
     begun = asyncio.get_running_loop().time()
     given = await desk.tell(name, known.instruction if known else wish(desk, ask), ask, who, ask.wait)
     if given.decisions is None:
@@ -47,10 +49,9 @@ async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | Non
 async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | None = None) -> Managed:
     """Move a stop or a target, trail the stop, sell a part. A stop further away is refused beyond MAX_PORTFOLIO_HEAT; what reduces risk never is."""
     desk.armed()
-    name = desk.key(key)
-    known = desk.before(name, ask)
-    if known is not None and isinstance(known.answer, Managed):
-        return known.answer
+    name, known, final = _asked(desk, ask, key, Managed)
+    if final is not None:
+        return final
     instruction = known.instruction if known else _change(desk, ask)
     given = await desk.tell(name, instruction, ask, who, ask.wait)
     if given.decisions is None:
@@ -80,10 +81,9 @@ async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | N
 async def close_symbol(desk: Desk, ask: CloseRequest, *, who: str, key: str | None = None) -> Closed:
     """Close what is held in a symbol, and say whether the broker's own books show it flat. Closing what is flat does nothing."""
     desk.armed()
-    name = desk.key(key)
-    known = desk.before(name, ask)
-    if known is not None and isinstance(known.answer, Closed):
-        return known.answer
+    name, known, final = _asked(desk, ask, key, Closed)
+    if final is not None:
+        return final
     given = await desk.tell(name, known.instruction if known else _closing(desk, ask), ask, who, ask.wait)
     if isinstance(given.instruction, Manage):
         word = "unknown" if given.decisions is None else "done"
@@ -94,10 +94,9 @@ async def close_symbol(desk: Desk, ask: CloseRequest, *, who: str, key: str | No
 
 async def flat_all(desk: Desk, ask: FlatRequest, *, who: str, key: str | None = None) -> Closed:
     """Halt, cancel every order, close every position, and say whether the broker's own books show it. Never refused, needs no price."""
-    name = desk.key(key)
-    known = desk.before(name, ask)
-    if known is not None and isinstance(known.answer, Closed):
-        return known.answer
+    name, _, final = _asked(desk, ask, key, Closed)
+    if final is not None:
+        return final
     return await _until_flat(desk, ask, name, await desk.tell(name, Flatten(), ask, who, ask.wait), None)
 
 
@@ -133,6 +132,15 @@ async def record_trade(desk: Desk, ask: RecordRequest, *, who: str, key: str | N
     given = await desk.tell(name, note, ask, who, ask.wait)
     seq = next((s for s, _, _, what in reversed(desk.happened) if what in (given.decisions or ())), None)
     return Recorded(**desk.head, id=_key(name), record=seq, detail="in the journal" if given.decisions is not None else AGAIN)
+
+
+def _asked(
+    desk: Desk, ask: Ask, key: str | None, kind: type[Final], instruction: Instruction | None = None
+) -> tuple[str, Given | None, Final | None]:
+    """The command's name, what was given under it before, and the final answer to that."""
+    name = desk.key(key)
+    known = desk.before(name, ask, instruction)
+    return name, known, known.answer if known is not None and isinstance(known.answer, kind) else None
 
 
 def wish(desk: Desk, ask: EnterRequest) -> Open:
@@ -225,21 +233,18 @@ async def _until_flat(desk: Desk, ask: CloseRequest | FlatRequest, name: str, gi
 
 def _entered(desk: Desk, ask: EnterRequest, name: str, made: Submit) -> Entered:
     order, lineage = made.order, made.lineage
-    cut = _cut(lineage, made.reason)
+    cut = lineage.cut(made.reason) if lineage is not None else None
     said = desk.answers.get(order.id)
     broker = {None: "pending", Outcome.ACCEPTED: "accepted", Outcome.REJECTED: "rejected", Outcome.UNKNOWN: "unknown"}[said]
-    wanted = lineage.sizing[-1].shares if lineage is not None and lineage.sizing else order.quantity
+    wanted = lineage.wanted if lineage is not None else None
+    wanted = order.quantity if wanted is None else wanted
     words = f"{order.side} {order.quantity} {order.symbol} as {order.id}; the broker: {broker}"
     return Entered(
         **desk.head, id=_key(name), outcome="reduced" if cut else "approved", symbol=order.symbol, side=ask.side, wanted=wanted,
         quantity=order.quantity, order=order.id, trade=made.trade, price=lineage.arrival if lineage else None, stop=order.stop,
-        target=order.target, cut=cut, checks=checks(lineage), sizing=steps(lineage), broker=broker, detail=f"{words}. {made.reason}",
+        target=order.target, cut=check_line(cut) if cut else None, checks=checks(lineage), sizing=steps(lineage), broker=broker,
+        detail=f"{words}. {made.reason}",
     )  # fmt: skip
-
-
-def _cut(lineage: Lineage | None, reason: str) -> CheckLine | None:
-    failed = [check for check in lineage.checks if not check.passed] if lineage is not None else []
-    return check_line(next((c for c in failed if f" by {c.code}:" in reason), failed[0])) if failed else None
 
 
 def _unheard(desk: Desk, ask: EnterRequest, name: str) -> Entered:

@@ -1,11 +1,8 @@
 """A session that runs, in a real browser: what is held is on the chart, and the flatten button reaches the venue's books. Then the runner dies."""
 
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +11,7 @@ import httpx
 import polars as pl
 import pytest
 from browsing import ROOT, Tab, chromium, served, tab, until
+from commands import background, sim
 from desk import Books, world
 from market import briefing_of
 
@@ -35,7 +33,7 @@ class Running:
 
     exchange: Exchange
     home: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[str]
     url: str
 
     def tell(self, path: str, **body: object) -> httpx.Response:
@@ -57,8 +55,8 @@ def running(desk: Tab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     home = folder / "home"
     prepared(home)
     with Exchange(world(folder, PRICES), stepped=False, speed=SPEED, start=(10, 0), partial_rate=0.0, rate_limit=0) as exchange:
-        ours = {"DAYBOT_MODE": "sim", "ALPACA_BASE_URL": exchange.url, "ALPACA_API_KEY": "SIM", "ALPACA_SECRET_KEY": "SIM", "ALPACA_FEED": "sip"}
-        with traded(home, ours) as process, served(home, **ours) as url:
+        ours = sim(exchange.url)
+        with background(home, "live", **ours) as process, served(home, **ours) as url:
             one = Running(exchange, home, process, url)
             until(lambda: (home / "run" / "daybot.sock").exists(), "the runner's door")
             until(lambda: entered(one), "an entry that is taken")
@@ -79,23 +77,9 @@ def prepared(home: Path) -> None:
     publish.release(settings, name, warehouse.copy)
 
 
-@contextmanager
-def traded(home: Path, ours: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
-    log = (home.parent / "live.log").open("w")
-    command = [sys.executable, "-m", "live.cli", "live", "--home", str(home)]
-    process = subprocess.Popen(command, cwd=ROOT, env=kept | ours, stdout=log, stderr=subprocess.STDOUT)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-        log.close()
-
-
 def entered(one: Running) -> bool:
     """Refused until the session is armed and has a price."""
-    assert one.process.poll() is None, (one.home.parent / "live.log").read_text()
+    assert one.process.poll() is None, (one.home / "background.log").read_text()
     try:
         said = one.tell("/tools/enter_trade", symbol="AAA", side="buy", quantity=10, reason="a test buys")
     except httpx.HTTPError:

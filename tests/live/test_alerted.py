@@ -11,7 +11,6 @@ from typing import Any
 
 import httpx
 import pytest
-from desk import world
 from floor import Floor, floor_settings
 
 from live.alerts import Alerts
@@ -57,14 +56,6 @@ def hook() -> Iterator[Webhook]:
     yield made
     made.server.shutdown()
     made.server.server_close()
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
 
 
 @pytest.fixture

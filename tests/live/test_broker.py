@@ -1,7 +1,7 @@
 """Orders through alpaca-py against the simulated exchange: what the venue's books say, and what we were told."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,6 @@ from pipelines.settings import Settings
 Act = Callable[[Desk], Any]
 ENTRY, STOP, TARGET = "d-0001-entry", "d-0001-entry/stop", "d-0001-entry/target"
 ORDERS = {"method": "POST", "path": "/v2/orders"}
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00, everything stands at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
 
 
 @pytest.fixture

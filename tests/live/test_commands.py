@@ -3,6 +3,8 @@
 import json
 import shutil
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ GROUPS = ["", "journal"]
 def home(demo: Ran, tmp_path: Path) -> Path:
     """The demo's published night in a home of its own, without its journal."""
     shutil.copytree(demo.home / "snapshots", tmp_path / "home" / "snapshots")
+    (tmp_path / "home").chmod(0o700)  # as every command makes it
     return tmp_path / "home"
 
 
@@ -82,16 +85,23 @@ def test_a_shadow_session_says_so_everywhere_and_leaves_nothing_at_the_venue(hom
     assert "identical" in daybot("replay", home=home).output
 
 
-def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
+@contextmanager
+def killed(home: Path) -> Iterator[tuple[Exchange, dict[str, str]]]:
+    """The venue, and what names it, after a session was killed that held something."""
     with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
         ours = sim(exchange.url)
         with background(home, "live", **ours) as runner:
             until(lambda: bool(exchange.books()["positions"]), "a first position")
             runner.kill()
             runner.wait()
-            dead = daybot("flat", home=home, **ours)
-            assert (dead.code, "--direct" in dead.output) == (1, True)
-            ran = daybot("flat", "--direct", home=home, **ours)
+        yield exchange, ours
+
+
+def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
+    with killed(home) as (exchange, ours):
+        dead = daybot("flat", home=home, **ours)
+        assert (dead.code, "--direct" in dead.output) == (1, True)
+        ran = daybot("flat", "--direct", home=home, **ours)
         assert (ran.code, "flat" in ran.output) == (0, True), ran.output
         assert exchange.books()["positions"] == []
         assert open_orders(exchange) == []
@@ -99,12 +109,7 @@ def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
 
 
 def test_a_session_that_was_killed_is_gone_on_with(home: Path) -> None:
-    with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
-        ours = sim(exchange.url)
-        with background(home, "live", **ours) as runner:
-            until(lambda: bool(exchange.books()["positions"]), "a first position")
-            runner.kill()
-            runner.wait()
+    with killed(home) as (exchange, ours):
         with background(home, "live", **ours) as runner:
             until(lambda: daybot("status", home=home, **ours).code == 0, "a session that goes on")
             assert daybot("flat", home=home, **ours).code == 0

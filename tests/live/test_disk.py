@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from desk import world
 from floor import Floor, floor_settings, play, resumed
 
 from live import journal
@@ -16,14 +15,6 @@ from live.sim.embedded import Exchange
 from pipelines.core.backtest.replay import replay
 from pipelines.core.errors import JournalError
 from pipelines.core.trading.decisions import TradingState
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
 
 
 @pytest.fixture

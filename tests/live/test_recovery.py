@@ -1,12 +1,10 @@
 """A run that dies is gone on with: at every boundary of the journal (F39), by what the venue's books say; and never beside a living one (F40)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
-from desk import world
-from floor import Floor, floor_settings, resumed
+from floor import Floor, resumed
 
 from live import journal
 from live.session import recovery
@@ -15,20 +13,6 @@ from pipelines.core.backtest.replay import replay
 from pipelines.core.errors import JournalError, SettingsError
 from pipelines.core.trading.decisions import TradingState
 from pipelines.settings import Settings
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
-
-
-@pytest.fixture
-def known(exchange: Exchange, tmp_path: Path) -> Settings:
-    return floor_settings(exchange.url, tmp_path / "home")
-
 
 Act = Callable[[Floor], Awaitable[None]]
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import daybot
-from desk import Books, settings, world
+from desk import Books, settings
 from filelock import FileLock
-from floor import Floor, floor_settings
+from floor import Floor
 from rich.console import Console
 
 from live.brokers import configuration
@@ -23,19 +22,6 @@ from pipelines.core.errors import SettingsError
 from pipelines.settings import Settings
 
 QUIET = Console(quiet=True)
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
-
-
-@pytest.fixture
-def known(exchange: Exchange, tmp_path: Path) -> Settings:
-    return floor_settings(exchange.url, tmp_path / "home")
 
 
 def left_behind(exchange: Exchange, known: Settings) -> None:

@@ -1,31 +1,16 @@
 """A session under faults of the broker: what the venue's books say must hold whatever goes wrong (rows of the fault matrix in each test's name)."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from desk import world
 from floor import Floor, floor_settings, play
 
 from live.sim.embedded import Exchange
 from pipelines.core.trading.decisions import TradingState
 from pipelines.core.trading.events import Answer, Outcome
 from pipelines.settings import Settings
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
-
-
-@pytest.fixture
-def known(exchange: Exchange, tmp_path: Path) -> Settings:
-    return floor_settings(exchange.url, tmp_path / "home")
 
 
 def manual(exchange: Exchange, **what: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from desk import now, world
-from floor import Floor, floor_settings, play
+from floor import Floor, play
 from typer.testing import CliRunner
 
 from live import journal
@@ -30,11 +30,6 @@ def exchange(tmp_path: Path) -> Iterator[Exchange]:
     with Exchange(world(tmp_path, {"AAA": rising, "BBB": [100.0] * MINUTES}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
         running.step_to(10, 0)
         yield running
-
-
-@pytest.fixture
-def known(exchange: Exchange, tmp_path: Path) -> Settings:
-    return floor_settings(exchange.url, tmp_path / "home")
 
 
 def same_again(known: Settings) -> list[Record]:

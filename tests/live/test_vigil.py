@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,14 +17,6 @@ from pipelines.core.trading.commands import Resume
 from pipelines.core.trading.decisions import Refused, TradingState
 from pipelines.core.trading.events import MarketTrade, Taint
 from pipelines.settings import Settings
-
-
-@pytest.fixture
-def exchange(tmp_path: Path) -> Iterator[Exchange]:
-    """10:00; AAA and BBB stand at 100 dollars."""
-    with Exchange(world(tmp_path, {"AAA": [100.0] * 390, "BBB": [100.0] * 390}), stepped=True, partial_rate=0.0, rate_limit=0) as running:
-        running.step_to(10, 0)
-        yield running
 
 
 def refusals(floor: Floor) -> list[Code]:

@@ -128,13 +128,10 @@ def _row(walk: Walk) -> tuple[Any, ...]:
         numbers = (check.code.value, check.value, check.limit, check.detail)
         return (*start, decision.strategy, decision.side.value, decision.wanted, 0, "refused", *numbers, decision.reason)
     order = decision.order
-    cuts = [check for check in lineage.checks if not check.passed] if lineage is not None else []
-    wanted = lineage.sizing[-1].shares if lineage is not None and lineage.sizing else order.quantity
-    strategy = lineage.strategy if lineage is not None else ""
-    if not cuts:
+    strategy, wanted, cut = (lineage.strategy, lineage.wanted, lineage.cut(decision.reason)) if lineage is not None else ("", None, None)
+    wanted = order.quantity if wanted is None else wanted
+    if cut is None:
         return (*start, strategy, order.side.value, wanted, order.quantity, "entered", None, None, None, "", decision.reason)
-    # Of several limits that an entry was over, the one that its reason names has cut it to what it is.
-    cut = next((check for check in cuts if f" by {check.code}:" in decision.reason), cuts[0])
     return (*start, strategy, order.side.value, wanted, order.quantity, "reduced", cut.code.value, cut.value, cut.limit, cut.detail, decision.reason)
 
 

@@ -133,10 +133,10 @@ def performance(days: pl.DataFrame, trips: pl.DataFrame, scope: Scope) -> Perfor
     Of a part of the round trips (a strategy, an hour) a day's return is what they contributed: their net over the whole account's equity.
     """
     known, own = scope.days(days).sort("session"), scope.rows(trips)
-    curve = _curve(known, own, scope)
-    falls = drawdowns(curve)
+    path = _curve(known, own, scope)
+    falls = drawdowns(path)
     by = {name: grouped(own, name) for name in DIMENSIONS}
-    return Performance(scope, _measures(known, own, curve, falls, scope), curve, falls, by)
+    return Performance(scope, _measures(known, own, path, falls, scope), path, falls, by)
 
 
 def grouped(trips: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -198,6 +198,14 @@ def _curve(days: pl.DataFrame, trips: pl.DataFrame, scope: Scope) -> pl.DataFram
         own = trips.group_by("session").agg(pl.col("net").sum())
         daily = daily.drop("net", "return").join(own, on="session", how="left").with_columns(pl.col("net").fill_null(0.0))
         daily = daily.with_columns((pl.col("net") / pl.col("start")).alias("return"))
+    return curve(daily)
+
+
+def curve(daily: pl.DataFrame) -> pl.DataFrame:
+    """Rows session, return, growth, drawdown, net, benchmark, benchmark_growth of rows session, return, net, benchmark, in order of session.
+
+    Growth is of one dollar; a session without the benchmark moves it by nothing; drawdown is the fall from the highest growth, 1 to begin with.
+    """
     growth = (1 + pl.col("return")).cum_prod()
     return (
         daily.sort("session")

@@ -109,7 +109,8 @@ def _outcome(walk: Walk, market: dict[str, Lane], until: int) -> tuple[Any, ...]
     if isinstance(decision, Submit):
         order = decision.order
         price, stop, target, side = lineage.arrival if lineage else order.limit, order.stop, order.target, order.side.sign
-        setting = next((check.origin for check in lineage.checks if not check.passed), None) if lineage else None
+        cut = lineage.cut(decision.reason) if lineage else None
+        setting = cut.origin if cut else None
     else:
         price, stop, target, side, setting = decision.price or None, decision.stop, decision.target, decision.side.sign, decision.check.origin
     lane = market.get(walk.symbol)

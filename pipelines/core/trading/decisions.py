@@ -38,6 +38,19 @@ class Lineage(Struct, frozen=True):
     sizing: tuple[Step, ...]
     checks: tuple[Check, ...]
 
+    @property
+    def wanted(self) -> int | None:
+        """Shares after sizing, before the gate; None where it never came to a size."""
+        return self.sizing[-1].shares if self.sizing else None
+
+    def cut(self, reason: str) -> Check | None:
+        """The control that made an entry with this reason smaller; None where none did.
+
+        Of several limits that it was over, the one that the reason names has cut it to what it is.
+        """
+        failed = [check for check in self.checks if not check.passed]
+        return next((check for check in failed if f" by {check.code}:" in reason), failed[0] if failed else None)
+
 
 class Verdict(Struct, frozen=True, tag_field="kind"):
     """The root of every decision."""
