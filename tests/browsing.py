@@ -6,12 +6,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import commands
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -28,13 +29,7 @@ MOVES = re.compile(r"_stcore/(host-config|health)")
 
 FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1|localhost)")
 
-
-def until(true: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Look until it is so; the looking is on the wall clock because other processes are."""
-    deadline = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < deadline, f"{what} did not happen within {patience:.0f} s"
-        time.sleep(0.1)
+until = partial(commands.until, patience=PATIENCE)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ The formulas are `pipelines.core.analytics`'; the rows of earlier sessions are t
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
 from pydantic import BaseModel
@@ -28,7 +28,6 @@ ROWS = 200
 """Rows of a table at most; the snapshot has all."""
 
 Frames = dict[str, pl.DataFrame]
-Result = TypeVar("Result")
 
 MARTS: dict[str, pl.Schema] = {
     "trading_days": books.DAYS, "round_trips": books.TRIPS, "executions": books.EXECUTIONS, "candidates": wishes.CANDIDATES, "exits": wishes.EXITS,
@@ -63,7 +62,7 @@ async def execution_figures(desk: Desk, ask: PeriodRequest) -> Figures:
         tables = {"latency": found.latency, "funnel": found.funnel, "refused": found.refused}
         return found.numbers, tables | {f"by_{name}": frame for name, frame in found.by.items()}
 
-    return await _figures(desk, ask, measured)
+    return await _figures(desk, ask, measured, "executions", "candidates")
 
 
 async def optimization_figures(desk: Desk, ask: PeriodRequest) -> Figures:
@@ -76,7 +75,7 @@ async def optimization_figures(desk: Desk, ask: PeriodRequest) -> Figures:
         worst = {f"by_{name}": whole.by[name] for name in ("hour", "symbol", "strategy", "regime")}
         return whole.numbers, {"suggestions": found.table, "verdict": found.verdict, "limits": orders.refused, "funnel": orders.funnel, **worst}
 
-    return await _figures(desk, ask, measured)
+    return await _figures(desk, ask, measured, "executions", "candidates", "exits")
 
 
 async def strategy_figures(desk: Desk, ask: StrategyRequest) -> Figures:
@@ -146,8 +145,8 @@ def _taken(snapshot: Snapshot | None) -> set[tuple[date, str]]:
         return set()
 
 
-async def _figures(desk: Desk, ask: PeriodRequest, measured: Callable[[Frames, Scope], tuple[BaseModel, Frames]]) -> Figures:
-    rows, scope, of = await asyncio.to_thread(_rows, desk, ask, desk.frozen())
+async def _figures(desk: Desk, ask: PeriodRequest, measured: Callable[[Frames, Scope], tuple[BaseModel, Frames]], *more: str) -> Figures:
+    rows, scope, of = await asyncio.to_thread(_rows, desk, ask, desk.frozen(), *more)
     numbers, tables = await asyncio.to_thread(measured, rows, scope)
     metrics = {name: finite(float(value)) if isinstance(value, int | float) else None for name, value in numbers.model_dump().items()}
     notes = [f"{name}: the first {ROWS} of {frame.height} rows" for name, frame in tables.items() if frame.height > ROWS]
@@ -157,14 +156,17 @@ async def _figures(desk: Desk, ask: PeriodRequest, measured: Callable[[Frames, S
     return Figures(**desk.head, of=of, metrics=metrics, tables=shown, notes=tuple(notes))
 
 
-def _rows(desk: Desk, ask: PeriodRequest, today: Ledger) -> tuple[Frames, Scope, Span]:
-    """The marts' rows of this account, earlier sessions and today's, with the scope that was asked for and what it stands on."""
+def _rows(desk: Desk, ask: PeriodRequest, today: Ledger, *more: str) -> tuple[Frames, Scope, Span]:
+    """Rows of this account's days and round trips and of `more` marts, earlier sessions and today's; the scope that was asked for and what it
+    stands on. What a question does not need is not read: a year has a hundred thousand exits.
+    """
+    wanted = ("trading_days", "round_trips", *more)
     mode = desk.settings.daybot_mode.value
     scope = Scope(book=f"{mode} {desk.manifest.account}", first=ask.start_date, last=ask.end_date, strategy=ask.strategy, symbol=ask.symbol)
     snapshot = _snapshot(desk)
-    past = {name: _published(snapshot, name, scope, schema) for name, schema in MARTS.items()}
+    past = _published(snapshot, scope, wanted)
     fresh = _fresh(desk, today, set(past["trading_days"]["session"]))
-    rows = {name: pl.concat([past[name], fresh.get(name, past[name].clear())]) for name in MARTS}
+    rows = {name: pl.concat([past[name], fresh.get(name, past[name].clear())]) for name in wanted}
     days = scope.days(rows["trading_days"])["session"]
     first, last = (days.min(), days.max()) if len(days) else (None, None)
     trips = scope.rows(rows["round_trips"]).height
@@ -189,10 +191,12 @@ def _fresh(desk: Desk, today: Ledger, known: set[date]) -> Frames:
     return {name: pl.concat([one[name] for one in made]) for name in made[0]}
 
 
-def _published(snapshot: Snapshot | None, name: str, scope: Scope, schema: pl.Schema) -> pl.DataFrame:
+def _published(snapshot: Snapshot | None, scope: Scope, wanted: Iterable[str]) -> Frames:
+    """The marts' rows of the account's book; none before the first night that had any."""
     if snapshot is None or not traded.books(snapshot).height:
-        return pl.DataFrame(schema=schema)
-    return snapshot.sql(f"SELECT * FROM {name} WHERE book = ?", [scope.book]).match_to_schema(schema, extra_columns="ignore")
+        return {name: pl.DataFrame(schema=MARTS[name]) for name in wanted}
+    rows = {name: snapshot.sql(f"SELECT * FROM {name} WHERE book = ?", [scope.book]) for name in wanted}
+    return {name: frame.match_to_schema(MARTS[name], extra_columns="ignore") for name, frame in rows.items()}
 
 
 def _snapshot(desk: Desk) -> Snapshot | None:
