@@ -1,12 +1,22 @@
 """What tests of every part share; the makers themselves are in `market.py`."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 
 import pytest
 from market import SECTORS, briefing_of, day_bars, symbol_brief
 
 from pipelines.core.briefing import Briefing, SymbolBrief
 from pipelines.core.market.bars import Bar
+
+MAIN = sys.modules["__main__"]
+
+
+@pytest.fixture(autouse=True)
+def _main_stays_main() -> Iterator[None]:
+    """A page that Streamlit runs in this process takes the place of `__main__`, which a process spawned later would run."""
+    yield
+    sys.modules["__main__"] = MAIN
 
 
 @pytest.fixture
