@@ -16,7 +16,7 @@ from dashboards import book
 from dashboards.book import Figures
 from dashboards.tape import Tape
 from pipelines import publish
-from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.analytics.session.ledger import SCHEMAS
 from pipelines.core.backtest.session import valued
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import MissingData

@@ -14,8 +14,8 @@ import polars as pl
 import streamlit as st
 
 from pipelines import journals
-from pipelines.core.analytics import ledger
-from pipelines.core.analytics.ledger import Ledger
+from pipelines.core.analytics.session import ledger
+from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.errors import JournalError
 from pipelines.core.journal import GENESIS, Manifest, Record, decision_of, event_of, manifest, records, sealed
 from pipelines.core.market.bars import MINUTE, SECOND, Bar

@@ -17,22 +17,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from live.commands.acts import close, enter, halt, manage, preview, record, release, resume
-from live.commands.approve import approve
 from live.commands.bounds import limits
-from live.commands.explain import explain
-from live.commands.journals import app as journals
+from live.commands.doors.approve import approve
+from live.commands.doors.mcp import mcp
+from live.commands.doors.tokens import app as tokens
 from live.commands.looks import account, events, execution, feeds, health, log, optimization, orders, performance, positions, risk, scan, sync, trades
-from live.commands.mcp import mcp
+from live.commands.records.explain import explain
+from live.commands.records.journals import app as journals
+from live.commands.records.snapshots import app as snapshots
 from live.commands.research.backtests import backtest
 from live.commands.research.proofs import check_strategy
 from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
-from live.commands.snapshots import app as snapshots
 from live.commands.terminal import REFUSED, Home, call, console, errors, other_limits, settings_of, told
-from live.commands.tokens import app as tokens
+from live.sim.command.serve import exchange
 from live.sim.faults.command import app as faults
-from live.sim.serve import exchange
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
@@ -122,7 +122,7 @@ def replay(
 ) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
     from live import journal
-    from live.commands import report
+    from live.commands.records import report
     from pipelines import roster
     from pipelines.core.backtest.replay import replay as replayed
     from pipelines.core.backtest.whatif import whatif

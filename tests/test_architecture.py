@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -66,6 +67,12 @@ def test_a_file_holds_one_concept_and_says_which(path: Path) -> None:
     assert text.count("\n") <= 400
     assert ast.get_docstring(ast.parse(text))
     assert path.stem not in {"utils", "helpers", "common", "manager", "misc"}
+
+
+def test_a_folder_holds_about_a_dozen_files() -> None:
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.parent != ROOT / "tests"]
+    held = Counter(path.parent.relative_to(ROOT).as_posix() for path in [*SOURCES, *tests] if path.name != "__init__.py")
+    assert {folder: files for folder, files in held.items() if files > 14} == {}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: p.relative_to(ROOT).as_posix())

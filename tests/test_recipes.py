@@ -51,13 +51,13 @@ def proven(copy: Path, *words: str) -> str:
 
 def test_an_indicator_is_added(copy: Path) -> None:
     follow(DIFFS[0], copy)
-    told = proven(copy, "tests/core/test_indicators.py", "-k", "not real")
+    told = proven(copy, "tests/core/market/test_indicators.py", "-k", "not real")
     assert "test_it_equals_talib_from_its_first_value_on[ema_100] PASSED" in told
 
 
 def test_a_limit_is_added(copy: Path) -> None:
     follow(DIFFS[1], copy)
-    told = proven(copy, "tests/core/test_gate.py")
+    told = proven(copy, "tests/core/risk/test_gate.py")
     assert "MAX_PRICE] PASSED" in told
     listed = run(sys.executable, "-m", "live.cli", "limits", "--home", str(copy / "home"), cwd=copy)
     assert "MAX_PRICE" in listed
@@ -95,4 +95,4 @@ def test_a_strategy_of_another_package_is_found_examined_and_played(package: Pat
         "made = [d for step in run(engine, day_bars(), equity=100_000) for d in step.decisions if isinstance(d, Submit) and d.lineage]\n"
         "print(sorted({d.lineage.strategy for d in made}))\n"
     )
-    assert "strength" in run(sys.executable, "-c", play, cwd=ROOT, PYTHONPATH=f"{package}:{ROOT / 'tests'}")
+    assert "strength" in run(sys.executable, "-c", play, cwd=ROOT, PYTHONPATH=f"{package}:{ROOT / 'tests' / 'markets'}")

@@ -13,7 +13,7 @@ from dashboards.data import Source
 from dashboards.frame import Card
 from pipelines import roster
 from pipelines.core.analytics.performance import curve
-from pipelines.core.analytics.truth import causes
+from pipelines.core.analytics.session.truth import causes
 from pipelines.core.backtest.replay import Difference, Replay, replay
 from pipelines.core.backtest.report import Report
 from pipelines.core.errors import DaybotError

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from live.clock import SteppedClock
-from live.commands.report import Tally, summarise
+from live.commands.records.report import Tally, summarise
 from live.session.assemble import Session, assemble
 from live.session.conduct import Conductor
 from pipelines.core.errors import DaybotError, SettingsError

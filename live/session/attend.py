@@ -8,7 +8,7 @@ from rich.live import Live
 
 from live import journal
 from live.alerts import Alerts
-from live.commands.report import Tally
+from live.commands.records.report import Tally
 from live.doors.api import URGENT, build, needs
 from live.doors.mcp.http import with_mcp
 from live.doors.serve import served

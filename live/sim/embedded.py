@@ -13,11 +13,11 @@ import httpx
 from live.sim.alpaca.streams.market import PLANS, Plan
 from live.sim.clock import SECOND, local, rfc3339
 from live.sim.faults.fault import FaultError
-from live.sim.listen import Listener, listening
 from live.sim.polygon.terms import Terms
 from live.sim.server import Exchange as Core
 from live.sim.server import Options
 from live.sim.venue.fees import REGULATORY, Rates
+from live.sim.wires.listen import Listener, listening
 from live.sim.worlds.generated import GeneratedWorld
 from live.sim.worlds.world import World
 

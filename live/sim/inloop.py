@@ -7,10 +7,10 @@ from typing import Any
 
 import requests
 
-from live.sim.adapter import InProcess
 from live.sim.clock import Clock
-from live.sim.listen import listening
 from live.sim.server import Exchange, Options
+from live.sim.wires.adapter import InProcess
+from live.sim.wires.listen import listening
 from live.sim.worlds.world import World
 
 

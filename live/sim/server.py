@@ -34,13 +34,13 @@ from live.sim.errors import BooksError, Refusal
 from live.sim.faults.bent import BentWorld
 from live.sim.faults.faults import Faults
 from live.sim.faults.rest.requests import Call
-from live.sim.hosts import host_of
 from live.sim.polygon.chorus import Chorus
 from live.sim.polygon.host import Host
 from live.sim.polygon.replies import Denial, absent
 from live.sim.polygon.terms import Terms
 from live.sim.venue.fees import REGULATORY, Rates
 from live.sim.venue.venue import Venue
+from live.sim.wires.hosts import host_of
 from live.sim.worlds.world import World
 
 _LOG = logging.getLogger("daybot.exchange")

@@ -20,8 +20,8 @@ from pydantic import BaseModel
 from live.runner import Runner
 from live.tools.asks import Ask, plain
 from live.tools.problems import ToolError, unready
-from pipelines.core.analytics.explain import Walker
-from pipelines.core.analytics.ledger import Ledger
+from pipelines.core.analytics.session.explain import Walker
+from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.journal import Manifest, Record, decision_of, event_of
 from pipelines.core.market.session import moment
 from pipelines.core.trading.commands import Instruction

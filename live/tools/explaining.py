@@ -5,7 +5,7 @@ from live.tools.desk import Desk
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import missing
 from live.tools.reports import BarLine, DeedLine, Explained, WalkLine
-from pipelines.core.analytics.explain import Walk
+from pipelines.core.analytics.session.explain import Walk
 from pipelines.core.market.session import moment
 from pipelines.core.trading.decisions import Refused, Submit
 

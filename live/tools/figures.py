@@ -18,9 +18,10 @@ from live.tools.problems import finite, missing
 from live.tools.reading import page
 from live.tools.reports import Figures, Span, Synced, SyncLine, TripLine, Trips
 from pipelines import journals, publish, traded
-from pipelines.core.analytics import books, execution, ledger, optimization, performance, risk, wishes
-from pipelines.core.analytics.ledger import Ledger
+from pipelines.core.analytics import books, execution, optimization, performance, risk, wishes
 from pipelines.core.analytics.scope import Scope
+from pipelines.core.analytics.session import ledger
+from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.errors import JournalError, MissingData
 from pipelines.publish import Snapshot
 

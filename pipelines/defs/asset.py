@@ -15,7 +15,7 @@ import dagster as dg
 
 from pipelines.core.errors import BrokerError, DataError, SettingsError, Unreachable
 from pipelines.core.market.session import NEW_YORK
-from pipelines.defs.columns import described
+from pipelines.defs.columns.meanings import described
 from pipelines.defs.partitions import SESSIONS
 
 OWNERS = ["team:research"]

@@ -11,7 +11,8 @@ import pytest
 from sealed import journaled
 
 from pipelines import publish, settings, traded
-from pipelines.core.analytics import books, ledger
+from pipelines.core.analytics import books
+from pipelines.core.analytics.session import ledger
 from pipelines.core.analytics.wishes import wished
 from pipelines.publish import Snapshot
 from pipelines.store import Warehouse

@@ -12,7 +12,8 @@ import pytest
 from streamlit.testing.v1 import AppTest, app_test
 
 from pipelines import publish
-from pipelines.core.analytics import books, ledger, wishes
+from pipelines.core.analytics import books, wishes
+from pipelines.core.analytics.session import ledger
 from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing, Candidate, CheckResult, Origin, Severity, SymbolBrief
 from pipelines.core.journal import GENESIS, Employed, Manifest, Record, encode, records, seal

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from dashboards import book, data
-from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.analytics.session.ledger import SCHEMAS
 from pipelines.core.risk.limits import Limits
 
 NOON = datetime(2026, 11, 20, 17, 0, tzinfo=UTC)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import words
 
-from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.analytics.session.ledger import SCHEMAS
 from pipelines.core.market.indicators import WARM_UP
 from pipelines.core.risk.checks import Code
 from pipelines.core.trading.decisions import TradingState
-from pipelines.defs.columns import COLUMNS
+from pipelines.defs.columns.meanings import COLUMNS
 from pipelines.settings import Settings
 from reference.http import routes
 

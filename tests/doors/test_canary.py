@@ -14,7 +14,7 @@ from urllib.parse import quote
 import duckdb
 import httpx
 import pytest
-from commands import ROOT
+from commands import ROOT, until
 from desk import world
 from floor import Floor, floor_settings, play
 from served import free_port
@@ -176,7 +176,7 @@ def test_the_whole_chain_writes_no_secret_down(tmp_path: Path, monkeypatch: pyte
         with (home / "live.log").open("w") as log:
             words = [sys.executable, "-m", "live.cli", "live", "--listen"]
             running = subprocess.Popen(words, env=environ, stdout=log, stderr=log, cwd=ROOT)
-            until(lambda: asked("/readyz").status_code == 200 or running.poll() is not None)
+            until(lambda: asked("/readyz").status_code == 200 or running.poll() is not None, "the session is ready", 180)
             for fault in FAULTS:
                 httpx.post(f"{url}/sim/faults", json=fault).raise_for_status()
                 time.sleep(2)  # wall time: the day goes on meanwhile
@@ -220,10 +220,3 @@ def tables(home: Path) -> Iterator[tuple[str, str]]:
                 yield f"{path.name} {name}", str(connection.sql(f'SELECT CAST(t AS VARCHAR) FROM "{name}" t').fetchall())
     for path in home.rglob("*.parquet"):
         yield path.name, str(duckdb.sql(f"SELECT CAST(t AS VARCHAR) FROM read_parquet('{path}') t").fetchall())
-
-
-def until(true: object) -> None:
-    deadline = time.monotonic() + 180
-    while not true():  # type: ignore[operator]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -15,7 +15,7 @@ from pipelines import publish, roster, settings
 from pipelines.core.backtest.costs import Costs
 from pipelines.core.journal import Manifest
 from pipelines.definitions import defs
-from pipelines.defs import notebooks
+from pipelines.defs.research import notebooks
 from pipelines.defs.resources import DayBot
 from pipelines.research.backtest import Setup, backtest
 from pipelines.research.market import Home

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from live import journal
 from live.cli import app
 from pipelines import publish, roster
-from pipelines.core.analytics import ledger
+from pipelines.core.analytics.session import ledger
 from pipelines.core.backtest.replay import replay
 from pipelines.core.briefing import Briefing
 from pipelines.core.journal import manifest

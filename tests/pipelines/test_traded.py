@@ -8,13 +8,14 @@ import pytest
 from sealed import journaled
 
 from pipelines import publish, settings, traded
-from pipelines.core.analytics import books, ledger
+from pipelines.core.analytics import books
 from pipelines.core.analytics.performance import performance
 from pipelines.core.analytics.scope import Scope
+from pipelines.core.analytics.session import ledger
 from pipelines.core.analytics.wishes import wished
 from pipelines.core.errors import MissingData
-from pipelines.defs.analytics import balanced
 from pipelines.defs.resources import DayBot
+from pipelines.defs.traded.analytics import balanced
 from pipelines.publish import Snapshot
 from pipelines.settings import Settings
 from pipelines.store import Warehouse

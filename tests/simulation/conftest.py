@@ -16,6 +16,7 @@ from alpaca.data.historical import StockHistoricalDataClient
 from alpaca.data.live import StockDataStream
 from alpaca.trading.client import TradingClient
 from alpaca.trading.stream import TradingStream
+from commands import until
 
 from live.sim.embedded import Exchange
 from live.sim.worlds.generated import GeneratedWorld
@@ -167,7 +168,7 @@ def listening() -> Iterator[Callable[..., Heard]]:
             thread = threading.Thread(target=stream.run, daemon=True)
             thread.start()
             running.append((stream, thread))
-        until(lambda: exchange.clock()["clients"] == wanted)
+        until(lambda: exchange.clock()["clients"] == wanted, f"{wanted} clients are connected", 10)
         return heard
 
     yield start
@@ -184,13 +185,3 @@ def loop_close(stream: Any) -> None:
     """Wake a receive that would otherwise wait its five seconds."""
     if stream._ws is not None:
         stream._loop.create_task(stream._ws.close())
-
-
-def until(holds: Callable[[], bool], *, seconds: float = 10) -> None:
-    """Wait for a condition of another thread."""
-    pause = threading.Event()
-    for _ in range(int(seconds / 0.01)):
-        if holds():
-            return
-        pause.wait(0.01)
-    raise AssertionError(f"did not happen within {seconds} s")

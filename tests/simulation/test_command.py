@@ -26,8 +26,8 @@ from websockets.sync.client import connect
 
 from live.sim.__main__ import app
 from live.sim.clock import LoopClock, local
+from live.sim.command.view import View
 from live.sim.inloop import hosting
-from live.sim.view import View
 
 COMMAND = [sys.executable, "-m", "live.sim"]
 ROOT = Path(__file__).parents[2]

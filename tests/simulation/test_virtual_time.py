@@ -42,7 +42,7 @@ def asking(exchange: Hosted) -> requests.Session:
 
 
 def test_a_whole_day_of_the_real_clients_takes_seconds_and_is_the_same_in_every_process():
-    command = [sys.executable, str(ROOT / "tests/simulation/clients/day.py")]
+    command = [sys.executable, str(ROOT / "tests/simulation/wires/clients/day.py")]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     running = [
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment | {"PYTHONHASHSEED": seed})

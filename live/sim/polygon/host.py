@@ -8,7 +8,6 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import Scope
 
 from live.sim.clock import MINUTE
-from live.sim.hosts import POLYGON
 from live.sim.polygon.replies import Replies, absent, too_many, unknown_key
 from live.sim.polygon.rest.aggregates import Aggregates
 from live.sim.polygon.rest.reference import Reference
@@ -17,6 +16,7 @@ from live.sim.polygon.rest.ticks import Ticks
 from live.sim.polygon.streams.stocks import Stream
 from live.sim.polygon.terms import Terms
 from live.sim.venue.venue import Venue
+from live.sim.wires.hosts import POLYGON
 
 _VERBS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 

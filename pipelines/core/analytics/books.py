@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipelines.core.analytics.ledger import STAMP
+from pipelines.core.analytics.session.ledger import STAMP
 from pipelines.core.backtest.costs import FEES, Costs, charged, due
 from pipelines.core.market.session import NEW_YORK
 from pipelines.core.trading.orders import Role, Side

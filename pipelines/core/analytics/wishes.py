@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipelines.core.analytics.books import KEY, booked, shaped
-from pipelines.core.analytics.explain import Journaled, Walk, candidates, explained
-from pipelines.core.analytics.ledger import STAMP
+from pipelines.core.analytics.session.explain import Journaled, Walk, candidates, explained
+from pipelines.core.analytics.session.ledger import STAMP
 from pipelines.core.backtest.fills import beyond, no_better, no_worse, touched
 from pipelines.core.compiled import compiled
 from pipelines.core.journal import Manifest, Record, event_of

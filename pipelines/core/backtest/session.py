@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from pipelines.core.analytics.ledger import Ledger
+from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.backtest.costs import FEES, Costs, charged, due
 from pipelines.core.backtest.fills import Charge, Venue
 from pipelines.core.backtest.run import Step, run

@@ -12,7 +12,7 @@ To add an indicator:
    not its beginning, a value in `fresh`;
 2. write its recurrence as a `@shared` function of the state, its place and this bar's numbers, scalar arithmetic only; call it in `step`;
 3. give its value a field in `Indicators`, in the same place of the tuple that `step` returns, and a line in `WARM_UP`;
-4. in tests/core/test_indicators.py name the reference that it equals (TA-Lib or a formula in Polars). That it is the same bits in batch and
+4. in tests/core/market/test_indicators.py name the reference that it equals (TA-Lib or a formula in Polars). That it is the same bits in batch and
    bar by bar, and silent until warm, the tests there find out for every field by themselves.
 """
 

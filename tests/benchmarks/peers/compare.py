@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 
 ROOT = Path(__file__).parents[3]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "markets")]
 
 from market import CLOSE, OPEN, briefing_of  # noqa: E402
 

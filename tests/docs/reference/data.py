@@ -6,10 +6,10 @@ from typing import Any
 
 import dagster as dg
 
-from pipelines.core.analytics.ledger import SCHEMAS
+from pipelines.core.analytics.session.ledger import SCHEMAS
 from pipelines.definitions import defs
 from pipelines.defs.checks import CHECKS
-from pipelines.defs.columns import COLUMNS, KEYS
+from pipelines.defs.columns.meanings import COLUMNS, KEYS
 from reference.markdown import cell, code, first, page, table
 
 INTRO = """

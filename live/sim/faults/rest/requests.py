@@ -22,9 +22,9 @@ from live.sim.faults.rest.answers import ANSWERS, Shown, encoded
 from live.sim.faults.rest.refusals import REFUSALS
 from live.sim.faults.rest.stale import widened
 from live.sim.faults.transports import abort, transport_of
-from live.sim.hosts import Name, host_of
 from live.sim.polygon.replies import too_many, unknown_key
 from live.sim.venue.venue import Venue
+from live.sim.wires.hosts import Name, host_of
 
 _SYMBOL = re.compile(
     r"^/v2/(?:positions|assets)/([^/]+)$|^/v2/stocks/([^/]+)/(?:bars|trades|quotes|snapshot)(?:/latest)?$"

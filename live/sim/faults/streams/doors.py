@@ -9,7 +9,7 @@ from live.sim.faults.fault import Fault
 from live.sim.faults.points import Point
 from live.sim.faults.registry import Registry
 from live.sim.faults.transports import TRANSPORT, transport_of
-from live.sim.hosts import stream_of
+from live.sim.wires.hosts import stream_of
 
 _TEXTS = {402: "auth failed", 404: "auth timeout", 405: "symbol limit exceeded", 406: "connection limit exceeded", 409: "insufficient subscription"}
 _SUBSCRIBED = "subscribed to: "

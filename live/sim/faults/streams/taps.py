@@ -20,8 +20,8 @@ from live.sim.faults.registry import Registry
 from live.sim.faults.streams import doors
 from live.sim.faults.streams.frames import CHANNELS, EFFECTS, Out
 from live.sim.faults.transports import TRANSPORT, abort
-from live.sim.hosts import stream_of
 from live.sim.venue.agenda import ORDER, Agenda
+from live.sim.wires.hosts import stream_of
 
 if TYPE_CHECKING:  # the streams make these
     from live.sim.alpaca.streams.lines import Line

@@ -1,0 +1,1 @@
+"""Commands about who may act from outside: tokens, MCP clients and their tickets."""

@@ -1,0 +1,1 @@
+"""The command `daybot exchange`: its options, the process it starts and what that shows."""

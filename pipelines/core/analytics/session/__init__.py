@@ -1,0 +1,1 @@
+"""One session, from its journal alone."""

@@ -1,0 +1,1 @@
+"""What the columns of every asset mean."""

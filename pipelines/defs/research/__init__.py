@@ -1,0 +1,1 @@
+"""What the night tries out: backtests of the day, weights, scorers and the studies."""

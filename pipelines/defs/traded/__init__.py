@@ -1,0 +1,1 @@
+"""What the day hands to the night: the session's journal, the figures made of it, and whether it was true."""
