@@ -2,7 +2,8 @@
 
 It lies in files beside the session's journal, `<session>-<number>-<run>.raw`, then `.2.raw` and so on, in compressed blocks. Each block is on the
 disk before a record `raw` in the journal names its place and its SHA-256, so the journal's chain and head seal the frames too. What was taken since
-the last block is lost with a crash; decisions are not, and events are in the journal itself. No header, and so no key, is ever in here.
+the last block, ten seconds or so, is lost with a crash; decisions are not, and events are in the journal itself. No header, and so no key, is ever
+in here.
 """
 
 import asyncio
@@ -32,6 +33,9 @@ MARK = b"DBR1"
 
 BLOCK = 256 * 1024
 """Bytes of frames in a block at most, about: putting one together holds the interpreter for half a millisecond."""
+
+WAIT, CROWD = 10.0, 2000
+"""Seconds after which frames are sealed, and how many are sealed at once: a block each second would be a few small frames and a record about them."""
 
 KIND = "raw"
 
@@ -70,6 +74,7 @@ class Raw:
         self._file = -1
         self._offset = 0
         self._sealing: asyncio.Task[None] | None = None
+        self._sealed = -WAIT
         self._broken = False
 
     def take(self, source: str, data: bytes, at: int) -> None:
@@ -78,8 +83,11 @@ class Raw:
             self._taken.put(Frame(at, source, data))
 
     def seal(self) -> None:
-        """Have all that was taken written, beside the loop; not while that is still being done."""
-        if self._taken.qsize() and (self._sealing is None or self._sealing.done()):
+        """Have all that was taken written, beside the loop, where it is time or there is much; not while that is still being done."""
+        now, waiting = asyncio.get_running_loop().time(), self._taken.qsize()
+        due = waiting >= CROWD or (waiting and now - self._sealed >= WAIT)
+        if due and (self._sealing is None or self._sealing.done()):
+            self._sealed = now
             self._sealing = asyncio.create_task(self._write())
 
     async def close(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from live import raw
 from live.journal import compress
 from pipelines.core.errors import JournalError
-from pipelines.journals import SHADOW, parts, sessions, stem
+from pipelines.journals import DIRECT, SHADOW, parts, sessions, stem
 from pipelines.settings import Settings
 
 
@@ -15,7 +15,7 @@ def tidy(settings: Settings) -> Iterator[str]:
 
     A journal that cannot be verified is left as it is, and said.
     """
-    for folder in (settings.journals, settings.journals / SHADOW):
+    for folder in (settings.journals, settings.journals / SHADOW, settings.journals / DIRECT):
         by_session: dict[str, list[Path]] = {}
         for path in sessions(folder):
             by_session.setdefault(path.name[: len("2026-11-20")], []).append(path)

@@ -1,7 +1,8 @@
 """Where the journals of sessions lie. One is a file, `<session>-<number>-<run>.jsonl`, or several where it grew large: the next ones are called
 `.2.jsonl`, `.3.jsonl`. Each part is plain or compressed (`.gz`); the chain of hashes goes on from one to the next.
 
-Sessions that only pretended to trade lie in a folder of their own, `shadow`: no night takes them for trades.
+Sessions that only pretended to trade lie in a folder of their own, `shadow`: no night takes them for trades. What was done at the broker past the
+runner lies in `direct`.
 """
 
 import re
@@ -15,6 +16,9 @@ from pipelines.durable import opened
 SUFFIXES = (".jsonl", ".jsonl.gz")
 SHADOW = "shadow"
 """Folder of the journals of shadow sessions, inside the journals' own."""
+
+DIRECT = "direct"
+"""Folder of what break glass and the watchdog did, inside the journals' own: a file each time."""
 
 _LATER = re.compile(r"\.\d+\.jsonl(\.gz)?$")
 

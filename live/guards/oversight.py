@@ -45,10 +45,13 @@ class Oversight:
         run: str,
         emit: Emit,
         note: Note,
+        record: Note,
         moved: Callable[[], None],
         processed: Callable[[], Awaitable[None]],
     ) -> None:
-        """`processed` returns when all events so far have been; `moved` is told when a look is over."""
+        """`record` is `note`, but on the disk when it returns; `processed` returns when all events so far have been; `moved` is told when a look
+        is over.
+        """
         self._engine, self._broker, self._clock = engine, broker, clock
         self._emit, self._moved, self._processed = emit, moved, processed
         self._since = engine.hours.open - BEFORE
@@ -59,7 +62,7 @@ class Oversight:
             session=engine.briefing.session,
             run=run,
             distance=settings.default_stop_loss,
-            note=note,
+            record=record,
             external=lambda: {s: h.quantity for s, h in engine.account.external.items()},
             **known,
         )
@@ -102,7 +105,7 @@ class Oversight:
         while before is None or before.held != found.held:
             before, found = found, await self._broker.standing()
         self._took(found)
-        self._emit(account_state(found))
+        self.reconciler.tell(account_state(found))
         return found
 
     async def run(self) -> None:

@@ -1,7 +1,8 @@
 """A position without a working stop is impossible for more than a few seconds while the broker answers.
 
 Checked against the broker's own positions and open orders, by code that shares nothing with the code that places stops. First it tells the engine
-to close; where that does not help in time, it acts at the broker by itself. It never believes our own books.
+to close; where that does not help in time, it acts at the broker by itself, and a record `guard` of each act is on the disk before. It never
+believes our own books.
 """
 
 from collections.abc import Callable, Mapping
@@ -52,13 +53,13 @@ class Guard:
         policy: Policy,
         distance: float,
         emit: Emit,
-        note: Note,
+        record: Note,
         ours: Callable[[str], bool],
         external: Callable[[], Mapping[str, int]],
     ) -> None:
-        """`distance` of a stop from the price, fraction of it."""
+        """`distance` of a stop from the price, fraction of it. `record` has what it is told on the disk when it returns."""
         self._broker, self._policy, self._distance = broker, policy, distance
-        self._emit, self._note, self._ours, self._external = emit, note, ours, external
+        self._emit, self._record, self._ours, self._external = emit, record, ours, external
         self._name = f"{PREFIX}{session:%Y%m%d}-{run}"
         self._naked: dict[str, int] = {}
         self._surplus: dict[str, int] = {}
@@ -81,12 +82,13 @@ class Guard:
             if row.symbol == symbol and row.type != "market" and (row.side is _out(held) or not held):
                 await self._cancel(row)
         if held and not any(r.symbol == symbol and r.type == "market" and r.side is _out(held) for r in found.resting):
-            how = ClosePositionRequest(qty=str(shares)) if shares is not None and shares < abs(held) else None
-            await self._try(symbol, lambda route: route.close_position(symbol, how))
+            part = shares is not None and shares < abs(held)
+            how = ClosePositionRequest(qty=str(shares)) if part else None
+            await self._try(lambda route: route.close_position(symbol, how), "close", symbol, shares=shares if part else abs(held))
 
     async def liquidate(self) -> None:
         """The whole account: cancel every order, close every position. Raises BrokerError."""
-        await self._broker.urgently(lambda route: route.close_all_positions(cancel_orders=True))
+        await self._act(lambda route: route.close_all_positions(cancel_orders=True), "liquidate")
 
     def _gap(self, found: Standing, symbol: str) -> int:
         """Shares that neither a working stop protects nor an order is selling, of those that are our business."""
@@ -114,7 +116,7 @@ class Guard:
         number = self._made.get(held.symbol, 0) + 1
         name = f"{self._name}-{held.symbol}-{number}"
         try:
-            await self._broker.urgently(lambda route: route.submit_order(pair(name, held, gap, self._distance)))
+            await self._act(lambda route: route.submit_order(pair(name, held, gap, self._distance)), "protect", held.symbol, id=name, shares=gap)
             self._made[held.symbol] = number
             self._emit(Alarm("GUARDED", f"{held.symbol}: {gap} shares got a stop from the guard, {name}", found.at))
         except Unreachable as silence:
@@ -142,14 +144,19 @@ class Guard:
                 await self._cancel(row)
 
     async def _cancel(self, row: Resting) -> None:
-        await self._try(row.symbol, lambda route: route.cancel_order_by_id(row.id))
+        await self._try(lambda route: route.cancel_order_by_id(row.id), "cancel", row.symbol, order=row.id, id=row.client_id)
 
-    async def _try(self, symbol: str, call: Callable[[Route], Any]) -> None:
+    async def _try(self, call: Callable[[Route], Any], act: str, symbol: str, **more: object) -> None:
         """What is refused now is asked again at the next reading."""
         try:
-            await self._broker.urgently(call)
+            await self._act(call, act, symbol, **more)
         except BrokerError as error:
-            self._note("guard", {"symbol": symbol, "error": str(error)})
+            self._record("guard", {"act": act, "symbol": symbol, "error": str(error)})
+
+    async def _act(self, call: Callable[[Route], Any], act: str, symbol: str = "", **more: object) -> None:
+        """One request at the broker, written down before. Raises BrokerError."""
+        self._record("guard", {"act": act, "symbol": symbol, **more})
+        await self._broker.urgently(call)
 
 
 def protected(found: Standing, symbol: str, out: Side) -> int:

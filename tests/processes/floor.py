@@ -205,6 +205,23 @@ def play(exchange: Exchange, known: Settings, act: Callable[[Floor], Awaitable[N
     return asyncio.run(run())
 
 
+def left_behind(exchange: Exchange, known: Settings) -> None:
+    """A run with a protected position, killed; and beside it seven shares of somebody else's."""
+
+    async def run() -> None:
+        floor = Floor(exchange, known)
+        await floor.open()
+        await floor.step(61)
+        await floor.held()
+        order = {"symbol": "BBB", "side": "buy", "qty": "7", "type": "market", "time_in_force": "day"}
+        exchange.inject(kind="match.manual", order=order)
+        await floor.step(2)
+        floor.die()
+        await floor.bury()
+
+    asyncio.run(run())
+
+
 def resumed(exchange: Exchange, known: Settings) -> Floor:
     """A run that goes on with the session that another one has left."""
     path = recovery.find(known.journals, briefing_of(["AAA"]).session, "PA")

@@ -33,7 +33,9 @@ def verify(path: Chosen = None, home: Home = None) -> None:
 @app.command()
 def show(
     path: Chosen = None,
-    kind: Annotated[str, typer.Option(help="session, event, decision, refused, raw, compare, resume or end; empty for all.")] = "decision",
+    kind: Annotated[
+        str, typer.Option(help="session, event, decision, refused, raw, compare, guard, direct, resume or end; empty for all.")
+    ] = "decision",
     of: Annotated[str, typer.Option(help="Only events or decisions of these kinds, such as submit,cancel,closed.")] = "",
     symbol: Annotated[str, typer.Option(help="Only what names this symbol.")] = "",
     frames: Annotated[bool, typer.Option("--raw", help="What was on the wire instead; --of alpaca-sip,polygon,trading,broker chooses.")] = False,

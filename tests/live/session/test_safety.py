@@ -8,7 +8,7 @@ import pytest
 from commands import daybot
 from desk import Books, settings
 from filelock import FileLock
-from floor import Floor
+from floor import Floor, left_behind
 from rich.console import Console
 
 from live.brokers import configuration
@@ -22,23 +22,6 @@ from pipelines.core.errors import SettingsError
 from pipelines.settings import Settings
 
 QUIET = Console(quiet=True)
-
-
-def left_behind(exchange: Exchange, known: Settings) -> None:
-    """A run with a protected position, killed; and beside it seven shares of somebody else's."""
-
-    async def run() -> None:
-        floor = Floor(exchange, known)
-        await floor.open()
-        await floor.step(61)
-        await floor.held()
-        order = {"symbol": "BBB", "side": "buy", "qty": "7", "type": "market", "time_in_force": "day"}
-        exchange.inject(kind="match.manual", order=order)
-        await floor.step(2)
-        floor.die()
-        await floor.bury()
-
-    asyncio.run(run())
 
 
 # --- break glass
