@@ -94,6 +94,11 @@ def test_the_site_builds_with_every_page_and_no_broken_link(site: Path) -> None:
     assert {path for path in sources if not (site / path).with_suffix(".html").exists()} == set()
 
 
+def test_the_menu_names_every_page_once() -> None:
+    named = sorted(re.findall(r"^ +- (?!reference/)(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert named == sorted(f"{page.relative_to(ROOT / 'docs')}" for page in PAGES if page.is_relative_to(ROOT / "docs"))
+
+
 def test_nothing_of_the_site_is_fetched_from_elsewhere(site: Path) -> None:
     loads = re.compile(r"""<(?:script|img|iframe|link)\b[^>]*?(?:src|href)=["']?(https?:)?//[^"'\s>]+""")
     assert {page.name: found.group() for page in site.rglob("*.html") if (found := loads.search(page.read_text()))} == {}

@@ -1,0 +1,46 @@
+"""What CI makes of pip-audit's words: a known vulnerability ends the run, and a package that nobody has looked at counts as nothing."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import ROOT
+
+WRONG = {
+    "name": "requests", "version": "2.19.0",
+    "vulns": [{"id": "PYSEC-2018-28", "fix_versions": ["2.20.0"], "aliases": ["CVE-2018-18074"], "description": "sends the header on"}],
+}  # fmt: skip
+SOUND = {"name": "idna", "version": "3.11", "vulns": []}
+SKIPPED = {"name": "polars", "skip_reason": "Dependency not found on PyPI and could not be audited: polars (2.1.0)"}
+
+
+def judged(folder: Path, packages: list[dict[str, Any]], ignored: str | None = None) -> tuple[int, str]:
+    found, known = folder / "audit.json", folder / "audit-ignored"
+    found.write_text(json.dumps({"dependencies": packages, "fixes": []}))
+    if ignored is not None:
+        known.write_text(ignored)
+    ran = subprocess.run([sys.executable, ROOT / ".ci" / "audit.py", found, known], capture_output=True, text=True)
+    return ran.returncode, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("packages", "ignored", "code", "said"),
+    [
+        ([WRONG, SOUND], None, 1, "requests 2.19.0: PYSEC-2018-28, mended in 2.20.0: sends the header on"),
+        ([WRONG, SOUND], "# for a while\n\nPYSEC-2018-28  # no proxy is used\n", 0, "PYSEC-2018-28 is ignored: no proxy is used"),
+        ([WRONG, SOUND], "CVE-2018-18074 # no proxy is used", 0, "0 known vulnerabilities in 2 packages"),
+        ([WRONG, SOUND], "PYSEC-2018-28\n", 1, "expected a reason behind # for each id, found none for PYSEC-2018-28"),
+        ([WRONG, SOUND], "PYSEC-1 # another\n", 1, "1 known vulnerabilities"),
+        ([SOUND], "PYSEC-2018-28 # no proxy is used", 0, "nothing has it any more, take it out"),
+        ([SOUND, SKIPPED], None, 0, "0 known vulnerabilities in 1 packages; no answer about 1 others"),
+        ([SKIPPED, SKIPPED], None, 0, "no answer about any of 2 packages, nothing was audited"),
+    ],
+)
+def test_it_says_what_was_looked_at_and_ends_the_run_for_what_is_wrong(
+    tmp_path: Path, packages: list[dict[str, Any]], ignored: str | None, code: int, said: str
+) -> None:
+    found, words = judged(tmp_path, packages, ignored)
+    assert (found, said in words) == (code, True), words
