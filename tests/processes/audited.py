@@ -1,4 +1,4 @@
-"""What pip-audit has found, judged: `audit.py FOUND [IGNORED]`. Exit code 1 where something known is wrong with what is locked.
+"""What pip-audit has found, judged: `audited.py FOUND [IGNORED]`. Exit code 1 where something known is wrong with what is locked.
 
 FOUND is its JSON. It calls a package without an answer skipped and ends well all the same; here nothing counts as sound that nobody has looked at.
 IGNORED lists what has to be lived with for a while: an id a line, the reason behind #.
