@@ -7,6 +7,9 @@ from dashboards import frame
 BY_SESSION = {"Today", "Risk"}
 """Pages that show one session, which the header lets choose."""
 
+BY_BOOK = {"Performance", "Execution", "Trades"}
+"""Pages that show a book's past, and say whose it is beside the choice of it."""
+
 st.set_page_config(page_title="DayBot", page_icon="📈", layout="wide")
 page = st.navigation(
     [
@@ -20,5 +23,5 @@ page = st.navigation(
     ],
     position="top",
 )
-frame.header(session=page.title in BY_SESSION)
+frame.header(session=page.title in BY_SESSION, label=page.title not in BY_BOOK)
 page.run()

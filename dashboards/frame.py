@@ -10,31 +10,35 @@ import streamlit as st
 from dashboards import data, live, words
 from dashboards.data import Source, Today
 from dashboards.live import Live, Standing
-from pipelines.core.briefing import Briefing
+from pipelines.core.briefing import Briefing, Origin
 from pipelines.core.errors import BrokenSnapshot, DataError, MissingData, SettingsError, StaleBriefing
 from pipelines.core.market.session import NEW_YORK
 from pipelines.settings import Settings, load
 
 CARD = 172
-"""Width of a figure in pixels: six side by side on a desk, two on a phone."""
+"""Least width of a figure in pixels: six side by side on a desk, two on a phone."""
 
-TIGHTER = """<style>
-h1 {padding: 0.2rem 0 0.4rem !important}
-[data-testid="stMetric"] {padding: 0.7rem 0.85rem !important}
-[data-testid="stMetric"] > div {padding: 0 !important}
-[data-testid="stMetricDelta"] {height: auto !important; white-space: normal !important}
-[data-testid="stMetricDelta"] p {white-space: normal !important; overflow: visible !important}
-@media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] {padding-left: 0.9rem; padding-right: 0.9rem}
-  [data-testid="stMetric"] {padding: 0.5rem 0.6rem !important}
-  [data-testid="stMetricValue"] {font-size: 1.25rem}
-}
+TIGHTER = f"""<style>
+h1 {{padding: 0.2rem 0 0.4rem !important}}
+[data-testid="stHorizontalBlock"]:has(> [data-testid="stElementContainer"] > [data-testid="stMetric"]) {{
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(min({CARD}px, 47%), 1fr)); align-items: stretch}}
+[data-testid="stElementContainer"]:has(> [data-testid="stMetric"]) {{width: auto !important}}
+[data-testid="stMetric"] {{padding: 0.7rem 0.85rem !important; height: 100%}}
+[data-testid="stMetric"] > div {{padding: 0 !important}}
+[data-testid="stMetricDelta"] {{height: auto !important; white-space: normal !important}}
+[data-testid="stMetricDelta"] p {{white-space: normal !important; overflow: visible !important}}
+[data-testid="stButtonGroup"] button {{min-height: 2.5rem}}
+@media (max-width: 640px) {{
+  [data-testid="stMainBlockContainer"] {{padding-left: 0.9rem; padding-right: 0.9rem}}
+  [data-testid="stMetric"] {{padding: 0.5rem 0.6rem !important}}
+  [data-testid="stMetricValue"] {{font-size: 1.25rem}}
+}}
 </style>"""
 """Density that the theme has no setting for."""
 
 
 class Card(NamedTuple):
-    """A figure with its name and what stands beside it; `good` colours it blue or orange and gives it an arrow."""
+    """A figure with its name and what stands beside it; `good` colours that blue or orange, the sign says the same."""
 
     name: str
     value: str
@@ -43,8 +47,11 @@ class Card(NamedTuple):
     meaning: str | None = None
 
 
-def header(*, session: bool) -> None:
-    """Above every page: the running session, whose prices and money, how old the snapshot is; with `session` the choice of another one."""
+def header(*, session: bool, label: bool = True) -> None:
+    """Above every page: the running session, whose prices and money, how old the snapshot is; with `session` the choice of another one.
+
+    Without `label` the page says itself whose they are.
+    """
     st.html(TIGHTER)
     known = settings()
     live.strip(known)
@@ -52,13 +59,18 @@ def header(*, session: bool) -> None:
     if source is None:
         return
     published, now = data.briefing(source), live.look(known)
+    if not session:
+        if label:
+            prices(published)
+        _snapshot(source, published)
+        return
     choices = [day.isoformat() for day in _choices(source, published, now)]
     left, right = st.columns([4, 1], vertical_alignment="center")
-    if session:
-        usual = choices.index(_usual(source, published, now).isoformat())
-        right.selectbox("Session", choices, index=usual, key="session", bind="query-params", label_visibility="collapsed", help="Session")
+    usual = choices.index(_usual(source, published, now).isoformat())
+    right.selectbox("Session", choices, index=usual, key="session", bind="query-params", label_visibility="collapsed", help="Session")
     with left:
-        _label(source, published, now if session else None)
+        _session(source, published, now)
+        _snapshot(source, published)
 
 
 def settings() -> Settings:
@@ -121,7 +133,7 @@ def cards(figures: Sequence[Card]) -> None:
         told = card.good is not None
         row.metric(
             card.name, card.value, words.plain(card.beside) or None, delta_color=("blue" if card.good else "orange") if told else "off",
-            delta_arrow=("up" if card.good else "down") if told else "off", border=True, width=CARD, help=card.meaning,
+            delta_arrow="off", border=True, width=CARD, help=card.meaning,
         )  # fmt: skip
 
 
@@ -148,20 +160,26 @@ def _usual(source: Source, published: Briefing, now: Live) -> date:
     return traded[0] if traded else published.session
 
 
-def _label(source: Source, published: Briefing, now: Live | None) -> None:
-    if now is None:
-        word, meaning = words.LABELS[published.origin]
-        st.markdown(f":{words.COLORS[word]}-badge[**{word}**] {meaning}")
-    else:
-        session = chosen(source, now)
-        own = now.tape is not None and now.tape.session == session
-        run = data.run(source, session)
-        mode = now.tape.head.mode if own and now.tape else run.mode if run else ""
-        _, word, meaning = live.label(mode, published.origin)
-        running = own and now.standing is not Standing.NONE
-        state = "running" if running else "traded" if session in data.sessions(source) or own else "not traded yet"
-        st.markdown(f":{words.COLORS[word]}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")
+def prices(published: Briefing) -> None:
+    """Whose prices a page without a session or a book of its own stands on."""
+    word, meaning = words.LABELS[published.origin]
+    st.markdown(f":{words.COLORS[word]}-badge[**{word}**] {meaning}")
+
+
+def _session(source: Source, published: Briefing, now: Live) -> None:
+    session = chosen(source, now)
+    own = now.tape is not None and now.tape.session == session
+    run = data.run(source, session)
+    mode = now.tape.head.mode if own and now.tape else run.mode if run else ""
+    color, word, meaning = live.label(mode, published.origin)
+    running = own and now.standing is not Standing.NONE
+    state = "running" if running else "traded" if session in data.sessions(source) or own else "not traded yet"
+    st.markdown(f":{color}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")
+
+
+def _snapshot(source: Source, published: Briefing) -> None:
+    """How old everything here is. An invented or recorded market has days of its own: there no briefing is late."""
     age = words.ago(datetime.now(UTC) - published.created_at)
-    past = published.session < datetime.now(NEW_YORK).date()
+    past = published.origin is Origin.VENDOR and published.session < datetime.now(NEW_YORK).date()
     stale = " :orange-badge[:material/history: **past**: no later briefing was published]" if past else ""
     st.caption(f"Snapshot `{source.snapshot.version}` · briefing for {words.day(published.session)}, made {age}{stale} · all times New York")

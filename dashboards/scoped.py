@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 import polars as pl
 import streamlit as st
 
-from dashboards import live, words
+from dashboards import data, frame, live, words
 from dashboards.data import KEPT, Source
 from pipelines import traded
 from pipelines.core.analytics.execution import Execution
@@ -56,12 +56,14 @@ class Chosen(NamedTuple):
 
 
 def bar(source: Source) -> Chosen | None:
-    """The line of choices, and what was chosen; None, with the way out said, where nothing has been traded yet."""
+    """Whose money, the line of choices, and what was chosen; None, with the way out said, where nothing has been traded yet."""
     known = _books(*source.key)
     if known.is_empty():
+        frame.prices(data.briefing(source))
         st.info("Nothing has been traded yet: `daybot live` or `daybot up` trades a session, and the after_close job reads its journal.")
         return None
     names = known["book"].to_list()
+    whose = st.empty()
     row = st.container(horizontal=True, vertical_alignment="bottom")
     book = row.selectbox(
         "Book", names, key="book", bind="query-params", width=240, help="Whose money: simulated, paper and real money are never added up."
@@ -72,7 +74,8 @@ def bar(source: Source) -> Chosen | None:
     strategies, symbols = _told(*source.key, book)
     strategy = row.selectbox("Strategy", [None, *strategies], key="strategy", bind="query-params", format_func=_all, width=160)
     symbol = row.selectbox("Symbol", [None, *symbols], key="of", bind="query-params", format_func=_all, width=130)
-    _label(whole)
+    with whose:
+        _label(whole)
     return Chosen(source, Scope(book=book, first=first, last=whole["last"], strategy=strategy, symbol=symbol))
 
 
@@ -82,9 +85,7 @@ def _all(value: str | None) -> str:
 
 def _label(book: dict[str, object]) -> None:
     color, word, meaning = live.label(str(book["mode"]), Origin(str(book["origin"])))
-    st.markdown(
-        f":{color}-badge[**{word}**] account `{book['book']}` · {words.count(int(str(book['sessions'])), 'session')} · {meaning}"
-    )  # fmt: skip
+    st.markdown(f":{color}-badge[**{word}**] {words.count(int(str(book['sessions'])), 'session')} · {meaning}")
 
 
 def _asked(ask: Callable[[Snapshot, Scope], Answer], path: str, version: str, scope: str) -> Answer:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import words
 
-ROW, HEAD = 35, 38
+ROW, HEAD = 33, 35
 """Pixels of a row, and of the head with its border."""
 
 TALLEST = 14

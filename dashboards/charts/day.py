@@ -16,7 +16,7 @@ def equity(curve: pl.DataFrame, marks: pl.DataFrame, start: float, edges: Edges)
         hours(edges), money, tooltip=[alt.Tooltip("at:T", format="%H:%M", title="New York"), alt.Tooltip("equity:Q", format="$,.2f")]
     )  # fmt: skip
     base = alt.Chart(pl.DataFrame({"equity": [start]})).mark_rule(color=GREY, strokeDash=[4, 4], opacity=0.7).encode(y="equity:Q")
-    points = alt.Chart(marks).mark_point(filled=True, size=80, opacity=0.95).encode(hours(edges), money, **_kinds(), tooltip=_told())
+    points = alt.Chart(marks).mark_point(filled=True, size=80, opacity=0.95, stroke="white", strokeWidth=0.6).encode(hours(edges), money, **_kinds(), tooltip=_told())
     return alt.layer(base, line, points).properties(height=260)
 
 
@@ -46,7 +46,7 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
     layers.append(rules.mark_rule(color=GREY, strokeWidth=1.4).encode(
         strokeDash=dashed, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("price:Q", format=",.2f")]))  # fmt: skip
     layers.append(rules.mark_text(align="right", dy=-6, color=GREY, fontWeight="bold").encode(x=alt.value("width"), text="label:N"))
-    layers.append(alt.Chart(marks).mark_point(filled=True, size=130, opacity=1).encode(
+    layers.append(alt.Chart(marks).mark_point(filled=True, size=150, opacity=1, stroke="white", strokeWidth=0.8).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
     traded = base.mark_bar(size=_wide(minutes, edges), opacity=0.55, color=GREY).encode(
         hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown

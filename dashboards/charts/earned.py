@@ -7,6 +7,15 @@ import polars as pl
 
 from dashboards.charts.style import BLUE, GREY, LINE, ORANGE, SIDE, Picture, days, ranked, rows_high, signed
 
+EACH = 30
+"""Sessions of which each has a point of its own on a curve; of one alone there would be no line."""
+
+BEYOND = 0.005
+"""Part of many values at each end that stands in the outermost bar, so that a few do not make all others narrow."""
+
+MANY = 200
+"""Values from which that is done."""
+
 WEEKS = 53
 """Of a calendar at least: squares stay squares when there are few sessions."""
 
@@ -14,20 +23,27 @@ WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri"]
 
 
 def curve(rows: pl.DataFrame) -> tuple[Picture, Picture]:
-    """Growth beside the benchmark's, and the falls, to be stacked. `rows`: session, growth, drawdown, benchmark_growth, return, net."""
+    """Growth beside the benchmark's, and the falls, to be stacked; both begin the day before the first session.
+
+    `rows`: session, growth, drawdown, benchmark_growth, return, net.
+    """
     told = [
         alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("growth:Q", format="+.2%", title="since the beginning"),
         alt.Tooltip("return:Q", format="+.2%", title="that day"), alt.Tooltip("net:Q", format="$,.2f"), alt.Tooltip("drawdown:Q", format=".2%"),
     ]  # fmt: skip
-    shown = rows.with_columns(pl.col("growth") - 1, pl.col("benchmark_growth") - 1, -pl.col("drawdown"))
+    first = rows.head(1).select(pl.col("session").dt.offset_by("-1d"), growth=1.0, benchmark_growth=1.0, drawdown=0.0)
+    shown = pl.concat([first, rows], how="diagonal").with_columns(pl.col("growth") - 1, pl.col("benchmark_growth") - 1, -pl.col("drawdown"))
+    points = rows.height < EACH
     up = alt.Axis(format="+.1%", tickCount=6, minExtent=SIDE, maxExtent=SIDE)
-    own = alt.Chart(shown).mark_line(color=BLUE, strokeWidth=1.8).encode(days(labels=False), alt.Y("growth:Q", title=None, axis=up), tooltip=told)
+    across = days(rows["session"], labels=False)
+    line = alt.Chart(shown).mark_line(color=BLUE, strokeWidth=1.8, point={"color": BLUE} if points else False)
+    own = line.encode(across, alt.Y("growth:Q", title=None, axis=up), tooltip=told)
     nought = alt.Chart(pl.DataFrame({"growth": [0.0]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(y="growth:Q")
     layers: list[alt.Chart] = [nought, own]
     if rows["benchmark"].drop_nulls().len():
-        layers.append(alt.Chart(shown).mark_line(color=GREY, strokeWidth=1.2, strokeDash=[5, 3]).encode(days(labels=False), y="benchmark_growth:Q"))
+        layers.append(alt.Chart(shown).mark_line(color=GREY, strokeWidth=1.2, strokeDash=[5, 3]).encode(across, y="benchmark_growth:Q"))
     falls = alt.Chart(shown).mark_area(color=ORANGE, opacity=0.45, line={"color": ORANGE, "strokeWidth": 1}).encode(
-        days(), alt.Y("drawdown:Q", title=None, axis=alt.Axis(format=".1%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)), tooltip=told
+        days(rows["session"]), alt.Y("drawdown:Q", title=None, axis=alt.Axis(format=".1%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)), tooltip=told
     )  # fmt: skip
     return alt.layer(*layers).properties(height=260), falls.properties(height=120)
 
@@ -61,19 +77,26 @@ def calendar(rows: pl.DataFrame, *, dark: bool) -> Picture:
 
 def spread(values: pl.DataFrame, field: str, form: str, title: str, *, worse: bool = False) -> Picture:
     """How often each size came; nought is where the colours change. `values`: one column."""
+    placed = binned(values[field])
+    if form.endswith("%") and float(placed["high"].max() or 0.0) - float(placed["low"].min() or 0.0) < 0.01:  # type: ignore[arg-type]  # float columns
+        form = form.replace(".1", ".2")
+    if values[field].drop_nulls().len() >= MANY:
+        title += f" · outermost bars: all beyond ({BEYOND:.1%} each)"
     bars = alt.Chart(values).mark_bar(binSpacing=1).encode(
         alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(format=form, tickCount=8)), alt.X2("high:Q"),
         alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4)), color=signed("middle", worse=worse),
         tooltip=[alt.Tooltip("low:Q", format=form, title="from"), alt.Tooltip("high:Q", format=form, title="to"), alt.Tooltip("count:Q")],
     )  # fmt: skip
-    bars.data = binned(values[field])
+    bars.data = placed
     rule = alt.Chart(pl.DataFrame({"low": [0.0]})).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="low:Q")
     return alt.layer(bars, rule).properties(height=200)
 
 
 def binned(values: pl.Series, bins: int = 40) -> pl.DataFrame:
-    """Rows low, high, middle, count: equal bins with an edge at nought, so that none mixes gains and losses."""
+    """Rows low, high, middle, count: equal bins with an edge at nought, so that none mixes gains and losses; many have `BEYOND` in the last ones."""
     known = values.drop_nulls().cast(pl.Float64)
+    if len(known) >= MANY:
+        known = known.clip(known.quantile(BEYOND), known.quantile(1 - BEYOND))
     empty = {"low": pl.Float64, "high": pl.Float64, "middle": pl.Float64, "count": pl.Int64}
     if known.is_empty():
         return pl.DataFrame(schema=empty)
@@ -101,7 +124,7 @@ def cumulated(rows: pl.DataFrame, name: str) -> Picture:
     names = sorted(rows[name].unique().to_list())
     legend = alt.Legend(orient="top", columns=4)
     lines: alt.Chart = alt.Chart(rows).mark_line(strokeWidth=1.7, point=rows["session"].n_unique() < 20).encode(
-        days(), alt.Y("profit:Q", title=None, axis=alt.Axis(format="$,.0f", tickCount=5)),
+        days(rows["session"]), alt.Y("profit:Q", title=None, axis=alt.Axis(format="$,.0f", tickCount=5)),
         alt.Color(f"{name}:N", title=None, scale=alt.Scale(domain=names), legend=legend),
         alt.StrokeDash(f"{name}:N", title=None, scale=alt.Scale(domain=names), legend=legend),
         tooltip=[alt.Tooltip("session:T", format="%d %b %Y"), alt.Tooltip(f"{name}:N"), alt.Tooltip("profit:Q", format="$,.2f")],

@@ -28,15 +28,15 @@ def history(series: pl.DataFrame) -> Picture:
     """The regime's score day by day over the bands that the rule draws. `series`: session, score, name."""
     bands = pl.DataFrame({"low": [0.0, 0.25, 0.75, 0.95], "high": [0.25, 0.75, 0.95, 1.0], "depth": [0.0, 0.06, 0.16, 0.3],
                           "name": ["calm", "normal", "elevated", "stressed"]})  # fmt: skip
-    up = alt.Y("score:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(values=[0.25, 0.75, 0.95], format=".0%", grid=True))
+    bands = bands.with_columns(((pl.col("low") + pl.col("high")) / 2).alias("middle"))
+    named = " : ".join(f"datum.value < {high} ? '{name}'" for high, name in bands.select("high", "name").iter_rows()) + " : ''"
+    axis = alt.Axis(values=bands["middle"].to_list(), labelExpr=named, grid=False, ticks=False, domain=False)
+    up = alt.Y("score:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=axis)
     back = alt.Chart(bands).mark_rect(color=ORANGE).encode(y=alt.Y("low:Q", title=None), y2="high:Q", opacity=alt.Opacity("depth:Q", scale=None))
-    names = alt.Chart(bands).mark_text(align="left", dx=6, color=GREY, fontSize=10).encode(
-        x=alt.value(0), y=alt.Y("middle:Q", title=None), text="name:N"
-    ).transform_calculate(middle="(datum.low + datum.high) / 2")  # fmt: skip
     told = [alt.Tooltip("session:T", format="%d %b %Y", title="day"), alt.Tooltip("score:Q", format=".0%"), alt.Tooltip("name:N", title="regime"),
             alt.Tooltip("volatility:Q", format=".1%")]  # fmt: skip
-    line = alt.Chart(series).mark_line(color=BLUE, strokeWidth=1.6).encode(days(), up, tooltip=told)
-    return alt.layer(back, line, names).properties(height=170)
+    line = alt.Chart(series).mark_line(color=BLUE, strokeWidth=1.6).encode(days(series["session"]), up, tooltip=told)
+    return alt.layer(back, line).properties(height=200)
 
 
 def shares(sectors: pl.DataFrame, color: str, limit: float | None = None) -> Picture:

@@ -20,7 +20,6 @@ LINE = 18
 
 DASHES = [[1, 0], [6, 2], [2, 2], [8, 2, 2, 2]]
 
-
 SIDE = 62
 """Pixels of a vertical axis where pictures stand one under the other."""
 
@@ -31,9 +30,18 @@ def hours(edges: Edges, *, labels: bool = True) -> alt.X:
     return alt.X("at:T", title=None, scale=alt.Scale(domain=list(edges)), axis=axis)
 
 
-def days(*, labels: bool = True) -> alt.X:
-    """Sessions along the year."""
-    return alt.X("session:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, grid=False, labels=labels, ticks=labels))
+FEW = 8
+"""Days that are each named below a picture; of more, some."""
+
+
+def days(sessions: pl.Series, *, labels: bool = True) -> alt.X:
+    """Sessions along the year; of a few each is named, and a place is kept beside them."""
+    named = sorted(set(sessions.to_list()))
+    if len(named) > FEW:
+        return alt.X("session:T", title=None, axis=alt.Axis(format="%d %b", tickCount=8, grid=False, labels=labels, ticks=labels))
+    axis = alt.Axis(format="%d %b", values=[alt.DateTime(year=d.year, month=d.month, date=d.day) for d in named], labelFlush=False, grid=False,
+                    labels=labels, ticks=labels)  # fmt: skip
+    return alt.X("session:T", title=None, axis=axis, scale=alt.Scale(padding=30))
 
 
 def signed(field: str, *, worse: bool = False) -> Any:
@@ -60,7 +68,8 @@ def drawn(picture: Picture, words: str) -> None:
     sets: dict[str, pl.DataFrame] = {}
     _name(picture, sets)
     spec = picture.to_dict()
-    spec.pop("config", None)  # Altair's own sizes: Streamlit's are meant
+    # Not Altair's own sizes: Streamlit's are meant. Its first and last labels of a vertical axis would be moved off their lines.
+    spec["config"] = {"axisY": {"labelFlush": False}}
     st.vega_lite_chart(spec=spec | {"datasets": sets}, width="stretch", alt=words)
 
 
