@@ -50,6 +50,11 @@ class Chosen(NamedTuple):
         return _trips(*self.source.key, self.scope.model_dump_json())
 
     @property
+    def suggestions(self) -> pl.DataFrame:
+        """What the last night that knew this book would change, best first."""
+        return _suggestions(*self.source.key, self.scope.book or "")
+
+    @property
     def orders(self) -> pl.DataFrame:
         """Its orders: rows of `core.analytics.books.EXECUTIONS`."""
         return _orders(*self.source.key, self.scope.model_dump_json())
@@ -132,3 +137,13 @@ def _orders(path: str, version: str, scope: str) -> pl.DataFrame:
     whole = Scope.model_validate_json(scope)
     rows = Snapshot(version, Path(path)).table("executions", "book = ? AND session BETWEEN ? AND ?", [whole.book, whole.first, whole.last])
     return whole.rows(rows)
+
+
+@st.cache_data(ttl=KEPT, max_entries=8, show_spinner=False)
+def _suggestions(path: str, version: str, book: str) -> pl.DataFrame:
+    found = Snapshot(version, Path(path))
+    if "suggestions" not in found.tables():
+        return pl.DataFrame()
+    return found.sql(
+        "SELECT * FROM suggestions WHERE book = ? AND session = (SELECT max(session) FROM trading_days WHERE book = ?) ORDER BY rank", [book, book]
+    )

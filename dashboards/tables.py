@@ -94,6 +94,11 @@ def number(title: str, digits: int = 2, meaning: str | None = None) -> Any:
     return st.column_config.NumberColumn(title, format=f"%.{digits}f", help=meaning)
 
 
+def whole(title: str) -> Any:
+    """A count."""
+    return st.column_config.NumberColumn(title, format="localized")
+
+
 def percent(title: str, digits: int = 1, meaning: str | None = None) -> Any:
     """A column of per cents (already times 100)."""
     return st.column_config.NumberColumn(title, format=f"%.{digits}f %%", help=meaning)

@@ -16,7 +16,11 @@ def equity(curve: pl.DataFrame, marks: pl.DataFrame, start: float, edges: Edges)
         hours(edges), money, tooltip=[alt.Tooltip("at:T", format="%H:%M", title="New York"), alt.Tooltip("equity:Q", format="$,.2f")]
     )  # fmt: skip
     base = alt.Chart(pl.DataFrame({"equity": [start]})).mark_rule(color=GREY, strokeDash=[4, 4], opacity=0.7).encode(y="equity:Q")
-    points = alt.Chart(marks).mark_point(filled=True, size=80, opacity=0.95, stroke="white", strokeWidth=0.6).encode(hours(edges), money, **_kinds(), tooltip=_told())
+    points = (
+        alt.Chart(marks)
+        .mark_point(filled=True, size=80, opacity=0.95, stroke="white", strokeWidth=0.6)
+        .encode(hours(edges), money, **_kinds(), tooltip=_told())
+    )
     return alt.layer(base, line, points).properties(height=260)
 
 

@@ -45,24 +45,41 @@ def costs(rows: pl.DataFrame, name: str) -> Picture:
     return alt.layer(bars, ticks).properties(height=rows_high(shown.height, title=True))
 
 
+STAGES = {
+    "decide": "bar in hand → decided",
+    "journal": "→ safe in the journal",
+    "send": "→ request on its way",
+    "acknowledge": "→ broker's answer",
+    "fill": "→ first fill",
+    "to_fill": "decision → first fill",
+}
+"""The stages of `core.analytics.books` in words."""
+
+LEAST = 0.001
+"""Milliseconds below which nothing is told apart: the journal's clock has microseconds."""
+
+
 def latency(rows: pl.DataFrame) -> Picture:
-    """Each stage from its median to its 99th percentile, milliseconds, log scale. `rows`: stage, orders, p50, p90, p99, longest."""
-    shown = rows.with_columns(pl.col("p50", "p90", "p99", "longest").clip(lower_bound=0.01))
-    names = ranked(shown["stage"].to_list(), "stage")
-    scale = alt.Scale(type="log")
-    told = [
-        alt.Tooltip("stage:N"),
-        alt.Tooltip("orders:Q"),
-        *(alt.Tooltip(f"{n}:Q", format=",.2f", title=f"{n}, ms") for n in ("p50", "p90", "p99", "longest")),
-    ]
-    line = alt.Chart(shown).mark_rule(strokeWidth=3, color=GREY, opacity=0.6).encode(
-        alt.X("p50:Q", title="milliseconds", scale=scale, axis=alt.Axis(format="~s", tickCount=6, grid=True)), names, x2="p99:Q", tooltip=told
+    """Each stage from its median to its 99th percentile, milliseconds, log scale. `rows`: name, orders, p50, p90, p99, longest."""
+    ends = ("p50", "p90", "p99")
+    shown = rows.with_columns(pl.col(*ends).clip(lower_bound=LEAST))
+    names = ranked(shown["name"].to_list())
+    axis = alt.Axis(labelExpr="datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'", tickCount=6, grid=True)
+    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log"), axis=axis)
+    told = [alt.Tooltip("name:N", title="stage"), alt.Tooltip("orders:Q"),
+            *(alt.Tooltip(f"{n}:Q", format=",.3f", title=f"{n}, ms") for n in (*ends, "longest"))]  # fmt: skip
+    line = alt.Chart(shown).mark_rule(strokeWidth=3, color=GREY, opacity=0.6).encode(across, names, x2="p99:Q", tooltip=told)
+    kinds = {"half of the orders": (BLUE, "circle"), "90 %": (VIOLET, "square"), "99 %": (ORANGE, "triangle-up")}
+    long = shown.unpivot(index=["name", "orders", "longest"], on=ends, variable_name="of", value_name="ms").with_columns(
+        pl.col("of").replace_strict(dict(zip(ends, kinds, strict=True)))
+    )
+    legend = alt.Legend(orient="top", title="no longer than this took")
+    marks = alt.Chart(long).mark_point(filled=True, size=90, opacity=1).encode(
+        x="ms:Q", y=names, tooltip=[alt.Tooltip("name:N", title="stage"), alt.Tooltip("of:N"), alt.Tooltip("ms:Q", format=",.3f")],
+        color=alt.Color("of:N", scale=alt.Scale(domain=list(kinds), range=[c for c, _ in kinds.values()]), legend=legend),
+        shape=alt.Shape("of:N", scale=alt.Scale(domain=list(kinds), range=[s for _, s in kinds.values()]), legend=legend),
     )  # fmt: skip
-    marks = [
-        alt.Chart(shown).mark_point(filled=True, size=90, opacity=1, shape=shape, color=color).encode(x=f"{name}:Q", y=names, tooltip=told)
-        for name, shape, color in (("p50", "circle", BLUE), ("p90", "square", VIOLET), ("p99", "triangle-up", ORANGE))
-    ]
-    return alt.layer(line, *marks).properties(height=rows_high(shown.height, title=True))
+    return alt.layer(line, marks).properties(height=rows_high(shown.height) + 40)
 
 
 def lags(rows: pl.DataFrame, edges: Edges) -> Picture:

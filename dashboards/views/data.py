@@ -13,7 +13,7 @@ from dashboards.charts.style import drawn
 from dashboards.data import Source
 from dashboards.frame import Card
 from pipelines import publish
-from pipelines.core.briefing import Briefing
+from pipelines.core.briefing import Briefing, Origin
 from pipelines.core.changes import Change, compare
 from pipelines.core.errors import BrokenSnapshot, DataError, MissingData
 from pipelines.core.market.session import NEW_YORK
@@ -55,14 +55,15 @@ def _figures(source: Source, published: Briefing) -> None:
         Card("Its age", words.ago(age).removesuffix(" ago"), f"made {published.created_at.astimezone(NEW_YORK):%d %b %H:%M}"),
         Card("Checks passed", f"{len(published.checks) - len(failed)} of {len(published.checks)}", "before it was published"),
         Card("Symbols", str(len(published.symbols)), f"{len(published.watchlist)} watched"),
-        Card("Prices", published.feed, f"{published.origin.value}"),
+        Card("Prices from", published.feed, words.LABELS[published.origin][0].lower()),
     ])  # fmt: skip
-    if published.session < datetime.now(NEW_YORK).date():
+    ours = published.origin is Origin.VENDOR  # an invented or recorded market has days of its own
+    if ours and published.session < datetime.now(NEW_YORK).date():
         st.warning(
             f"The briefing is for {words.day(published.session)}, which has passed: the runner refuses it. The pre_open job for the session before "
             "makes the next one; `daybot doctor` says what keeps it.", icon=":material/history:",
         )  # fmt: skip
-    elif age > OLD:
+    elif ours and age > OLD:
         st.warning(f"The briefing was made {words.ago(age)}: a night was missed.", icon=":material/history:")
     if failed:
         st.error(words.plain(" · ".join(f"{c.asset} {c.name} ({c.severity.value}): {c.detail}" for c in failed)), icon=":material/rule:")
@@ -103,7 +104,7 @@ def _tables(source: Source) -> None:
     tables.shown(
         shown.sort("state", "table"), "tables",
         {"table": tables.pinned("table"), "newest": tables.day("newest session"), "oldest": tables.day("oldest"),
-         "rows": st.column_config.NumberColumn("rows", format="localized")},
+         "rows": tables.whole("rows")},
         rows=10,
     )  # fmt: skip
 

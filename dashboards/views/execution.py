@@ -52,10 +52,10 @@ def _slippage(chosen: Chosen) -> None:
     rows = chosen.execution.by[name or "type"]
     left, right = st.columns(2)
     with left:
-        drawn(
-            earned.spread(filled.select("cost_bp"), "cost_bp", "+.0f", "basis points an order, plus is worse", worse=True), "Distribution of slippage"
-        )
+        st.markdown("**Orders** · how many cost how much")
+        drawn(earned.spread(filled.select("cost_bp"), "cost_bp", "+.1f", "basis points, plus is worse", worse=True), "Distribution of slippage")
     with right:
+        st.markdown(f"**By {name}** · bar: mean, line: median")
         drawn(flow.costs(rows.drop_nulls("cost_bp").head(20), name or "type"), f"Slippage by {name}, in basis points")
     shown = rows.with_columns(pl.col("fill_rate") * 100)
     tables.shown(
@@ -64,37 +64,60 @@ def _slippage(chosen: Chosen) -> None:
             str(name): tables.pinned(str(name)), "fill_rate": tables.percent("fill rate"), "value": tables.dollars("value"),
             "cost": tables.dollars("cost"), "cost_bp": tables.number("mean bp"), "median_bp": tables.number("median bp"),
             "missed": tables.dollars("missed", "What unfilled shares of entries would have gained until the order ended."),
-            "seconds_to_fill": tables.number("seconds to fill", 1),
+            "seconds_to_fill": tables.number("seconds to fill", 1), "orders": tables.whole("orders"), "filled": tables.whole("filled"),
         },
         rows=8, export=rows,
     )  # fmt: skip
     st.markdown("**Every order**")
     tables.shown(
         words.local(orders.sort("at", descending=True), "at").select(
-            "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp", "cost", "feed", "status"
+            "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp",
+            pl.col("cost").round(2) + 0.0, "feed", "status",
         ),
         f"orders-{chosen.scope.book}",
         {
             "session": tables.day("session"), "at": tables.clock("decided"), "symbol": tables.pinned("symbol"),
             "reference": tables.price("reference"),
-            "average": tables.price("filled at"), "cost_bp": tables.number("bp"), "cost": tables.dollars("cost"),
+            "average": tables.price("filled at"), "cost_bp": tables.number("bp"), "cost": tables.dollars("cost"), "quantity": tables.whole("shares"),
+            "filled": tables.whole("filled"),
         },
         rows=8, export=orders,
     )  # fmt: skip
 
 
 def _latency(chosen: Chosen) -> None:
-    rows = chosen.execution.latency
-    if rows.is_empty():
-        st.caption("No order of this span has its stages written down: backtests have none, and journals of older code had none.")
+    found, orders = chosen.execution.latency, chosen.orders
+    if found.is_empty():
+        st.caption("No order of this span has its stages written down.")
         return
-    left, right = st.columns([3, 2])
+    stood = orders.filter(pl.col("speed") == 0)
+    if stood.height == orders.height:
+        waited = words.ratio(chosen.execution.numbers.seconds_to_fill, 1)
+        st.info(
+            "Not measured: the clock of these sessions stands still while the runner works, as in the accelerated day of `daybot demo` and in a "
+            f"backtest. Only the simulated market's own wait is known: {waited} s from the decision to the first fill. "
+            "`daybot up` or `daybot live` runs on a clock that goes on.", icon=":material/timer_off:",
+        )  # fmt: skip
+        return
+    rows = found.select(pl.col("stage").replace_strict(flow.STAGES).alias("name"), pl.all().exclude("stage"))
+    left, right = st.columns([4, 3])
     with left:
-        drawn(flow.latency(rows), "Latency of each stage: median, 90th and 99th percentile in milliseconds")
-        st.caption("● median · ■ 90 % · ▲ 99 % of the orders. In a session that is run faster than time, stages are of its own clock.")
+        drawn(flow.latency(rows), "Latency of each stage: median, 90th and 99th percentile, log scale")
     with right:
-        numbers = {name: tables.number(f"{name}, ms", 2) for name in ("p50", "p90", "p99", "longest")}
-        tables.shown(rows, f"latency-{chosen.scope.book}", numbers)
+        numbers = {name: tables.number(f"{name}, ms", 3) for name in ("p50", "p90", "p99", "longest")}
+        tables.shown(rows, f"latency-{chosen.scope.book}", {"name": tables.pinned("stage"), **numbers}, export=found)
+    st.caption(_measured(orders, stood))
+
+
+def _measured(orders: pl.DataFrame, stood: pl.DataFrame) -> str:
+    """By which clock: what ran faster than time, and what could not be measured."""
+    said = "To the broker's answer by the machine's clock, fills by the session's."
+    fast = sorted({speed for speed in orders["speed"].drop_nulls().to_list() if speed not in {0.0, 1.0}})
+    if fast:
+        said += f" Some sessions ran {', '.join(f'{speed:g}' for speed in fast)} times as fast as time: their market waited so much shorter."
+    if stood.height:
+        said += f" {words.count(stood['session'].n_unique(), 'session')} on a clock that stands still while the runner works: left out."
+    return said
 
 
 def _funnel(chosen: Chosen) -> None:
@@ -112,7 +135,8 @@ def _funnel(chosen: Chosen) -> None:
         tables.shown(
             found.refused, f"refused-{chosen.scope.book}",
             {
-                "code": tables.pinned("limit"), "candidates": "wishes", "value": st.column_config.NumberColumn("measured", format="%.4g"),
+                "code": tables.pinned("limit"), "candidates": tables.whole("wishes"), "shares": tables.whole("shares"),
+                "value": st.column_config.NumberColumn("measured", format="%.4g"),
                 "limit": st.column_config.NumberColumn("allowed", format="%.4g"), "forgone": tables.dollars("would have earned"),
                 "forgone_r": tables.number("R each"),
             },
@@ -143,7 +167,8 @@ def _vendors() -> None:
     tables.shown(
         summed, f"vendors-{session}",
         {
-            "vendor": tables.pinned("vendor"), "median_lag": tables.number("median lag, s"), "worst_lag": tables.number("worst lag, s"),
+            "vendor": tables.pinned("vendor"), "bars": tables.whole("bars"),
+            "median_lag": tables.number("median lag, s"), "worst_lag": tables.number("worst lag, s"),
             "worst_bp": tables.number("worst distance, bp", 1, "Of a close from the other vendor's; none with one vendor."),
             "lead": tables.percent("minutes decided on", 0),
         },

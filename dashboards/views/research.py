@@ -129,13 +129,14 @@ def _setups(source: Source) -> None:
     if rows.is_empty():
         st.caption("The nightly backtests made no round trip yet.")
         return
-    summed = rows.sort("session").with_columns(pl.col("net").cum_sum().over("setup").alias("profit"))
-    drawn(earned.cumulated(summed, "setup"), "Cumulated net dollars by setup")
     whole = (
         rows.group_by("setup")
         .agg(pl.col("trades", "net", "costs").sum(), pl.col("session").n_unique().alias("sessions"))
         .sort("net", descending=True)
     )
+    if rows["session"].n_unique() > 1:
+        summed = rows.sort("session").with_columns(pl.col("net").cum_sum().over("setup").alias("profit"))
+        drawn(earned.cumulated(summed, "setup"), "Cumulated net dollars by setup")
     columns = {"setup": tables.pinned("setup"), "net": tables.dollars("net"), "costs": tables.dollars("spread, impact and fees")}
     tables.shown(whole, "setups", columns, export=rows)
     st.caption("`live` is what the settings name; every other line is a shipped strategy alone, on the same official minutes.")
@@ -159,16 +160,14 @@ def _truth(source: Source) -> None:
         st.caption("No session was traded live in the last three months.")
         return
     st.caption("Round trips of the last three months, live and in the backtest of the same minutes; basis points, plus is worse for live")
-    left, right = st.columns([2, 3])
-    with left:
-        columns = {"cause": tables.pinned("cause"), "difference": tables.dollars("live less backtest"), "entry_bp": tables.number("entry, bp"),
-                   "exit_bp": tables.number("exit, bp")}  # fmt: skip
-        tables.shown(causes(rows), "causes", columns)
-    with right:
-        columns = {"session": tables.day("session"), "symbol": tables.pinned("symbol"), "entry_bp": tables.number("entry, bp"),
-                   "exit_bp": tables.number("exit, bp"), "live": tables.dollars("live"), "backtest": tables.dollars("backtest"),
-                   "difference": tables.dollars("difference"), "minutes": tables.number("later, min", 0)}  # fmt: skip
-        tables.shown(rows.sort(pl.col("difference").abs(), descending=True), "live-against-backtest", columns, rows=8)
+    columns = {"cause": tables.pinned("cause"), "difference": tables.dollars("live less backtest"), "entry_bp": tables.number("entry, bp"),
+               "exit_bp": tables.number("exit, bp")}  # fmt: skip
+    tables.shown(causes(rows), "causes", columns)
+    columns = {"session": tables.day("session"), "symbol": tables.pinned("symbol"), "entry_bp": tables.number("entry, bp"),
+               "exit_bp": tables.number("exit, bp"), "live": tables.dollars("live"), "backtest": tables.dollars("backtest"),
+               "difference": tables.dollars("live less backtest"), "minutes": tables.number("live later, min", 0)}  # fmt: skip
+    shown = rows.sort(pl.col("difference").abs(), descending=True).with_columns(pl.col("side").replace({"buy": "long", "sell": "short"}))
+    tables.shown(shown.drop("number"), "live-against-backtest", columns, rows=8, export=rows)
 
 
 def _replay(settings: Settings) -> None:

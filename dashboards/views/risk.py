@@ -115,7 +115,7 @@ def _use(today: Today, limits: Limits) -> None:
         whole = peak["name"] == book.USES["positions"]
         value, limit = (f"{peak['value']:.0f}", f"{peak['limit']:g}") if whole else (words.percent(peak["value"], 2), f"{peak['limit'] * 100:g} %")
         at = f" at {words.clock(peak['at'])[:5]}" if peak["value"] else ""
-        cards.append(Card(f"{peak['name']}, peak", value, f"{peak['used']:.0%} of {limit}{at}"))
+        cards.append(Card(f"{peak['name']}, peak", value, f"{peak['used'] * 100:.0f} % of {limit}{at}"))
     frame.cards(cards)
     edges = words.local(pl.DataFrame({"at": [today.briefing.open, today.briefing.close]}), "at")["at"].to_list()
     drawn(day.use(words.local(uses, "at"), (edges[0], edges[1])), "Use of each limit by the minute; at 100 % the gate refuses")

@@ -90,12 +90,13 @@ def _figures(today: Today) -> None:
     closed = today.tables["trades"]
     won = int((closed["profit"] > 0).sum())
     frame.cards([
-        Card("P&L of the day", words.money(f.profit, signed=True), words.percent(f.fraction, 2, signed=True), f.profit >= 0),
+        Card("P&L of the day", words.money(f.profit, signed=True), f"{words.percent(f.fraction, 2, signed=True)} before fees", f.profit >= 0),
         Card("Equity", words.money(f.equity, 0), f"from {words.money(f.start, 0)}"),
         Card("Open positions", str(today.positions.height), f"{words.money(f.open_profit, signed=True)} open" if today.positions.height else "flat"),
         Card("Entries", str(f.entries), f"{words.count(closed.height, 'round trip')} closed"),
         Card("Refusals", str(f.refusals), f"of {words.count(f.entries + f.refusals, 'signal')}"),
-        Card("Win rate", words.percent(f.win_rate, 0), f"{won} of {closed.height} won" if closed.height else "no trade closed"),
+        Card("Win rate", words.percent(f.win_rate, 0),
+             f"{won} of {closed.height} won" if closed.height else "no trade closed", meaning="Before fees"),
     ])  # fmt: skip
 
 

@@ -61,9 +61,9 @@ def _figures(trips: pl.DataFrame) -> None:
     r = trips["r"].drop_nulls()
     frame.cards([
         Card("Round trips", f"{count:,}", f"{won:,} with a gain"),
-        Card("Net", words.money(net, signed=True), "after fees", net >= 0 if count else None),
-        Card("Win rate", words.percent(won / count if count else None, 1)),
-        Card("Mean R", words.ratio(float(r.sum()) / len(r) if len(r) else None)),
+        Card("Net", words.money(net, signed=True), f"after {words.money(float(trips['fees'].sum()))} of fees", net >= 0 if count else None),
+        Card("Win rate", words.percent(won / count if count else None, 1), f"{words.money(net / count if count else None, signed=True)} a trip"),
+        Card("Mean R", words.ratio(float(r.sum()) / len(r) if len(r) else None), "profit over the risk taken"),
     ])  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def _table(trips: pl.DataFrame, chosen: Chosen) -> Row | None:
     found = trips.filter(pl.format("{}.{}", pl.col("session").cast(pl.String), "trade") == wanted) if wanted else trips.clear()
     if found.height:
         return found.row(0, named=True)
-    st.caption("Press a row to see its minutes, its numbers and how it came about.")
+    st.caption("Tick a row to see its minutes, its numbers and how it came about.")
     return None
 
 

@@ -87,7 +87,7 @@ def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: t
         session = _ahead(settings, known.now(), account, shadow=shadow)
         before = None if shadow else recovery.find(settings.journals, session, account)
         recovered = recovery.recover(before, part=settings.journal_part * MEGABYTE) if before is not None else None
-        manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, session, known.now(), shadow=shadow)
+        manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, session, known, shadow=shadow)
         symbols = [candidate.symbol for candidate in manifest.briefing.watchlist]
         history = _so_far(settings, symbols, session, known.now())
         if recovered:
@@ -121,7 +121,7 @@ def _moment(until: time, hours: Hours, session: date, now: int) -> int:
     return at
 
 
-def _begun(settings: Settings, account: str, session: date, now: int, *, shadow: bool) -> tuple[Manifest, Engine, Journal]:
+def _begun(settings: Settings, account: str, session: date, known: Clock, *, shadow: bool) -> tuple[Manifest, Engine, Journal]:
     """A new session. The journals of shadow sessions lie in a folder of their own: no night takes them for trades."""
     briefing = _briefing(settings, session)
     strategies = roster.employ(settings.strategies)
@@ -129,13 +129,14 @@ def _begun(settings: Settings, account: str, session: date, now: int, *, shadow:
         LOG.info(done)
     folder = settings.journals / journals.SHADOW if shadow else settings.journals
     number = len(journals.sessions(folder, session)) + 1
-    run = sha256(f"{account} {session} {number} {now}".encode()).hexdigest()[:4]
+    run = sha256(f"{account} {session} {number} {known.now()}".encode()).hexdigest()[:4]
     manifest = Manifest(
         session=session,
         run=run,
         mode=settings.daybot_mode.value,
         shadow=shadow,
         account=account,
+        speed=known.speed or 0.0,
         code=code_hash(),
         strategies=tuple(roster.employed(a) for a in strategies),
         limits=settings.limits,

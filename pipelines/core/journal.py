@@ -61,6 +61,8 @@ class Manifest(BaseModel):
     shadow: bool = False
     """Nothing was sent: its orders filled by the backtest's rule."""
     account: str
+    speed: float = 1.0
+    """Seconds of its clock in one of ours; 0 where that clock moves only when it is told to, so that no latency can be measured by it."""
     code: str
     """Hash of the shipped source."""
     strategies: tuple[Employed, ...]

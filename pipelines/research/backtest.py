@@ -108,6 +108,7 @@ def manifest(briefing: Briefing, setup: Setup, run: str) -> Manifest:
         run=run,
         mode=MODE,
         account=MODE,
+        speed=0.0,
         code=cache.code()[:16],
         strategies=tuple(roster.employed(a) for a in setup.strategies),
         limits=setup.limits,

@@ -147,7 +147,15 @@ def make(home: Path, count: int = 252, *, minutes: int = 3) -> dict[str, pl.Data
         made = briefing(session, prices, past, rng)
         frame = market(session, prices, rng, VOLATILITY * wild)
         head = Manifest(
-            session=session, run=f"{number:04x}", mode="sim", account="PA-YEAR", code="c0de", strategies=_employed(), limits=LIMITS, briefing=made
+            session=session,
+            run=f"{number:04x}",
+            mode="sim",
+            account="PA-YEAR",
+            speed=0.0,
+            code="c0de",
+            strategies=_employed(),
+            limits=LIMITS,
+            briefing=made,
         )
         seen: list[Step] = []
         played = play(head, strategies(), traded(frame), Costs(), equity=equity, watch=seen.append if number >= count - WISHED else None)

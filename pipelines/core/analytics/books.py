@@ -1,7 +1,8 @@
 """The marts: each session's journal tables as the rows that a year is measured from. One session in, its rows out; who adds them up is elsewhere.
 
 A book is money that may be added up: an account in one mode (`paper PA3X...`), or one backtest (`backtest b1f0c`). Dollars; profit is before
-fees, net after them. Fees are what the broker would take by `backtest.costs`: the journal does not see them.
+fees, net after them. Fees are what the broker would take by `backtest.costs`: the journal does not see them. What it takes for a day is borne by that
+day's fills, so that round trips, orders and days add up to the same.
 """
 
 from typing import Any
@@ -56,11 +57,12 @@ EXECUTIONS = pl.Schema(
         ("quantity", pl.Int64),
         ("filled", pl.Int64),
         *((name, pl.Float64) for name in ("reference", "average", "cost", "cost_bp", "missed", "fees")),
-        *((name, pl.Float64) for name in ("decide", "journal", "send", "acknowledge", "fill", "to_fill")),
+        *((name, pl.Float64) for name in ("speed", "decide", "journal", "send", "acknowledge", "fill", "to_fill")),
     ]
 )
 """Orders that were meant to trade. `cost` (dollars) and `cost_bp` against the reference price, plus is worse for us; `missed` what the shares that
-were not filled would have gained until the order ended; from `decide` on the stages in milliseconds, each from the one before."""
+were not filled would have gained until the order ended; from `decide` on the stages in milliseconds of the session's clock, each from the one before;
+`speed` seconds of that clock in one of ours, 0 where it stood still between events."""
 
 
 def books(runs: pl.DataFrame) -> pl.DataFrame:
@@ -118,6 +120,7 @@ def executions(tables: Tables, costs: Costs | None = None) -> pl.DataFrame:
     meant = tables["orders"].filter(pl.col("role").is_in([Role.ENTRY.value, Role.EXIT.value]) | (pl.col("filled") > 0))
     rows = booked(meant, tables["runs"]).join(fees, on=["session", "run", "order"], how="left")
     rows = rows.join(owners, on=["session", "run", "trade"], how="left").join(named, on=["session", "run", "trade"], how="left")
+    rows = rows.join(tables["runs"].select("session", "run", "speed"), on=["session", "run"], how="left")
     sign = pl.when(pl.col("side") == Side.BUY.value).then(1.0).otherwise(-1.0)
     worse = sign * (pl.col("average") - pl.col("reference"))
     rests = pl.col("role").is_in([Role.TARGET.value]) | ((pl.col("role") == Role.ENTRY.value) & pl.col("limit").is_not_null())
@@ -165,7 +168,13 @@ def _hour(name: str) -> pl.Expr:
 
 
 def _charged(tables: Tables, costs: Costs | None) -> pl.DataFrame:
-    return charged(tables["fills"], costs or Costs())
+    """The fills with what each bears of its day's fees: the broker takes each kind once a day, rounded up to the cent."""
+    owed = charged(tables["fills"], costs or Costs()).join(books(tables["runs"]).select("session", "run", "book"), on=["session", "run"], how="left")
+    shares = []
+    for kind in FEES:
+        whole = pl.col(kind).sum().over("session", "book")
+        shares.append(pl.when(whole > 0).then(pl.col(kind) * ((whole * 100).round(6).ceil() / 100) / whole).otherwise(0.0).alias(kind))
+    return owed.with_columns(shares)
 
 
 def booked(frame: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:

@@ -14,6 +14,9 @@ from pipelines.core.analytics.books import STAGES
 from pipelines.core.analytics.scope import Scope
 
 GROUPS = ("type", "role", "feed", "symbol", "strategy", "hour", "regime")
+OURS = ("decide", "journal", "send", "acknowledge")
+"""Stages that the machine and the wire take."""
+
 QUANTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
 
 
@@ -41,7 +44,7 @@ class Execution(NamedTuple):
     """How the orders of a scope were executed.
 
     by        a frame for each of `GROUPS`: value, orders, filled, fill_rate, value, cost, cost_bp, median_bp, missed, seconds_to_fill
-    latency   stage, orders, p50, p90, p99, longest: milliseconds, stage by stage as in `books.STAGES`
+    latency   stage, orders, p50, p90, p99, longest: milliseconds, stage by stage as in `books.STAGES`, where a clock told it
     funnel    step, code, candidates, share: from what strategies wanted through each limit to what was sent and filled
     refused   code, setting, candidates, shares, value, forgone, forgone_r: what each limit took away, and what that would have earned
     """
@@ -62,9 +65,16 @@ def execution(executions: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) 
 
 
 def latency(orders: pl.DataFrame) -> pl.DataFrame:
-    """Rows stage, orders, p50, p90, p99, longest (milliseconds) of every stage that any order has."""
+    """Rows stage, orders, p50, p90, p99, longest (milliseconds) of every stage that any order has.
+
+    What we and the wire take is of the machine's clock, whatever the speed of the session's, and not known where that one stood still; the time until
+    a fill is the market's, of the session's clock.
+    """
+    ran = orders.filter(pl.col("speed") > 0).with_columns(pl.col(*OURS) / pl.col("speed"))
     frames = [
-        orders.select(pl.col(stage).drop_nulls().alias("ms")).select(
+        (orders if stage == "to_fill" else ran)
+        .select(pl.col(stage).drop_nulls().alias("ms"))
+        .select(
             pl.lit(stage).alias("stage"),
             pl.len().cast(pl.Int64).alias("orders"),
             *(pl.col("ms").quantile(q, "linear").alias(name) for name, q in QUANTILES),
@@ -76,8 +86,12 @@ def latency(orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def funnel(candidates: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
-    """Rows step, code, candidates, share: wanted, refused by each limit, reduced by each, sent, filled; `share` of what was wanted."""
-    entries = orders.filter(pl.col("role") == "entry")
+    """Rows step, code, candidates, share: wanted, refused by each limit, reduced by each, sent, filled; `share` of what was wanted.
+
+    Of the sessions whose wishes were written down.
+    """
+    known = candidates.select("session", "book").unique()
+    entries = orders.filter(pl.col("role") == "entry").join(known, on=["session", "book"], how="semi")
     counted = [("wanted", None, candidates.height)]
     for step in ("refused", "reduced"):
         codes = candidates.filter(pl.col("outcome") == step).group_by("code").len().sort("len", "code", descending=[True, False])

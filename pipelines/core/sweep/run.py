@@ -201,7 +201,15 @@ def _by_engine(day: Day, variant: Variant, budget: float | None, costs: Costs, e
     """(round trips, their number, fees, equity before fees) of a set's day, from the engine itself."""
     briefing = day.briefing
     head = Manifest(
-        session=briefing.session, run="sweep", mode="backtest", account="", code="", strategies=(), limits=variant.limits, briefing=briefing
+        session=briefing.session,
+        run="sweep",
+        mode="backtest",
+        account="",
+        speed=0.0,
+        code="",
+        strategies=(),
+        limits=variant.limits,
+        briefing=briefing,
     )
     closed, count, places = np.zeros(most, CLOSED), 0, {s: i for i, s in enumerate(day.symbols)}
 

@@ -20,8 +20,8 @@ STAMP = pl.Datetime("us", "UTC")
 
 SCHEMAS: dict[str, dict[str, Any]] = {
     "runs": {
-        "session": pl.Date, "run": pl.String, "mode": pl.String, "account": pl.String, "strategies": pl.String, "code": pl.String,
-        "briefing": pl.String, "limits": pl.String, "origin": pl.String, "regime": pl.String,
+        "session": pl.Date, "run": pl.String, "mode": pl.String, "account": pl.String, "speed": pl.Float64, "strategies": pl.String,
+        "code": pl.String, "briefing": pl.String, "limits": pl.String, "origin": pl.String, "regime": pl.String,
     },
     "orders": {
         "session": pl.Date, "run": pl.String, "order": pl.String, "trade": pl.String, "symbol": pl.String, "side": pl.String, "role": pl.String,
@@ -175,7 +175,7 @@ class Ledger:
     def _run(self) -> dict[str, Any]:
         head = self.head
         strategies = json.dumps([employed.model_dump(mode="json") for employed in head.strategies])
-        return {n: getattr(head, n) for n in ("mode", "account", "code")} | {
+        return {n: getattr(head, n) for n in ("mode", "account", "speed", "code")} | {
             "strategies": strategies, "briefing": head.briefing.version, "limits": head.limits.model_dump_json(),
             "origin": head.briefing.origin.value, "regime": head.briefing.regime.name.value,
         }  # fmt: skip
