@@ -17,7 +17,7 @@ from pipelines.defs.resources import DayBot
 from pipelines.durable import replaced
 from pipelines.secrecy import variables, without
 
-FOLDER = Path(__file__).parents[2] / "notebooks"
+FOLDER = Path(__file__).parents[3] / "notebooks"
 PATIENCE = 600
 """Seconds that one cell may take."""
 

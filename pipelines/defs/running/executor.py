@@ -8,7 +8,7 @@ import yaml
 from pipelines import settings
 from pipelines.core.errors import SettingsError
 
-FOLDER = Path(__file__).parents[2] / ".dagster"
+FOLDER = Path(__file__).parents[3] / ".dagster"
 """Where `celery.yaml` and `k8s.yaml` lie, in the layout that `dagster-celery worker -y` reads as well."""
 
 # A process for each step imports everything anew, seconds of CPU each, unless it is forked from one that did.
