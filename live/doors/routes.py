@@ -59,7 +59,7 @@ def _endpoint(entry: Entry, desk: Desk) -> Callable[..., Any]:
         if not entry.acts:
             if given["client"] is not None:
                 desk.looked(entry.name, ask, who(request, given["client"]))
-            return await entry.run(desk, ask)
+            return await entry.run(desk, ask, **({"who": who(request, given["client"])} if entry.weighs else {}))
         answer = await entry.run(desk, ask, who=who(request, given["client"]), key=given["key"])
         if getattr(answer, "outcome", "") == "unknown":
             response.status_code = 202

@@ -10,7 +10,7 @@ from live.doors.tokens import Scope
 from live.tools import answers, asks, explaining, figures, reading, reports, scanning, trading
 
 Tool = Callable[..., Awaitable[answers.Answer]]
-"""`(desk, ask)`; one that acts also takes `who` and `key` by name."""
+"""`(desk, ask)`; one that acts also takes `who` and `key` by name, one that weighs an entry `who`."""
 
 
 class Entry(NamedTuple):
@@ -31,6 +31,8 @@ class Entry(NamedTuple):
     """Asking twice without a key comes to the same as asking once."""
     urgent: bool = False
     """It reduces risk: no rate limit holds it back."""
+    weighs: bool = False
+    """It puts an entry to the gate without an order: who asks matters, because models have limits of their own."""
     example: dict[str, Any] | None = None
     """A request, as in the documents."""
 
@@ -72,7 +74,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _look("account", reading.account, asks.Empty, answers.Account, "/account"),
     _look("trade_log", reading.trade_log, asks.LogRequest, reports.TradeLog, "/trade_log"),
     _look("limits", reading.limits, asks.Empty, answers.LimitsAnswer, "/limits"),
-    _look("preview", reading.preview, asks.PreviewRequest, answers.Previewed, "/preview", "POST", example=ENTER),
+    _look("preview", reading.preview, asks.PreviewRequest, answers.Previewed, "/preview", "POST", weighs=True, example=ENTER),
     _look("feeds", reading.feeds, asks.Empty, answers.Feeds, "/feeds"),
     _look("events", reading.events, asks.EventsRequest, reports.EventsAnswer, "/events/since"),
     _look("performance", figures.performance_figures, asks.PeriodRequest, reports.Figures, "/analytics/performance"),

@@ -5,6 +5,7 @@ was used before is still the same command.
 """
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from copy import copy
@@ -34,6 +35,9 @@ KEPT = 20_000
 
 QUIET = (Tick, MarketBar, MarketTrade, MarketQuote, RevisedBar)
 """Events that are too many to be told."""
+
+MODEL = re.compile(r"(mcp\b[^(]*) \(")
+"""How a program is called that came in by MCP, before whose token or socket it used: a model acts there."""
 
 PREFIX = "key-"
 """Before every key of a caller: the session's own commands have names without it, and nobody can take one away from them."""
@@ -209,6 +213,12 @@ class Desk:
         """Raise where nothing can be traded because the account is not known."""
         if self.runner.engine.portfolio is None:
             raise unready("the account is not known yet; ask again in a few seconds, GET /tools/healthcheck says what is missing")
+
+
+def model(who: str) -> str:
+    """The program in whose name a model asks; empty for everybody else."""
+    found = MODEL.match(who)
+    return found[1] if found else ""
 
 
 def _text(ask: Ask) -> str:

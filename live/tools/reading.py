@@ -169,10 +169,10 @@ async def limits(desk: Desk, ask: Empty) -> LimitsAnswer:
     return LimitsAnswer(**desk.head, limits=lines, used=tuple(map(check_line, used)))
 
 
-async def preview(desk: Desk, ask: PreviewRequest) -> Previewed:
+async def preview(desk: Desk, ask: PreviewRequest, *, who: str = "") -> Previewed:
     """The gate without the order: what an entry would come to now, with every control. Nothing changes by asking."""
     desk.armed()
-    plan = desk.runner.engine.preview(wish(desk, ask), desk.runner.clock.now())
+    plan = desk.runner.engine.preview(wish(desk, ask, who), desk.runner.clock.now())
     if plan is None:
         raise missing("BRIEFING", f"{ask.symbol} is not in the briefing {desk.manifest.briefing.version}")
     by = plan.refused or plan.lineage.cut(plan.reason)

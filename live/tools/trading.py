@@ -7,9 +7,11 @@ import asyncio
 import math
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from live.tools.answers import Accepted, Answer, Closed, Entered, Managed, Recorded
 from live.tools.asks import Ask, CloseRequest, EnterRequest, FlatRequest, ManageRequest, RecordRequest, ReleaseRequest, Waiting
-from live.tools.desk import PREFIX, Desk, Given
+from live.tools.desk import PREFIX, Desk, Given, model
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
@@ -28,11 +30,11 @@ AGAIN = "no outcome yet: ask again with the same Idempotency-Key, which does not
 async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | None = None) -> Entered:
     """Open a position with its stop and target, through the gate. Raises the refusal with its numbers."""
     desk.armed()
-    name, known, final = _asked(desk, ask, key, Entered, wish(desk, ask) if ask.risk_percent is None else None)
+    name, known, final = _asked(desk, ask, key, Entered, wish(desk, ask, who) if ask.risk_percent is None else None)
     if final is not None:
         return final
     begun = asyncio.get_running_loop().time()
-    given = await desk.tell(name, known.instruction if known else wish(desk, ask), ask, who, ask.wait)
+    given = await desk.tell(name, known.instruction if known else wish(desk, ask, who), ask, who, ask.wait)
     if given.decisions is None:
         return _unheard(desk, ask, name)
     order = next((d for d in given.decisions if isinstance(d, Submit) and d.role is Role.ENTRY), None)
@@ -143,12 +145,12 @@ def _asked(
     return name, known, known.answer if known is not None and isinstance(known.answer, kind) else None
 
 
-def wish(desk: Desk, ask: EnterRequest) -> Open:
+def wish(desk: Desk, ask: EnterRequest, who: str) -> Open:
     """A request as the engine takes it; a risk of the caller's own becomes a quantity here, whole shares."""
     quantity = None if ask.quantity is None else int(ask.quantity)
     made = Open(
         ask.symbol, Side(ask.side), quantity, ask.entry_price if ask.order_type == "limit" else None, ask.stop_loss_price,
-        ask.take_profit_price, ask.reason, ask.strategy,
+        ask.take_profit_price, ask.reason, ask.strategy, model(who),
     )  # fmt: skip
     if ask.risk_percent is None:
         return made
@@ -160,7 +162,7 @@ def wish(desk: Desk, ask: EnterRequest) -> Open:
     shares = math.floor(ask.risk_percent * engine.portfolio.equity / away)
     if shares < 1:
         raise invalid("RISK_TOO_SMALL", f"{ask.risk_percent:.3%} of equity over a stop {away:.2f} away is less than one share")
-    return Open(made.symbol, made.side, shares, made.limit, made.stop, made.target, made.reason, made.strategy)
+    return replace(made, quantity=shares)
 
 
 def _change(desk: Desk, ask: ManageRequest) -> Manage:

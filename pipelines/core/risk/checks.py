@@ -35,6 +35,7 @@ class Code(StrEnum):
     DRAWDOWN = "DRAWDOWN"
     COOLDOWN = "COOLDOWN"
     ENTRIES = "ENTRIES"
+    MODEL_ENTRIES = "MODEL_ENTRIES"
     ORDER_RATE = "ORDER_RATE"
     DUPLICATE = "DUPLICATE"
     SELF_CROSS = "SELF_CROSS"
@@ -42,6 +43,7 @@ class Code(StrEnum):
     POSITION_SIZE = "POSITION_SIZE"
     ORDER_VALUE = "ORDER_VALUE"
     ORDER_QUANTITY = "ORDER_QUANTITY"
+    MODEL_VALUE = "MODEL_VALUE"
     PARTICIPATION = "PARTICIPATION"
     BUDGET = "BUDGET"
     GROSS = "GROSS"
@@ -95,6 +97,8 @@ class Proposal(Struct, frozen=True):
     at: int
     score: float | None = None
     """What the strategy's scorer gives it, 0 to 1; NaN where there is none or a value is missing, None where nobody scores (a person's wish)."""
+    model: str = ""
+    """The program in whose name a model asks; empty where a person or a strategy does."""
 
 
 class Exposure(Struct, frozen=True):
@@ -130,6 +134,8 @@ class Book(Struct, frozen=True):
     """Entries of each strategy today."""
     requests: int
     """Requests made of the broker in the last minute."""
+    models: Mapping[str, tuple[int, float]] = {}
+    """Entries that models have opened today and their value, by program."""
 
 
 class Ask(Struct, frozen=True):

@@ -10,7 +10,7 @@ here. Names without a path are controls of this gate.
     C1   price collar, in per cent and ATR     collar                                                       RTS 6 art. 15(1)(a); 15c3-5(c)(1)(ii)
     C2   largest order                         order_value, order_quantity                                  RTS 6 art. 15(1)(b), (c)
     C3   messages a minute                     order_rate, live/brokers/budget.py                           RTS 6 art. 15(1)(d)
-    C4   repeated execution throttle           entries, strategy                                            RTS 6 art. 15(3)
+    C4   repeated execution throttle           entries, model_entries, model_value, strategy                RTS 6 art. 15(3)
     C5   sent orders count at once             pipelines/core/trading/account.py                            RTS 6 art. 15(2)
     C6   capital for the whole account         gross, net, buying_power                                     15c3-5(c)(1)(i)
     C7   no order twice                        duplicate, live/brokers/unknown.py                           15c3-5(c)(1)(ii); Knight 2012

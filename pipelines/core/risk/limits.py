@@ -48,6 +48,12 @@ class Limits(BaseModel):
     max_entries: int = _limit(
         100, "RTS 6 article 15(3)", "Entries of one strategy in a day, after which it stops until a person lets it go on.", ge=1, le=10_000
     )
+    max_model_entries: int = _limit(
+        10, "practice", "Entries that models (programs on MCP, all of them together) may open in a session; 0 is none.", ge=0, le=10_000
+    )
+    max_model_value: float = _limit(
+        25_000.0, "practice", "Sum of those entries' values, dollars; what has been closed since counts as well.", ge=0, allow_inf_nan=False
+    )
     price_collar: float = _limit(
         0.03, "RTS 6 article 15(1)(a); 15c3-5(c)(1)(ii)", "Farthest that an entry's price may be from a fresh one, fraction of it.", gt=0, le=1
     )

@@ -186,6 +186,21 @@ def entries(ask: Ask) -> Check:
     return ask.check(Code.ENTRIES, count, limit, count <= limit, f"entry {count} of {ask.proposal.strategy} today", "max_entries")
 
 
+def model_entries(ask: Ask) -> Check | None:
+    """Models have not opened as much as they may; all programs together, because a name is only what a program says of itself."""
+    if not ask.proposal.model:
+        return None
+    count, limit = sum(count for count, _ in ask.book.models.values()) + 1, ask.limits.max_model_entries
+    detail = f"entry {count} of models today{opened_by(ask)}"
+    return ask.check(Code.MODEL_ENTRIES, count, limit, count <= limit, detail, "max_model_entries")
+
+
+def opened_by(ask: Ask) -> str:
+    """Which programs have opened how much, in brackets."""
+    found = ", ".join(f"{name}: {count} for {value:,.2f}" for name, (count, value) in sorted(ask.book.models.items()))
+    return f" ({found})" if found else ""
+
+
 def order_rate(ask: Ask) -> Check:
     """Requests in the last minute leave the broker's limit to exits (RTS 6 article 15(1)(d))."""
     rate, limit = ask.book.requests, ask.limits.max_order_rate
@@ -243,5 +258,5 @@ PERMISSIONS: tuple[Permission, ...] = (
         stop,
         score,
     ),
-    *(daily_loss, drawdown, cooldown, entries, order_rate, duplicate, self_cross, positions),
+    *(daily_loss, drawdown, cooldown, entries, model_entries, order_rate, duplicate, self_cross, positions),
 )

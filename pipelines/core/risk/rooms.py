@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pipelines.core.briefing import Briefing
 from pipelines.core.compiled import shared
 from pipelines.core.risk.checks import Ask, Check, Code, Exposure
+from pipelines.core.risk.permissions import opened_by
 
 LARGEST = 5
 """Positions in the concentration limit."""
@@ -68,6 +69,16 @@ def order_quantity(ask: Ask) -> Room:
     """One order's shares (RTS 6 article 15(1)(c))."""
     shares, limit = ask.proposal.quantity, ask.limits.max_order_quantity
     return ask.check(Code.ORDER_QUANTITY, shares, limit, shares <= limit, f"an order of {shares:,} shares", "max_order_quantity"), limit
+
+
+def model_value(ask: Ask) -> Room | None:
+    """What models have opened in the session, closed or not: one that opens and closes all day is held by it too."""
+    if not ask.proposal.model:
+        return None
+    used, limit, price = sum(value for _, value in ask.book.models.values()), ask.limits.max_model_value, ask.proposal.price
+    value = used + ask.proposal.quantity * price
+    check = ask.check(Code.MODEL_VALUE, value, limit, value <= limit, f"{value:,.2f} opened by models{opened_by(ask)}", "max_model_value")
+    return check, fits(limit - used, price)
 
 
 def participation(ask: Ask) -> Room | None:
@@ -188,5 +199,6 @@ def _names(exposures: list[Exposure]) -> str:
 
 
 ROOMS: tuple[Callable[[Ask], Room | None], ...] = (
-    *(position_size, order_value, order_quantity, participation, budget, gross, net, sector, correlation, beta, concentration, heat, buying_power),
+    *(position_size, order_value, order_quantity, model_value, participation, budget),
+    *(gross, net, sector, correlation, beta, concentration, heat, buying_power),
 )

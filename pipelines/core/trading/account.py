@@ -35,6 +35,8 @@ class Account:
         self.seats[MANUAL] = Seat(MANUAL, None)
         self.restless: dict[str, Trade] = {}
         """Trades that something happened to since they last looked at what is missing."""
+        self.models: dict[str, tuple[int, float]] = {}
+        """Entries that models have opened today and their value in dollars, by program."""
         self._owner: dict[str, Trade] = {}
         self._losing: dict[str, Streak] = {}
         self._asked: deque[int] = deque()
@@ -78,6 +80,11 @@ class Account:
         order = trade.enter(reason, at)
         self._owner.update(dict.fromkeys(trade.orders, trade))
         return order
+
+    def modelled(self, model: str, value: float) -> None:
+        """A model has opened so much (dollars). It is not given back when the trade ends."""
+        count, before = self.models.get(model, (0, 0.0))
+        self.models[model] = count + 1, before + value
 
     def close(self, trade: Trade, reason: str) -> None:
         """A trade has to end."""
@@ -126,6 +133,7 @@ class Account:
             resting={who: (streak.reached, streak.until) for who, streak in streaks.items()},
             entries={name: seat.count for name, seat in self.seats.items()},
             requests=len(self._asked),
+            models=dict(self.models),
         )
 
     # --- the broker's words

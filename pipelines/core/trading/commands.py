@@ -48,6 +48,8 @@ class Open(Instruct, frozen=True, tag="enter"):
     target: float | None = None
     reason: str = "entered by hand"
     strategy: str = MANUAL
+    model: str = ""
+    """The program in whose name a model asks; empty for people and their own programs."""
 
 
 class Close(Instruct, frozen=True, tag="close"):

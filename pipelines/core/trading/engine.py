@@ -238,6 +238,8 @@ class Engine:
         self._opened += 1
         name = f"{self.prefix}-{self._opened:04d}"
         trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)
+        if wish.model:
+            self.account.modelled(wish.model, made.quantity * made.price)
         return [self.account.open(seat, trade, made.reason, at)]
 
     def _adjust(self, trade: Trade, change: Adjust | Manage, reason: str) -> None:
@@ -306,7 +308,7 @@ class Engine:
         return self._enter(seat, instrument, self._by_hand(wish, who), who, at)
 
     def _by_hand(self, wish: Open, who: str) -> Wish:
-        return Wish(self._seat(wish).name, who, wish.symbol, wish.side, wish.reason, wish.quantity, wish.limit, wish.stop, wish.target)
+        return Wish(self._seat(wish).name, who, wish.symbol, wish.side, wish.reason, wish.quantity, wish.limit, wish.stop, wish.target, wish.model)
 
     def _seat(self, wish: Open) -> Seat:
         """Whose the trade will be: a person may trade for a strategy; a name that nobody has is a person's."""

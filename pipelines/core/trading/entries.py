@@ -36,6 +36,8 @@ class Wish(Struct, frozen=True):
     limit: float | None = None
     stop: float | None = None
     target: float | None = None
+    model: str = ""
+    """The program in whose name a model asks; empty where a person or a strategy does."""
 
 
 class Plan(Struct, frozen=True):
@@ -64,7 +66,7 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
     quantity = wish.quantity if wish.quantity is not None else steps[-1].shares
     known = _finite(instrument.values)
     score = _score(wish, price, at, known, instrument, briefing)
-    proposal = Proposal(wish.strategy, wish.symbol, sign, quantity, price, risk, instrument.facts(sign, at), at, score)
+    proposal = Proposal(wish.strategy, wish.symbol, sign, quantity, price, risk, instrument.facts(sign, at), at, score, wish.model)
     ask = Ask(proposal, book, briefing, limits, peers.between)
     if wish.quantity is None:
         ask, steps = _bounded(ask, steps)

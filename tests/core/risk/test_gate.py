@@ -76,13 +76,32 @@ def test_an_ordinary_entry_is_approved_and_shows_every_control_with_its_origin(b
     found = verdict(briefing, {"facts": {"low": 90.0, "high": 110.0}}, {"budgets": {"momentum": 1.0}})
     assert isinstance(found, Approved)
     assert found.quantity == 20
-    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.QUANTITY, Code.SCORE}
+    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.QUANTITY, Code.SCORE, *MODELS}
     assert all(check.passed and check.origin and check.detail for check in found.checks)
+
+
+def test_a_model_passes_the_same_controls_and_two_of_its_own(briefing: Briefing) -> None:
+    def asked(**opened: tuple[int, float]) -> Approved | Reduced | Denied:
+        return verdict(briefing, {"model": "mcp claude"}, {"models": {f"mcp {name}": done for name, done in opened.items()}})
+
+    person, model = verdict(briefing), asked()
+    assert isinstance(person, Approved) and isinstance(model, Approved)
+    assert {check.code for check in model.checks} == {check.code for check in person.checks} | MODELS
+    other = asked(claude=(4, 8_000.0), cursor=(6, 9_000.0))
+    assert isinstance(other, Denied), "a program that goes by another name has no other limit"
+    assert (other.by.value, other.by.limit, other.by.origin) == (11, 10, "MAX_MODEL_ENTRIES")
+    assert other.by.detail == "entry 11 of models today (mcp claude: 4 for 8,000.00, mcp cursor: 6 for 9,000.00)"
+    left = asked(claude=(2, 23_500.0))
+    assert isinstance(left, Reduced)
+    assert (left.quantity, left.by.code, left.by.value, left.by.limit) == (15, Code.MODEL_VALUE, 25_500.0, 25_000.0)
 
 
 def test_every_control_has_a_test_of_its_no_here() -> None:
     assert {code for _, _, _, code in DENIED} | {code for _, _, code in ROOMY} | BY_BRIEF == set(Code) - {Code.QUANTITY}
 
+
+MODELS = {Code.MODEL_ENTRIES, Code.MODEL_VALUE}
+"""Asked of models alone."""
 
 BY_BRIEF = {Code.REGIME, Code.HISTORY, Code.TRADABLE, Code.SHORTABLE, Code.SESSION, Code.CORRELATION, Code.PARTICIPATION, Code.BETA}
 """Tested one by one below."""
@@ -109,6 +128,8 @@ DENIED: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any], Code]] = [
     ({}, {"resting": {"AAPL": (2, 2**62)}}, {}, Code.COOLDOWN),
     ({}, {"resting": {"momentum": (6, 2**62)}}, {}, Code.COOLDOWN),
     ({}, {"entries": {"momentum": 100}}, {}, Code.ENTRIES),
+    ({"model": "mcp x"}, {}, {"max_model_entries": 0}, Code.MODEL_ENTRIES),
+    ({"model": "mcp x"}, {"models": {"mcp x": (1, 24_500.0)}}, {}, Code.MODEL_VALUE),
     ({}, {"requests": 120}, {}, Code.ORDER_RATE),
     ({}, {"exposures": held("AAPL")}, {}, Code.DUPLICATE),
     ({}, {"exposures": held("AAPL", value=-500, strategy="reversion")}, {}, Code.SELF_CROSS),
