@@ -28,6 +28,9 @@ STATES = {
     "arming": (":gray-badge[:material/hourglass: **ARMING**]", "connects and asks for the account"),
 }
 
+STEADY = """<style>[data-testid="stMain"] [data-stale="true"] {opacity: 1 !important; transition: none !important}</style>"""
+"""What is about to be drawn anew does not fade meanwhile: on a page that does so every two seconds that would be a flicker."""
+
 BREAK_GLASS = """daybot flat --direct  # closes everything at the broker, without the runner
 daybot live           # or goes on: it recovers from its journal"""
 
@@ -107,6 +110,7 @@ def strip(settings: Settings) -> None:
     def drawn() -> None:
         now = look(settings)
         if now.standing is not Standing.NONE:
+            st.html(STEADY)
             with st.container(border=True, key="strip"):
                 _line(now, settings)
         _changed(now)

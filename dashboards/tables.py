@@ -24,7 +24,7 @@ Columns = Mapping[str, Any]
 
 def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> None:
     """The frame, and beneath it both files: of `export` where that says more than what is shown. `name` begins the file names."""
-    height = tall(min(frame.height, rows))
+    height = tall(frame.height, rows)
     st.dataframe(
         frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height, key=f"table-{name}"
     )  # fmt: skip
@@ -34,7 +34,7 @@ def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLE
 def chosen(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> int | None:
     """The same with a row to pick, by mouse or keyboard; its number, None while none is picked."""
     event = st.dataframe(
-        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(min(frame.height, rows)),
+        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(frame.height, rows),
         on_select="rerun", selection_mode="single-row", key=f"pick-{name}",
     )  # fmt: skip
     exported(frame if export is None else export, name)
@@ -67,9 +67,9 @@ def parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def tall(rows: int) -> int:
-    """Pixels that show this many rows and their head without a scroll bar of their own."""
-    return ROW * max(rows, 1) + HEAD
+def tall(rows: int, most: int | None = None) -> int:
+    """Pixels that show all rows and their head, or `most` of them and half of the next: there is more to scroll to."""
+    return ROW * max(rows, 1) + HEAD if most is None or rows <= most else ROW * most + ROW // 2 + HEAD
 
 
 def _made(write: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame) -> Callable[[], bytes]:

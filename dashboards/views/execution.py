@@ -72,7 +72,7 @@ def _slippage(chosen: Chosen) -> None:
     tables.shown(
         words.local(orders.sort("at", descending=True), "at").select(
             "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp",
-            pl.col("cost").round(2) + 0.0, "feed", "status",
+            pl.when(pl.col("cost").round(2) != 0).then("cost").otherwise(pl.col("cost").abs().round(2)), "feed", "status",
         ),
         f"orders-{chosen.scope.book}",
         {

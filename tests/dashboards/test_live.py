@@ -24,6 +24,9 @@ from pipelines.store import Warehouse
 SPEED = 30.0
 """Market seconds in a second."""
 
+REFRESHES = 4
+"""Looks at the session over which the page is watched."""
+
 PRICES = {"AAA": [100.0 + 0.05 * (n % 7) for n in range(390)], "BBB": [50.0 + 0.02 * (n % 5) for n in range(390)]}
 
 
@@ -101,11 +104,28 @@ def test_the_running_session_is_above_every_page_and_its_position_on_the_chart(r
     assert desk.broken == []
 
 
-def test_the_page_moves_on_by_itself(running: Running, desk: Tab) -> None:
+def test_the_page_moves_on_by_itself_and_nothing_of_it_flickers(running: Running, desk: Tab) -> None:
+    """Looked at frame by frame over several refreshes, with a list open, the page scrolled down and the focus in a field."""
+    page = desk.page
+    page.set_viewport_size({"width": 1400, "height": 900})
     desk.open(running.url)
-    desk.page.wait_for_selector("text=Hollow blue rises")
-    before = desk.page.locator(".st-key-strip").inner_text()
-    desk.page.wait_for_function("(before) => document.querySelector('.st-key-strip').innerText !== before", arg=before)
+    page.wait_for_selector("text=Hollow blue rises")
+    page.get_by_role("combobox", name="Symbol").scroll_into_view_if_needed()
+    page.get_by_role("combobox", name="Symbol").click()
+    page.get_by_role("option").first.wait_for()
+    desk.settle()
+    place = page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
+    desk.watch()
+    for _ in range(REFRESHES):
+        before = page.locator(".st-key-strip").inner_text()
+        page.wait_for_function("(before) => document.querySelector('.st-key-strip').innerText !== before", arg=before)
+    seen = desk.seen
+    assert seen["frames"] > 10
+    assert seen["charts"] >= 3
+    assert (seen["removed"], seen["blank"], seen["palest"], seen["shift"]) == ([], 0, 1, 0)
+    assert page.get_by_role("option").first.is_visible(), "the list stays open"
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "combobox", "the focus stays"
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == place > 0
     assert desk.broken == []
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import commands
 import httpx
@@ -28,6 +29,29 @@ MOVES = re.compile(r"_stcore/(host-config|health)")
 """Streamlit looks for itself below a page's address first, is told 404, and looks above."""
 
 FOREIGN = re.compile(r"https?://(?!127\.0\.0\.1|localhost)")
+
+WATCH = """() => {
+  const kinds = ['stMetric', 'stVegaLiteChart', 'stDataFrame', 'stHeading', 'stSelectbox', 'stMarkdown', 'stCaptionContainer', 'stButton'];
+  const parts = kinds.map(kind => `[data-testid=${kind}]`).join(', ') + ', canvas, .vega-embed';
+  const main = document.querySelector('[data-testid=stMain]');
+  const drawn = () => [...main.querySelectorAll('[data-testid=stVegaLiteChart]')].filter(c => c.querySelector('canvas, svg')).length;
+  const filled = () => [...main.querySelectorAll('[data-testid=stMetricValue]')].filter(m => m.innerText.trim()).length;
+  const seen = window.seen = {frames: 0, removed: [], blank: 0, palest: 1, shift: 0, charts: drawn(), figures: filled()};
+  new MutationObserver(changes => changes.forEach(change => change.removedNodes.forEach(node => {
+    if (node.nodeType === 1 && (node.matches(parts) || node.querySelector(parts))) seen.removed.push(node.outerHTML.slice(0, 200));
+  }))).observe(main, {childList: true, subtree: true});
+  new PerformanceObserver(list => list.getEntries().forEach(entry => seen.shift += entry.value)).observe({type: 'layout-shift'});
+  const frame = () => {
+    seen.frames += 1;
+    seen.blank += drawn() < seen.charts || filled() < seen.figures;
+    main.querySelectorAll('[data-testid=stElementContainer]').forEach(e => {
+      seen.palest = Math.min(seen.palest, Number(getComputedStyle(e).opacity));
+    });
+    requestAnimationFrame(frame);
+  };
+  frame();
+}"""
+"""From here on every frame is looked at: parts taken off the page, charts or figures that are blank, what fades, and what moves (layout shift)."""
 
 until = partial(commands.until, patience=PATIENCE)
 
@@ -116,6 +140,15 @@ class Tab:
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.whole()
         self.page.screenshot(path=SHOTS / f"{name}.png")
+
+    def watch(self) -> None:
+        """Look at every frame from now on; `seen` says what was seen."""
+        self.page.evaluate(WATCH)
+
+    @property
+    def seen(self) -> dict[str, Any]:
+        """Since `watch`: frames, parts that were removed, blank frames, the palest that anything was, layout shift."""
+        return dict(self.page.evaluate("window.seen"))
 
     @property
     def broken(self) -> list[str]:
