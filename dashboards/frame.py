@@ -172,9 +172,10 @@ def _session(source: Source, published: Briefing, now: Live) -> None:
     run = data.run(source, session)
     mode = now.tape.head.mode if own and now.tape else run.mode if run else ""
     color, word, meaning = live.label(mode, published.origin)
-    running = own and now.standing is not Standing.NONE
-    state = "running" if running else "traded" if session in data.sessions(source) or own else "not traded yet"
-    st.markdown(f":{color}-badge[**{word}**] **{words.day(session)}** · {state} · {meaning}")
+    traded = "traded" if session in data.sessions(source) or own else "not traded yet"
+    state = {Standing.NONE: traded, Standing.DEAD: "broken off"}.get(now.standing, "running") if own else traded
+    badge = "" if state == "running" else f":{color}-badge[**{word}**] "  # the line above says it
+    st.markdown(f"{badge}**{words.day(session)}** · {state} · {meaning}")
 
 
 def _snapshot(source: Source, published: Briefing) -> None:

@@ -75,5 +75,7 @@ def _lineage(lineage: Lineage, sign: int, average: float | None) -> None:
 
 def checks(passed: Sequence[Check]) -> pl.DataFrame:
     """Each control as it stood: rows check, passed, measured, limit, set by, words."""
-    rows = [(c.code.value, "✓" if c.passed else "✗", words.number(c.value), words.number(c.limit), c.origin, c.detail) for c in passed]
+    rows = [
+        (c.code.value, "✓" if c.passed else "✗", words.measured(c.code, c.value), words.measured(c.code, c.limit), c.origin, c.detail) for c in passed
+    ]
     return pl.DataFrame(rows, schema=["check", "passed", "measured", "limit", "set by", "words"], orient="row")

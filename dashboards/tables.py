@@ -72,6 +72,15 @@ def tall(rows: int, most: int | None = None) -> int:
     return ROW * max(rows, 1) + HEAD if most is None or rows <= most else ROW * most + ROW // 2 + HEAD
 
 
+def measured(frame: pl.DataFrame) -> pl.DataFrame:
+    """What controls measured and allowed in their units, for people. `frame`: code, value, limit, and others that stay."""
+    said = [
+        pl.Series(name, [words.measured(code, value) for code, value in frame.select("code", name).iter_rows()], pl.String)
+        for name in ("value", "limit")
+    ]
+    return frame.with_columns(said)
+
+
 def _made(write: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame) -> Callable[[], bytes]:
     return lambda: write(frame)
 

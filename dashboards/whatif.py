@@ -51,7 +51,7 @@ def _answer(answer: dict[str, Any]) -> None:
     with left:
         st.markdown("**Checks at the gate**")
         rows = [
-            ("✓" if c["passed"] else "✗", c["code"], *(words.NONE if c[n] is None else words.number(c[n]) for n in ("value", "limit")), c["detail"])
+            ("✓" if c["passed"] else "✗", c["code"], *(words.measured(c["code"], c[n]) for n in ("value", "limit")), c["detail"])
             for c in answer["checks"]
         ]
         table = pl.DataFrame(rows, schema=["passed", "check", "measured", "allowed", "words"], orient="row")

@@ -6,6 +6,7 @@ import polars as pl
 
 from pipelines.core.briefing import Origin
 from pipelines.core.market.session import NEW_YORK
+from pipelines.core.risk.checks import Code
 
 NONE = "–"
 """Shown where there is no value: unknown is never zero."""
@@ -52,6 +53,37 @@ def number(value: float) -> str:
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{round(value, 4) + 0.0:.4f}".rstrip("0").rstrip(".")
+
+
+FRACTIONS = {
+    Code.POSITION_SIZE, Code.GROSS, Code.NET, Code.SECTOR, Code.CORRELATION, Code.BETA, Code.CONCENTRATION, Code.HEAT, Code.BUDGET, Code.DAILY_LOSS,
+    Code.DRAWDOWN, Code.PRICE_SCALE, Code.SCORE,
+}  # fmt: skip
+"""Controls that measure a fraction of equity, or of something else."""
+
+VERDICTS = {
+    Code.STATE, Code.STRATEGY, Code.BRIEFING, Code.REGIME, Code.RESTRICTED, Code.TRADABLE, Code.SHORTABLE, Code.HALTED, Code.TAINTED, Code.FEED,
+    Code.DUPLICATE, Code.SELF_CROSS,
+}  # fmt: skip
+"""Controls that know only yes and no."""
+
+AFTER = {Code.ORDER_QUANTITY: "shares", Code.PARTICIPATION: "shares", Code.HISTORY: "days", Code.SESSION: "min", Code.STALE_DATA: "s",
+         Code.COOLDOWN: "losses", Code.ENTRIES: "today", Code.ORDER_RATE: "a minute", Code.POSITIONS: "symbols"}  # fmt: skip
+"""Units of the others that have one; ORDER_VALUE and BUYING_POWER are dollars."""
+
+AGES = 86_400.0
+"""Seconds: a price older than a day is none."""
+
+
+def measured(code: str, value: float | None) -> str:
+    """What a control measured, or allows, in its unit; a verdict has no number: its words say it."""
+    if value is None or code in VERDICTS or (code == Code.STALE_DATA and value > AGES):
+        return NONE
+    if code in FRACTIONS:
+        return percent(value, 2)
+    if code in {Code.ORDER_VALUE, Code.BUYING_POWER}:
+        return money(value)
+    return " ".join([number(value), *([AFTER[Code(code)]] if code in AFTER else [])])
 
 
 def count(number: int, noun: str) -> str:

@@ -77,9 +77,10 @@ def use(uses: pl.DataFrame, edges: Edges) -> Picture:
 
 
 def _kinds() -> dict[str, object]:
+    legend = alt.Legend(orient="top", symbolStrokeWidth=0, symbolSize=90)
     return {
-        "color": alt.Color("what:N", title=None, scale=alt.Scale(domain=KINDS, range=COLORS), legend=alt.Legend(orient="top")),
-        "shape": alt.Shape("what:N", title=None, scale=alt.Scale(domain=KINDS, range=SHAPES), legend=alt.Legend(orient="top")),
+        "color": alt.Color("what:N", title=None, scale=alt.Scale(domain=KINDS, range=COLORS), legend=legend),
+        "shape": alt.Shape("what:N", title=None, scale=alt.Scale(domain=KINDS, range=SHAPES), legend=legend),
     }
 
 

@@ -133,13 +133,12 @@ def _funnel(chosen: Chosen) -> None:
             "What each limit took away, and what that would have earned; below zero it saved money. A wish repeated within minutes counts once."
         )
         tables.shown(
-            found.refused, f"refused-{chosen.scope.book}",
+            tables.measured(found.refused), f"refused-{chosen.scope.book}",
             {
                 "code": tables.pinned("limit"), "candidates": tables.whole("wishes"), "shares": tables.whole("shares"),
-                "value": st.column_config.NumberColumn("measured", format="%.4g"),
-                "limit": st.column_config.NumberColumn("allowed", format="%.4g"), "forgone": tables.dollars("would have earned"),
-                "forgone_r": tables.number("R each"),
+                "value": "measured", "limit": "allowed", "forgone": tables.dollars("would have earned"), "forgone_r": tables.number("R each"),
             },
+            export=found.refused,
         )  # fmt: skip
 
 

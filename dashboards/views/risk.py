@@ -62,7 +62,7 @@ def _now() -> None:
         (
             *("✓" if c["passed"] else "✗", c["code"]),
             c["value"] / c["limit"] * 100 if c["limit"] and c["value"] is not None else None,
-            *(words.NONE if c[name] is None else words.number(c[name]) for name in ("value", "limit")),
+            *(words.measured(c["code"], c[name]) for name in ("value", "limit")),
             *(c["detail"], c["source"]),
         )
         for c in answer["used"]
@@ -219,6 +219,9 @@ def _checks(briefing: Briefing) -> None:
     advice = [f"{check.asset} {check.name}: {check.detail}" for check in failed if check.severity is Severity.ADVICE]
     if advice:
         st.warning(words.plain(" · ".join(advice)))
+    if not briefing.checks:
+        st.caption("None was made.")
+        return
     rows = [("✓" if c.passed else "✗", c.asset, c.name, c.severity.value, c.detail) for c in briefing.checks]
     table = pl.DataFrame(rows, schema=["passed", "asset", "check", "severity", "found"], orient="row")
     tables.shown(table, f"checks-{briefing.session}", {"found": tables.long("found")}, rows=10)

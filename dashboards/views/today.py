@@ -275,12 +275,9 @@ def _refusals(today: Today) -> None:
         drawn(flow.funnel(stages), f"From {stages['count'][0]} signals to {today.figures.entries} entries")
     with right:
         tables.shown(
-            words.local(refused, "at").select("at", "symbol", "code", "value", "limit", "detail"),
+            tables.measured(words.local(refused, "at").select("at", "symbol", "code", "value", "limit", "detail")),
             f"refusals-{today.briefing.session}",
-            {
-                "at": tables.clock("time"), "code": "limit hit", "value": st.column_config.NumberColumn("measured", format="%.4g"),
-                "limit": st.column_config.NumberColumn("allowed", format="%.4g"), "detail": tables.long("in words"),
-            },
+            {"at": tables.clock("time"), "code": "limit hit", "value": "measured", "limit": "allowed", "detail": tables.long("in words")},
             rows=8, export=refused.drop("data"),
         )  # fmt: skip
 

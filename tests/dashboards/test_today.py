@@ -45,8 +45,9 @@ def test_a_refusal_is_shown_with_what_was_measured_and_allowed(traded: Any, open
     shown = opened(traded.path).table("code", "value", "limit", "detail")
     known = traded.tables["decisions"].filter(pl.col("kind") == "refused")
     assert shown["code"].to_list() == known["code"].to_list()
-    assert shown["value"].to_list() == pytest.approx(known["value"].to_list())
-    assert shown["limit"].to_list() == pytest.approx(known["limit"].to_list())
+    assert set(shown["code"]) == {"SECTOR"}
+    assert shown["value"].to_list() == [f"{value:.2%}".replace("%", " %") for value in known["value"]]
+    assert shown["limit"].to_list() == ["2.50 %"] * known.height
     assert shown["detail"].to_list() == known["detail"].to_list()
 
 
@@ -59,7 +60,7 @@ def test_a_chosen_trade_shows_the_checks_and_the_sizing_of_its_entry(traded: Any
     entry = next(d for d in map(DECISION.decode, traded.tables["decisions"]["data"]) if isinstance(d, Submit) and d.lineage)
     checks = page.table("check", "measured", "limit")
     assert checks["check"].to_list() == [c.code.value for c in entry.lineage.checks]
-    assert checks["limit"].to_list() == [words.number(c.limit) for c in entry.lineage.checks]
+    assert checks["limit"].to_list() == [words.measured(c.code, c.limit) for c in entry.lineage.checks]
     assert checks["words"].to_list() == [c.detail for c in entry.lineage.checks]
     assert page.table("bound", "shares")["shares"].to_list() == [s.shares for s in entry.lineage.sizing]
     assert page.table("indicator")["indicator"].to_list() == list(entry.lineage.indicators)
