@@ -82,8 +82,9 @@ def live(
 ) -> None:
     """Trade the next session with the account in the settings: paper unless DAYBOT_MODE says otherwise. Ctrl-C stops and keeps protection.
 
-    That is today's until its close, and from then on the next one: started in the evening it waits for the morning. What an earlier run left of
-    the session is gone on with. Before arming it looks at what `daybot doctor` does and says which limits hold.
+    That is today's until its close, and from then on the next one: started in the evening it waits for the morning, and goes over to the newest
+    briefing before the open. What an earlier run left of the session is gone on with. Before arming it looks at what `daybot doctor` does and says
+    which limits hold.
     """
     from live.commands import arming
     from live.runner import summary
@@ -97,11 +98,15 @@ def live(
             settings = settings.model_copy(update={"server_listen": True})
         if settings.daybot_mode is Mode.LIVE and not shadow:
             _ask_for_real_money(settings)
-        arming.check(settings, console)
-        attended = Attended(settings, shadow=shadow, until=until.time() if until else None)
-        arming.echo(attended.session.manifest.limits, console)
-        console.print(_banner(settings, attended.session))
-        asyncio.run(attended.run(console))
+        while True:
+            arming.check(settings, console)
+            attended = Attended(settings, shadow=shadow, until=until.time() if until else None)
+            arming.echo(attended.session.manifest.limits, console)
+            console.print(_banner(settings, attended.session))
+            asyncio.run(attended.run(console))
+            if not attended.session.runner.renewed:
+                break
+            console.print(f"{attended.session.runner.morning.newer} was released: the session begins again with it", soft_wrap=True)
         console.print(_state(summary(attended.session.runner.engine, attended.session.manifest.label)))
 
 

@@ -11,6 +11,7 @@ from live.feeds import choice
 from live.guards.oversight import Oversight
 from live.journal import Journal
 from live.raw import Raw
+from live.session.morning import Morning
 from live.session.pulse import Pulse
 from live.session.recovery import Recovered
 from live.session.vigil import Vigil
@@ -18,7 +19,7 @@ from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError, JournalError
 from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.trading.commands import Flatten, Instruction, Resume
+from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Command, Event, Tick
@@ -54,14 +55,16 @@ class Runner:
         symbols: list[str],
         watch: Watch,
         recovered: Recovered | None = None,
+        state: TradingState = TradingState.ACTIVE,
         shadow: bool = False,
         until: int | None = None,
     ) -> None:
-        """`recovered` is what an earlier run of this session left behind, with this engine and this journal. `shadow`: nothing is sent.
+        """`recovered` is what an earlier run of this session left behind, with this engine and this journal. `state`: what it arms to; another than
+        ACTIVE is kept until a person resumes. `shadow`: nothing is sent.
 
         `until`: when everything is closed and the session ends, nanoseconds UTC; None: with the market.
         """
-        self._recovered = recovered
+        self._recovered, self._state = recovered, state
         self.engine, self.journal, self.clock = engine, journal, clock
         self._moved = asyncio.Event()
         self.vigil = Vigil(
@@ -103,10 +106,13 @@ class Runner:
             trades=trades,
             raw=self.raw.take,
         )
+        self.morning = Morning(settings, engine.briefing, emit=self.emit, note=self._note)
         self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
         self.error: DaybotError | None = None
         self.armed = asyncio.Event()
         """Set once the account is known, the streams are up and trading is allowed."""
+        self.renewed = False
+        """It ended for a newer briefing, and should begin again."""
         self.asked = 0
         """Requests made of the broker."""
         self.record = 0
@@ -159,6 +165,7 @@ class Runner:
 
     def stop(self) -> None:
         """End the session now; positions keep the protection that rests at the broker."""
+        self.renewed = False
         self._over.set()
 
     async def settle(self, *, market: int, trading: int, patience: float = 10.0) -> None:
@@ -200,8 +207,11 @@ class Runner:
             raise FeedError(f"expected the {missing} stream within {PATIENCE:.0f} s, found none; check the address and the keys") from None
         self.feed.begin(history, {symbol: known.bar.start for symbol, known in self.engine.instruments.items() if known.bar is not None})
         await self.oversight.begin()
-        if not self.engine.briefing.doubts:  # else the session stays in REDUCING, as it began, until a person has looked and resumes
+        if self._state is TradingState.HALTED:
+            self.command(Stand(), "start", "arm")
+        elif self._state is TradingState.ACTIVE and not self.engine.briefing.doubts:
             self.command(Resume(), "start", "arm")
+        # else the session stays in REDUCING, as it began, until a person has looked and resumes
 
     async def _consume(self) -> None:
         """The one place where trading state changes."""
@@ -253,11 +263,15 @@ class Runner:
         self.feed.tick(at)
         self.oversight.tick(at)
         self.vigil.tick(at)
+        self.morning.tick(at)
         self.raw.seal()
         if at >= self._noted + NOTED:
             self._noted = at
             self.journal.note()
         self._pulse.beat(self.engine.state)
+        if self.morning.newer is not None and self.engine.flat and self.idle:
+            self.renewed = True
+            self._over.set()
         if self._until is not None and at >= self._until:
             self._end(self._until)
         if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:

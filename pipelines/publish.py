@@ -76,7 +76,7 @@ def release(settings: Settings, name: str, copy: Callable[[Path], None], record:
 def use(settings: Settings, name: str) -> "Snapshot":
     """Make this published snapshot the current one, durably, whatever the pointer names now, until one for its session or a later is released.
 
-    `BrokenSnapshot` and nothing moved if it has no briefing that can be read. A session that is running keeps what it read in the morning.
+    `BrokenSnapshot` and nothing moved if it has no briefing that can be read. A session goes over to it until its open.
     """
     with _alone(settings):
         found = named(settings, name)

@@ -17,14 +17,16 @@ from live.journal import Journal
 from live.retention import tidy
 from live.runner import MEGABYTE, Runner, Watch
 from live.session import recovery
+from live.session.morning import released, usable
 from live.session.recovery import Recovered
 from pipelines import journals, publish, roster
-from pipelines.core.briefing import Briefing, Severity
-from pipelines.core.errors import BrokerError, DaybotError, SettingsError, StaleBriefing, Unreachable
+from pipelines.core.briefing import Briefing
+from pipelines.core.errors import BrokerError, DataError, DaybotError, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
 from pipelines.core.market.session import Session as Hours
+from pipelines.core.trading.decisions import TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.secrecy import exposed
 from pipelines.settings import Mode, Settings
@@ -75,7 +77,8 @@ def venue_clock(settings: Settings) -> dict[str, Any]:
 
 
 def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: time | None = None) -> Session:
-    """The session that is next by the exchange's or our clock, ready to run: a new one, or the one that an earlier run left.
+    """The session that is next by the exchange's or our clock, ready to run: a new one, or the one that an earlier run left. One that has sent
+    nothing, and for which a newer briefing was released since, begins again with that.
 
     `shadow`: nothing is sent, and a run that died is not gone on with. `until`: New York time at which everything is closed and the session ends.
     Raises `StaleBriefing` without a briefing for it, `SettingsError` when another runner works in this home or the account is not the one named.
@@ -87,13 +90,16 @@ def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: t
         session = _ahead(settings, known.now(), account, shadow=shadow)
         before = None if shadow else recovery.find(settings.journals, session, account)
         recovered = recovery.recover(before, part=settings.journal_part * MEGABYTE) if before is not None else None
+        state = TradingState.ACTIVE
+        if recovered is not None and outdated(settings, recovered, known.now()):
+            state, recovered = recovered.state, None
         manifest, engine, journal = _resumed(recovered) if recovered else _begun(settings, account, session, known, shadow=shadow)
         symbols = [candidate.symbol for candidate in manifest.briefing.watchlist]
         history = _so_far(settings, symbols, session, known.now())
         if recovered:
             history = recovered.missed(history)
         end = None if until is None else _moment(until, manifest.briefing.hours, session, known.now())
-        runner = Runner(settings, engine, journal, known, symbols=symbols, watch=watch, recovered=recovered, shadow=shadow, until=end)
+        runner = Runner(settings, engine, journal, known, symbols=symbols, watch=watch, recovered=recovered, state=state, shadow=shadow, until=end)
     except DaybotError:
         lock.release()
         raise
@@ -146,6 +152,21 @@ def _begun(settings: Settings, account: str, session: date, known: Clock, *, sha
     return manifest, Engine(briefing, settings.limits, strategies, run=run), journal
 
 
+def outdated(settings: Settings, found: Recovered, now: int) -> bool:
+    """There is a newer briefing and nothing was sent yet: its journal ends here, and another one begins."""
+    held = found.manifest.briefing
+    try:
+        newest = released(settings, held)
+    except DataError:
+        return False
+    if found.sent or newest.version == held.version:
+        return False
+    if recovery.unfinished(found.journal.path):
+        found.journal.append("briefing", now, {"held": held.version, "released": newest.version})
+    found.journal.close()
+    return True
+
+
 def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:
     """The session that an earlier run of today began, with its briefing, its limits and its strategies."""
     return found.manifest, found.engine, found.journal
@@ -167,10 +188,7 @@ def _briefing(settings: Settings, today: date) -> Briefing:
     except StaleBriefing as error:
         last = snapshot.briefing()
         raise StaleBriefing(f"{error}; the last good one is for {last.session}, made {last.created_at:%Y-%m-%d %H:%M} UTC") from None
-    failed = [check.name for check in briefing.checks if check.severity is Severity.BLOCKING and not check.passed]
-    if failed:
-        raise StaleBriefing(f"expected a briefing whose blocking checks passed, found failures: {failed}; run the pre_open job again")
-    return briefing
+    return usable(briefing)
 
 
 def _only_runner(settings: Settings) -> FileLock:

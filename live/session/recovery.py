@@ -16,7 +16,7 @@ from pipelines.core.backtest.replay import Step, rebuild, steps
 from pipelines.core.errors import JournalError
 from pipelines.core.journal import Manifest, encode, manifest
 from pipelines.core.market.bars import Bar
-from pipelines.core.trading.decisions import Decision, Submit
+from pipelines.core.trading.decisions import Decision, StateChanged, Submit, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Action, Alarm, Answer, Event, FeedStatus, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Order, Role
@@ -32,6 +32,8 @@ class Recovered:
     engine: Engine
     journal: Journal
     events: int = 0
+    state: TradingState = TradingState.ACTIVE
+    """The last one that trading was put into; ACTIVE where it never changed from what it began with."""
     sent: dict[str, Submit] = field(default_factory=dict)
     """Orders that were decided, by id."""
     unanswered: dict[str, Submit] = field(default_factory=dict)
@@ -129,7 +131,9 @@ def _take(found: Recovered, step: Step, *, whole: bool) -> None:
     if isinstance(event, OrderUpdate) or (isinstance(event, Answer) and event.request is Action.SUBMIT and event.outcome is not Outcome.UNKNOWN):
         found.unanswered.pop(event.id.partition("/")[0], None)
     for decision in step.decided:
-        if isinstance(decision, Submit):
+        if isinstance(decision, StateChanged):
+            found.state = decision.after
+        elif isinstance(decision, Submit):
             found.sent[decision.order.id] = found.unanswered[decision.order.id] = decision
 
 

@@ -117,6 +117,11 @@ class Briefing(BaseModel):
     """Asset name to the hash of what it held."""
 
     @property
+    def blocked(self) -> list[str]:
+        """Why nobody may trade on it: names of the blocking checks that failed."""
+        return [check.name for check in self.checks if check.severity is Severity.BLOCKING and not check.passed]
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """Why the session has to start in REDUCING: each failed check of that severity in words. Empty: no reason to."""
         failed = (check for check in self.checks if check.severity is Severity.REDUCING and not check.passed)
