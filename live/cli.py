@@ -84,7 +84,7 @@ def live(
 
     That is today's until its close, and from then on the next one: started in the evening it waits for the morning, and goes over to the newest
     briefing before the open. What an earlier run left of the session is gone on with. Before arming it looks at what `daybot doctor` does and says
-    which limits hold.
+    which limits hold. Exit code 3 where something had to be held over night.
     """
     from live.commands import arming
     from live.runner import summary
@@ -104,10 +104,16 @@ def live(
             arming.echo(attended.session.manifest.limits, console)
             console.print(_banner(settings, attended.session))
             asyncio.run(attended.run(console))
-            if not attended.session.runner.renewed:
+            if not attended.session.runner.ending.renewed:
                 break
             console.print(f"{attended.session.runner.morning.newer} was released: the session begins again with it", soft_wrap=True)
-        console.print(_state(summary(attended.session.runner.engine, attended.session.manifest.label)))
+        runner = attended.session.runner
+        console.print(_state(summary(runner.engine, attended.session.manifest.label)))
+        if runner.ending.kept:
+            errors.print(
+                f"[yellow]held over night[/]: {', '.join(runner.ending.kept)} could not be sold before the close; `daybot journal show` says why"
+            )
+            raise typer.Exit(REFUSED)
 
 
 def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:

@@ -8,9 +8,11 @@ from live.brokers.alpaca import AlpacaBroker
 from live.brokers.shadow import ShadowBroker
 from live.clock import Clock
 from live.feeds import choice
+from live.feeds.failover import Failover
 from live.guards.oversight import Oversight
 from live.journal import Journal
 from live.raw import Raw
+from live.session.ending import Ending
 from live.session.morning import Morning
 from live.session.pulse import Pulse
 from live.session.recovery import Recovered
@@ -19,7 +21,7 @@ from live.tasks import end
 from pipelines.core.errors import DaybotError, FeedError, JournalError
 from pipelines.core.journal import Manifest, encode
 from pipelines.core.market.bars import MINUTE, Bar
-from pipelines.core.trading.commands import Flatten, Instruction, Resume, Stand
+from pipelines.core.trading.commands import Instruction, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Request, Submit, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Command, Event, Tick
@@ -64,41 +66,52 @@ class Runner:
 
         `until`: when everything is closed and the session ends, nanoseconds UTC; None: with the market.
         """
-        self._recovered, self._state = recovered, state
         self.engine, self.journal, self.clock = engine, journal, clock
-        self._moved = asyncio.Event()
-        self.vigil = Vigil(
+        self._watch, self._recovered, self._state = watch, recovered, state
+        self._moved, self._over = asyncio.Event(), asyncio.Event()
+        self.error: DaybotError | None = None
+        self.armed = asyncio.Event()
+        """Set once the account is known, the streams are up and trading is allowed."""
+        self.asked = 0
+        """Requests made of the broker."""
+        self.record = 0
+        """Number of the journal's record of the event that is processed; its decisions' follow."""
+        self._taken = self._done = self._noted = 0
+        """Events that came in, and events that were processed."""
+        self.vigil = self._vigil(settings)
+        self.queue = self.vigil.inbox
+        self.raw = Raw(journal, part=settings.journal_part * MEGABYTE, failed=self.vigil.full)
+        trades = any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values())
+        self.broker = self._broker(settings, shadow=shadow, trades=trades)
+        self.feed = self._feed(settings, symbols, trades=trades)
+        self.oversight = self._oversight(settings)
+        self.morning = Morning(settings, engine.briefing, emit=self.emit, note=self._note)
+        self.ending = Ending(engine, self.oversight, self.morning, until=until, idle=lambda: self.idle, command=self.command)
+        self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
+
+    # --- its parts
+
+    def _vigil(self, settings: Settings) -> Vigil:
+        """Who watches our own side."""
+        return Vigil(
             settings,
-            clock,
+            self.clock,
             ask=lambda: self.broker.time(),
             emit=self.emit,
             hold=lambda reason: self.feed.hold(reason),
             release=lambda: self.feed.release(),
             moved=self._moved.set,
-            folder=journal.path.parent,
+            folder=self.journal.path.parent,
         )
-        self.queue = self.vigil.inbox
-        self.raw = Raw(journal, part=settings.journal_part * MEGABYTE, failed=self.vigil.full)
-        trades = any(seat.allocation is not None and seat.allocation.strategy.needs.trades for seat in engine.account.seats.values())
-        self.broker = self._broker(settings, shadow=shadow, trades=trades)
-        self.oversight = Oversight(
-            settings,
-            engine,
-            self.broker,
-            clock,
-            run=engine.run,
-            emit=self.emit,
-            note=self._note,
-            record=self._record,
-            moved=self._moved.set,
-            processed=self._processed,
-        )
-        self.feed = choice.follow(
+
+    def _feed(self, settings: Settings, symbols: list[str], *, trades: bool) -> Failover:
+        """Who tells the market."""
+        return choice.follow(
             settings,
             symbols,
-            hours=engine.hours,
-            clock=clock,
-            seed=journal.path.name,
+            hours=self.engine.hours,
+            clock=self.clock,
+            seed=self.journal.path.name,
             emit=self.emit,
             refuse=self._refuse,
             note=self._note,
@@ -106,21 +119,21 @@ class Runner:
             trades=trades,
             raw=self.raw.take,
         )
-        self.morning = Morning(settings, engine.briefing, emit=self.emit, note=self._note)
-        self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
-        self.error: DaybotError | None = None
-        self.armed = asyncio.Event()
-        """Set once the account is known, the streams are up and trading is allowed."""
-        self.renewed = False
-        """It ended for a newer briefing, and should begin again."""
-        self.asked = 0
-        """Requests made of the broker."""
-        self.record = 0
-        """Number of the journal's record of the event that is processed; its decisions' follow."""
-        self._watch, self._until, self._ending = watch, until, False
-        self._over = asyncio.Event()
-        self._taken = self._done = self._noted = 0
-        """Events that came in, and events that were processed."""
+
+    def _oversight(self, settings: Settings) -> Oversight:
+        """Who looks at the broker's account."""
+        return Oversight(
+            settings,
+            self.engine,
+            self.broker,
+            self.clock,
+            run=self.engine.run,
+            emit=self.emit,
+            note=self._note,
+            record=self._record,
+            moved=self._moved.set,
+            processed=self._processed,
+        )
 
     def _broker(self, settings: Settings, *, shadow: bool, trades: bool) -> AlpacaBroker:
         """Who carries out the requests: Alpaca, or for a shadow session nobody but the backtest's rule for fills."""
@@ -128,6 +141,8 @@ class Runner:
         if shadow:
             return ShadowBroker(settings, briefing=self.engine.briefing, trades=settings.feed_trades or trades, **known)
         return AlpacaBroker(settings, missed=lambda: self.oversight.hurry(), **known)
+
+    # --- what goes in
 
     def emit(self, event: Event) -> None:
         """The one door in."""
@@ -165,7 +180,7 @@ class Runner:
 
     def stop(self) -> None:
         """End the session now; positions keep the protection that rests at the broker."""
-        self.renewed = False
+        self.ending.renewed = False
         self._over.set()
 
     async def settle(self, *, market: int, trading: int, patience: float = 10.0) -> None:
@@ -260,6 +275,8 @@ class Runner:
             self.emit(Tick(self.clock.now()))
 
     def _on_tick(self, at: int) -> None:
+        if self.ending.due(at):
+            self._over.set()
         self.feed.tick(at)
         self.oversight.tick(at)
         self.vigil.tick(at)
@@ -269,23 +286,6 @@ class Runner:
             self._noted = at
             self.journal.note()
         self._pulse.beat(self.engine.state)
-        if self.morning.newer is not None and self.engine.flat and self.idle:
-            self.renewed = True
-            self._over.set()
-        if self._until is not None and at >= self._until:
-            self._end(self._until)
-        if at >= self.engine.hours.close + MINUTE and self.engine.flat and self.idle:
-            self._over.set()
-
-    def _end(self, until: int) -> None:
-        """The end that was asked for: close everything, and go when both we and the broker say that it is."""
-        if not self._ending:
-            self._ending = True
-            self.command(Flatten(), "--until", "until")
-            self.oversight.hurry()
-        last = self.oversight.last
-        if self.engine.flat and self.idle and self.oversight.flat and last is not None and last.at >= until:
-            self._over.set()
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
         await end(tasks)
@@ -310,6 +310,7 @@ class Runner:
                 "flat": self.engine.flat,
                 "state": self.engine.state.value,
                 "equity": portfolio.equity if portfolio else None,
+                "kept": self.ending.kept,
                 "error": str(self.error) if self.error else None,
             },
         )

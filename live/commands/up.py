@@ -11,6 +11,7 @@ import httpx
 from rich.console import Console
 
 from live.commands.demo import World, dagster, dagster_ui, environment, exchange, sim_settings, stop
+from live.commands.terminal import REFUSED
 from live.session.assemble import clock
 from pipelines.core.errors import DaybotError
 from pipelines.core.market.session import new_york
@@ -54,7 +55,9 @@ def _session(stack: ExitStack, settings: Settings, services: dict[str, subproces
     console.print(f"{today}: the runner trades; `daybot status --home {settings.daybot_home}` shows it")
     while runner.poll() is None:
         _watch(services, 1.0)
-    if runner.returncode:
+    if runner.returncode == REFUSED:
+        console.print(f"[yellow]{today}: something was held over night[/]; see {settings.daybot_home / f'live-{today}.log'}")
+    elif runner.returncode:
         raise DaybotError(f"the runner ended with exit code {runner.returncode}; see {settings.daybot_home / f'live-{today}.log'}")
     console.print(f"{today}: after-close job")
     dagster(settings, "after_close", today)

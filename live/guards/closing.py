@@ -21,14 +21,16 @@ PAUSE = 15 * SECOND
 
 
 class Closing:
-    """Of one session. `ours` tells the symbols that this session has sent orders in; with the policy `leave` all others are left alone."""
+    """Of one session. Only with the policy `close` does what others hold or have ordered go too."""
 
     def __init__(self, guard: Guard, *, hours: Session, buffer: int, policy: Policy, emit: Emit, ours: Callable[[str], bool]) -> None:
-        """`buffer` in minutes before the close."""
+        """`buffer` in minutes before the close; `ours` tells an order of this session by its client order id."""
         self._guard, self._hours, self._policy, self._emit, self._ours = guard, hours, policy, emit, ours
         self._sell, self._liquidate = (hours.close - buffer * MINUTE * part // 3 for part in (2, 1))
         self._stage = ""
         self._acted = 0
+        self.kept: list[str] = []
+        """Symbols that were still there a minute after the close: they are held over night."""
 
     async def check(self, found: Standing) -> None:
         """Look at one reading of the account."""
@@ -39,22 +41,35 @@ class Closing:
         if stage != self._stage:
             self._stage = stage
             self._emit(Alarm("NOT_FLAT", f"{stage}: still there are {', '.join(left)}", found.at))
+        if found.at >= self._hours.close + MINUTE:
+            self.kept = left
         if stage == "after the close" or found.at - self._acted < PAUSE:
             return
         self._acted = found.at
-        if stage == "liquidate" and set(left) == found.held.keys() | {r.symbol for r in found.resting}:
+        if stage == "liquidate" and self._alone(found, left):
             try:
                 await self._guard.liquidate()
             except BrokerError as error:
                 self._emit(Alarm("NOT_FLAT", f"liquidation was not answered: {error}", found.at))
             return
         for symbol in left:
-            await self._guard.close_out(found, symbol)
+            mine = self._going(found, symbol)
+            if mine * found.quantity(symbol) >= 0:  # else others hold more of the other side: there is nothing of ours to sell
+                await self._guard.close_out(found, symbol, abs(mine))
 
     def left(self, found: Standing) -> list[str]:
         """Symbols that have to go and are still held or have an open order."""
-        there = found.held.keys() | {r.symbol for r in found.resting}
-        return sorted(symbol for symbol in there if self._policy == "close" or self._ours(symbol))
+        resting = {row.symbol for row in found.resting if self._policy == "close" or self._ours(row.client_id)}
+        return sorted(resting | {symbol for symbol in found.held if self._going(found, symbol)})
+
+    def _going(self, found: Standing, symbol: str) -> int:
+        """Signed shares that have to go."""
+        return found.quantity(symbol) if self._policy == "close" else self._guard.own(found, symbol)
+
+    def _alone(self, found: Standing, left: list[str]) -> bool:
+        """Nobody else has anything in the account."""
+        others = any(self._going(found, symbol) != held.quantity for symbol, held in found.held.items())
+        return not others and set(left) == found.held.keys() | {row.symbol for row in found.resting}
 
     def _due(self, at: int) -> str:
         if at >= self._hours.close:

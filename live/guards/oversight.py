@@ -56,17 +56,18 @@ class Oversight:
         self._emit, self._moved, self._processed = emit, moved, processed
         self._since = engine.hours.open - BEFORE
         self.reconciler = Reconciler(engine, emit=emit, note=note, ours=self._is_ours)
-        known: dict[str, Any] = {"policy": settings.external, "emit": emit, "ours": self._traded}
+        known: dict[str, Any] = {"policy": settings.external, "emit": emit}
         self.guard = Guard(
             broker,
             session=engine.briefing.session,
             run=run,
             distance=settings.default_stop_loss,
             record=record,
+            ours=self._traded,
             external=lambda: {s: h.quantity for s, h in engine.account.external.items()},
             **known,
         )
-        self.closing = Closing(self.guard, hours=engine.hours, buffer=settings.market_close_buffer, **known)
+        self.closing = Closing(self.guard, hours=engine.hours, buffer=settings.market_close_buffer, ours=self._is_ours, **known)
         self._due = asyncio.Event()
         self._looked = self._looks = 0
         self._doubtful = False

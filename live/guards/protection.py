@@ -90,13 +90,14 @@ class Guard:
         """The whole account: cancel every order, close every position. Raises BrokerError."""
         await self._act(lambda route: route.close_all_positions(cancel_orders=True), "liquidate")
 
+    def own(self, found: Standing, symbol: str) -> int:
+        """Signed shares of this session: without what others hold in the same symbol."""
+        return found.quantity(symbol) - self._external().get(symbol, 0) if self._ours(symbol) else 0
+
     def _gap(self, found: Standing, symbol: str) -> int:
         """Shares that neither a working stop protects nor an order is selling, of those that are our business."""
-        held = found.quantity(symbol)
-        mine = held if self._policy != "leave" else held - self._external().get(symbol, 0)
-        if not mine or (self._policy == "leave" and not self._ours(symbol)):
-            return 0
-        return abs(mine) - protected(found, symbol, _out(mine))
+        mine = self.own(found, symbol) if self._policy == "leave" else found.quantity(symbol)
+        return abs(mine) - protected(found, symbol, _out(mine)) if mine else 0
 
     async def _naked_for(self, found: Standing, symbol: str, gap: int, age: int) -> None:
         held = found.held[symbol]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from days import Life, live_through
 
+from live import journal
 from live.sim.clock import SECOND, local
 from live.sim.worlds.generated import GeneratedWorld
 from pipelines.core.market.bars import MINUTE
@@ -72,7 +73,8 @@ def test_started_in_the_evening_it_waits_over_midnight_for_its_session(tmp_path:
     assert len(life.refused) == 1
 
 
-def test_what_could_not_be_sold_before_the_close_is_held_over_midnight_and_sold_at_the_next_open(tmp_path: Path) -> None:
+@pytest.mark.parametrize("awake", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["suspended", "awake"])
+def test_what_could_not_be_sold_before_the_close_is_held_over_midnight_and_sold_at_the_next_open(tmp_path: Path, awake: bool) -> None:
     async def play(life: Life) -> None:
         await life.begin(FRIDAY - timedelta(days=1))
         await life.clock.sleep(90)
@@ -83,19 +85,24 @@ def test_what_could_not_be_sold_before_the_close_is_held_over_midnight_and_sold_
         assert life.books.positions == {"KO": 10}
         assert "NOT_FLAT" in life.codes
         life.hosted.relent(str(stuck["id"]))
-        life.sleep_through(7.7 * 3600)
+        if not awake:
+            life.sleep_through(7.7 * 3600)
         await life.until(FRIDAY, 0, 5)
         assert not life.runner.over
-        life.sleep_through(9.3 * 3600)
+        if not awake:
+            life.sleep_through(9.3 * 3600)
         await life.until(FRIDAY, 9, 29)
         assert life.books.positions == {"KO": 10}
         await life.over(within=20 * 60)
+        assert 0 <= life.clock.now() - local(FRIDAY, 9, 30) < 3 * MINUTE
 
     start = local(FRIDAY - timedelta(days=1), 15, 40)
     life = live_through(tmp_path / "home", GeneratedWorld(day=FRIDAY, seed=7), start, play, symbols=SYMBOLS)
     assert life.last.positions == {}  # type: ignore[attr-defined]
     assert life.last.open == []  # type: ignore[attr-defined]
     assert [c.quantity for c in life.closed] == [10]
+    *_, last = journal.read(journal.latest(life.settings.journals))
+    assert (last.kind, last.data["flat"], last.data["kept"], last.data["error"]) == ("end", True, ["KO"], None)
 
 
 def test_the_next_days_session_knows_nothing_of_the_last_ones_orders(tmp_path: Path) -> None:
