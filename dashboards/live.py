@@ -103,6 +103,16 @@ def label(mode: str, origin: Origin) -> tuple[str, str, str]:
     return words.COLORS[word], word, meaning
 
 
+def _whose(now: Live) -> tuple[str, str, str]:
+    """Colour, word and meaning of the running session's money: by its journal, else by the runner's own word; empty where neither is known."""
+    if now.tape:
+        color, word, meaning = label(now.tape.head.mode, now.tape.head.briefing.origin)
+        return color, word, f"account `{now.tape.head.account}`: {meaning}"
+    said = str(now.status["label"]) if now.status else ""
+    word = {"SIM": "SIMULATED"}.get(said, said)
+    return words.COLORS.get(word, "gray"), word, "by the runner's own word"
+
+
 def strip(settings: Settings) -> None:
     """The line above every page; nothing where no session runs and none died."""
 
@@ -147,10 +157,9 @@ def _line(now: Live, settings: Settings) -> None:
 
 def _standing(now: Live) -> None:
     badge, meaning = STATES[now.state]
-    whose, clock = "", ""
+    color, word, _ = _whose(now)
+    whose, clock = f":{color}-badge[**{word}**] " if word else "", ""
     if now.tape:
-        color, word, _ = label(now.tape.head.mode, now.tape.head.briefing.origin)
-        whose = f":{color}-badge[**{word}**] "
         clock = f" · {words.day(now.tape.session)} {words.clock(moment(now.tape.at))}"
     if now.standing is Standing.RUNNING:
         st.markdown(f"{whose}{badge} **session running**{clock}")
@@ -210,9 +219,9 @@ def _ask(action: str, settings: Settings) -> None:
     def confirm() -> None:
         now = look(settings)
         st.write(meaning)
-        if now.tape:
-            color, word, whose = label(now.tape.head.mode, now.tape.head.briefing.origin)
-            st.markdown(f":{color}-badge[**{word}**] account `{now.tape.head.account}`: {whose}")
+        color, word, whose = _whose(now)
+        if word:
+            st.markdown(f":{color}-badge[**{word}**] {whose}")
         positions = (now.status or {}).get("positions") or {}
         if action == "flat_all":
             held = [(symbol, p["quantity"], p["quantity"] * p["price"]) for symbol, p in sorted(positions.items())]

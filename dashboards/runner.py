@@ -1,7 +1,8 @@
-"""The running session through its own door: where it stands, and what a person tells it. HTTP on the runner's socket, nothing else of it is known."""
+"""The running session through its own door: where it stands, and what a person tells it. HTTP on the runner's socket, or with a token over TCP."""
 
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -25,7 +26,7 @@ class Silent(DaybotError):
 
 @dataclass(frozen=True)
 class Door:
-    """The socket of one home's runner."""
+    """The socket of one home's runner; with `RUNNER_URL` a runner elsewhere, over TCP."""
 
     settings: Settings
 
@@ -45,21 +46,39 @@ class Door:
         return self._call("POST", f"/tools/{action}", ACT, {"wait": wait}, {"Idempotency-Key": key})
 
     def _call(self, method: str, path: str, patience: float, body: dict[str, Any] | None = None, headers: dict[str, str] | None = None) -> Any:
-        if not self.settings.socket.exists():
+        elsewhere = self.settings.runner_url
+        if not elsewhere and not self.settings.socket.exists():
             return None
-        transport = httpx.HTTPTransport(uds=str(self.settings.socket))
+        transport = None if elsewhere else httpx.HTTPTransport(uds=str(self.settings.socket))
+        shown = {"X-Client": CLIENT} | (self._token() if elsewhere else {}) | (headers or {})
         try:
-            with httpx.Client(transport=transport, base_url="http://daybot", timeout=patience) as client:
-                answer = client.request(method, path, json=body, headers={"X-Client": CLIENT} | (headers or {}))
-        except httpx.ConnectError:
-            return None  # a runner that was killed leaves its socket
+            with httpx.Client(transport=transport, base_url=elsewhere or "http://daybot", timeout=patience, trust_env=False) as client:
+                answer = client.request(method, path, json=body, headers=shown)
         except httpx.HTTPError as error:
+            if isinstance(error, httpx.ConnectError) and (not elsewhere or _refused(error)):
+                return None  # a runner that was killed leaves its socket; one elsewhere listens while its session runs
             raise Silent(
                 f"expected the runner's answer to {method} {path} within {patience:.0f} s, found {type(error).__name__}; it may have been done"
             ) from None
         if answer.is_error:
             raise SettingsError(_said(answer))
         return answer.json()
+
+    def _token(self) -> dict[str, str]:
+        """Read at each call: a token has an end, and the next one is put into the same file."""
+        path = Path(self.settings.runner_token_file)
+        try:
+            return {"Authorization": f"Bearer {path.read_text(encoding='utf-8').strip()}"}
+        except OSError as error:
+            why = error.strerror or type(error).__name__
+            raise SettingsError(f"expected the token for RUNNER_URL in the file that RUNNER_TOKEN_FILE names, found {path}: {why}") from None
+
+
+def _refused(error: BaseException | None) -> bool:
+    """Whether the other machine is there, and nobody listens on it."""
+    while error is not None and not isinstance(error, ConnectionRefusedError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def key() -> str:

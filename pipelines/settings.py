@@ -6,6 +6,7 @@ The environment and `.env` are read only when `load()` is called. `.env.example`
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,6 +25,9 @@ class Mode(StrEnum):
 
 PAPER_URL = "https://paper-api.alpaca.markets"
 LIVE_URL = "https://api.alpaca.markets"
+
+HERE = {"127.0.0.1", "::1", "localhost"}
+"""Hosts that are this machine."""
 
 
 class Settings(Limits, BaseSettings):
@@ -123,6 +127,10 @@ class Settings(Limits, BaseSettings):
     server_proxy: bool = Field(False, description="A proxy that speaks TLS stands in front: then any address may be listened on without it.")
     server_rate: int = Field(1200, ge=60, le=100_000, description="Requests a minute by each token; flatten, halt and close have more.")
     dashboard_url: str = Field("http://127.0.0.1:8501", description="Where the dashboard is: the API's /dashboard/ leads there.")
+    runner_url: str = Field(
+        "", description="Tools over TCP of a runner elsewhere, for the dashboard (https, or this machine); empty: this home's socket."
+    )
+    runner_token_file: str = Field("", description="File with the token for RUNNER_URL; scope `trade` if it is to halt and flatten, else `read`.")
     debug_mode: bool = Field(False, description="More log lines. Never shows secrets.")
 
     mcp_trading: bool = Field(False, description="MCP clients with a trade token may trade: each entry and change of a trade asks a person first.")
@@ -158,12 +166,19 @@ class Settings(Limits, BaseSettings):
     )
     alert_desktop: bool = Field(False, description="Also show alerts on this machine's desktop (notify-send or osascript).")
 
-    @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url", "dashboard_url")
+    @field_validator("alpaca_base_url", "alpaca_data_url", "polygon_base_url", "dashboard_url", "runner_url")
     @classmethod
     def _http(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("expected an address that starts with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("runner_url")
+    @classmethod
+    def _no_token_in_plain_text(cls, value: str) -> str:
+        if value.startswith("http://") and urlsplit(value).hostname not in HERE:
+            raise ValueError("expected https://: over http:// its token would pass other machines in plain text")
+        return value
 
     @field_validator("polygon_stream_url")
     @classmethod
@@ -183,7 +198,7 @@ class Settings(Limits, BaseSettings):
     def _nobody_listens_in(self) -> "Settings":
         if bool(self.server_tls_cert) != bool(self.server_tls_key):
             raise ValueError("SERVER_TLS_CERT and SERVER_TLS_KEY go together, found only one of them")
-        if self.server_host not in {"127.0.0.1", "::1", "localhost"} and not (self.server_tls_cert or self.server_proxy):
+        if self.server_host not in HERE and not (self.server_tls_cert or self.server_proxy):
             raise ValueError(
                 f"SERVER_HOST={self.server_host} is open to other machines, in plain text: use 127.0.0.1, name SERVER_TLS_CERT and "
                 "SERVER_TLS_KEY, or say SERVER_PROXY=true where a proxy with TLS stands in front"

@@ -43,10 +43,27 @@ def show() -> None:
 def _running() -> None:
     now = live.look(frame.settings())
     if now.tape is None:
-        st.info(f"The session's journal cannot be read now: {now.why or 'it has no record yet'}. The line above is the runner's own word.")
+        _told(now)
         return
     with frame.section():
         _session(data.running(now.tape), now.tape)
+
+
+def _told(now: Live) -> None:
+    """Without the journal there is only the runner's own word."""
+    if frame.settings().runner_url:
+        st.info("The session runs elsewhere, and its journal is not in this home: here is what the runner says of itself.")
+    else:
+        st.info(f"The session's journal cannot be read now: {now.why or 'it has no record yet'}. Here is what the runner says of itself.")
+    held = (now.status or {}).get("positions") or {}
+    if not held:
+        st.caption("Nothing is held." if now.status else "It does not answer either.")
+        return
+    rows = [(symbol, p["quantity"], p["average"], p["price"], p["quantity"] * (p["price"] - p["average"])) for symbol, p in sorted(held.items())]
+    tables.shown(
+        pl.DataFrame(rows, schema=["symbol", "shares", "entry", "last", "open"], orient="row"), "held",
+        {"symbol": tables.pinned("symbol"), "entry": tables.price("entry"), "last": tables.price("last"), "open": tables.dollars("open P&L")},
+    )  # fmt: skip
 
 
 def _night(source: Source, now: Live) -> None:

@@ -14,15 +14,22 @@ from browsing import ROOT, Tab, chromium, served, tab, until
 from commands import background, sim
 from desk import Books, world
 from market import briefing_of
+from served import free_port
+from streamlit.testing.v1 import AppTest
 
+from dashboards import runner
+from live.doors.tokens import Scope, Tokens
 from live.sim.embedded import Exchange
 from pipelines import publish
 from pipelines.core.briefing import Candidate
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load
 from pipelines.store import Warehouse
 
 SPEED = 30.0
 """Market seconds in a second."""
+
+PORT = free_port()
+"""Of the runner's tools over TCP."""
 
 REFRESHES = 4
 """Looks at the session over which the page is watched."""
@@ -58,7 +65,7 @@ def running(desk: Tab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     home = folder / "home"
     prepared(home)
     with Exchange(world(folder, PRICES), stepped=False, speed=SPEED, start=(10, 0), partial_rate=0.0, rate_limit=0) as exchange:
-        ours = sim(exchange.url)
+        ours = sim(exchange.url) | {"SERVER_LISTEN": "true", "SERVER_PORT": str(PORT)}
         with background(home, "live", **ours) as process, served(home, **ours) as url:
             one = Running(exchange, home, process, url)
             until(lambda: (home / "run" / "daybot.sock").exists(), "the runner's door")
@@ -137,6 +144,36 @@ def test_what_if_says_what_the_gate_would(running: Running, desk: Tab) -> None:
     desk.shot("whatif")
     assert Books(running.exchange).positions == {"AAA": 10}
     assert desk.broken == []
+
+
+def test_a_runner_elsewhere_is_reached_with_a_token_and_halted(running: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dashboard of a machine that has nothing of the session: no socket, no journal, no snapshot."""
+    token = tmp_path / "token"
+    monkeypatch.setenv("DAYBOT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{PORT}")
+    monkeypatch.setenv("RUNNER_TOKEN_FILE", str(token))
+
+    def drawn() -> tuple[AppTest, str]:
+        app = AppTest.from_file(ROOT / "dashboards" / "app.py", default_timeout=60).run()
+        assert not app.exception
+        return app, "\n".join(str(part.value) for part in [*app.markdown, *app.caption])
+
+    assert "RUNNER_TOKEN_FILE names" in drawn()[1]
+    token.write_text("of somebody else\n")
+    assert "the runner said no (HTTP 401)" in drawn()[1]
+    token.write_text(Tokens(Settings(daybot_home=running.home).tokens).create("pages", Scope.TRADE, 1.0) + "\n")
+    app, said = drawn()
+    assert "**ACTIVE**" in said
+    assert "1 position" in said
+    (held,) = [frame.value for frame in app.dataframe if "entry" in frame.value.columns]
+    assert held["symbol"].tolist() == ["AAA"]
+    app.button(key="halt").click().run()
+    assert "**SIMULATED**" in "".join(str(part.value) for part in app.markdown if "own word" in str(part.value))
+    runner.Door(load()).tell("halt", runner.key())  # what the dialog's button does: a dialog is no part of a test's app
+    assert "**HALTED**" in drawn()[1]
+    assert Books(running.exchange).positions == {"AAA": 10}
+    monkeypatch.setenv("RUNNER_URL", f"http://127.0.0.1:{free_port()}")
+    assert "NOT ANSWERING" not in drawn()[1], "where nobody listens no session runs"
 
 
 def test_flatten_reaches_the_venues_books(running: Running, desk: Tab) -> None:
