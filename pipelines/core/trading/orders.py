@@ -1,5 +1,6 @@
 """Orders as we mean them: what is asked of a broker, and what each order is for."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,6 +131,17 @@ class Working:
     def left(self) -> int:
         """Shares that it may still fill."""
         return self.quantity - self.filled
+
+
+def covered(orders: Iterable[Working]) -> int:
+    """Shares that stops among these sell."""
+    return sum(o.left for o in orders if o.role is Role.STOP)
+
+
+def bare(orders: Sequence[Working]) -> list[Working]:
+    """Those of these exits whose stop has died without them."""
+    stopped = {o.group for o in orders if o.role is Role.STOP}
+    return [o for o in orders if o.group not in stopped]
 
 
 def leg(order_id: str, role: Role) -> str:

@@ -9,14 +9,13 @@ shares of a half-filled entry are protected here, by exits for exactly what was 
         +--nothing filled------------------------------------------------------^
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from pipelines.core.market.bars import SECOND
 from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Noticed, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import OrderUpdate
-from pipelines.core.trading.orders import PACE, Order, Role, Shape, Side, Status, Working, leg, on_tick, tick
+from pipelines.core.trading.orders import PACE, Order, Role, Shape, Side, Status, Working, bare, covered, leg, on_tick, tick
 
 PATIENCE = 8 * SECOND
 """How long an entry may stay partly filled, naked, before the rest is cancelled and what is there gets its own protection."""
@@ -28,7 +27,7 @@ AGAIN = 5 * SECOND
 """How long a cancel, a replacement or a failed exit may take before it is asked for again."""
 
 TRIES = 3
-"""Refused replacements after which the exit stays where it is."""
+"""Refused replacements after which an exit stays where it is, and exits of a part in vain after which it stays held."""
 
 STEP = 0.1
 """A trailing stop moves by at least this share of its distance: every move is a request."""
@@ -78,6 +77,8 @@ class Trade:
     """When exits were last asked for that the entry had not brought; long ago for shares that have had none."""
     patient: int = 0
     """An exit that the broker refused, or ended at once, is not repeated before this."""
+    vain: int = 0
+    """Exits in a row that ended without a share."""
     generation: int = 0
     exit_reason: str = ""
     settled: bool = False
@@ -123,7 +124,7 @@ class Trade:
         if self.stage is not Stage.OPEN:
             return 0
         going = min(max(round(self.held * share), 1), self.held)
-        self.wanted = self.held - going
+        self.wanted, self.vain = self.held - going, 0
         if self.wanted == 0:
             self.close(reason)
         return going
@@ -165,7 +166,7 @@ class Trade:
             if order.status is Status.REJECTED:  # taken at first, and thrown out by the venue
                 self.refuse(order.id, update.at)
             elif order.role is Role.EXIT and order.status.final:
-                self._back(order.since + PACE)
+                self._back(order, order.since + PACE)
         if order.role is Role.ENTRY and order.status.final and order.status is not Status.FILLED:
             self._bury(order.group)
         return shares, price
@@ -185,7 +186,7 @@ class Trade:
         order.status = Status.REJECTED
         self._bury(order.group)
         if order.role is Role.EXIT:
-            self._back(at + AGAIN)
+            self._back(order, at + AGAIN)
         if order.role in {Role.TARGET, Role.STOP}:
             self.close("protection refused")
 
@@ -221,6 +222,8 @@ class Trade:
         if leaving > self.held:
             return self._cancel(exits, f"{leaving} shares on their way out, {self.held} held", at)
         staying = self.held - leaving
+        if staying > self.wanted and self.stage is Stage.OPEN and self.vain >= TRIES:
+            return [self._keep(staying, at), *self._guard(staying, at)]
         if staying > self.wanted and (self.stage is Stage.CLOSING or at >= self.patient):
             return self._reduce(staying - self.wanted, at)
         return self._guard(staying, at)
@@ -263,27 +266,33 @@ class Trade:
     def _reduce(self, excess: int, at: int) -> list[Decision]:
         """Sell so many shares. Exits that hold them go first, and what stays is protected anew in the same breath."""
         holding = [o for o in self.orders.values() if o.live and o.role is not Role.EXIT]
-        covered = _covered(holding)
-        if covered > self.wanted or _bare(holding):
+        safe = covered(holding)
+        if safe > self.wanted or bare(holding):
             return self._cancel(holding, self.exit_reason or "to sell a part", at)
         if at < self.patient:
             return []
-        kept: list[Decision] = [self._protect(self.wanted - covered, at)] if self.wanted > covered else []
+        kept: list[Decision] = [self._protect(self.wanted - safe, at)] if self.wanted > safe else []
         return [*kept, self._exit(excess, self.side.opposite, at)]
+
+    def _keep(self, shares: int, at: int) -> Noticed:
+        """Give up selling a part: each try takes the stop away for a moment. A new wish tries anew; the way out of everything never gives up."""
+        excess, self.wanted, self.vain = shares - self.wanted, shares, 0
+        words = f"{excess} of {self.held} shares were to be sold and stay, protected: {TRIES} exits were refused or came to nothing"
+        return Noticed("PART_NOT_SOLD", f"{self.symbol}: {words}", at, {"shares": float(excess), "held": float(self.held)})
 
     def _guard(self, shares: int, at: int) -> list[Decision]:
         """Have exactly so many shares protected, at the prices that are wanted. A first stop waits for nothing."""
         exits = [o for o in self.orders.values() if o.live and o.role in {Role.TARGET, Role.STOP}]
-        if bare := _bare(exits):
-            return self._cancel(bare, "a target without its stop", at)
-        covered = _covered(exits)
-        if covered < shares and at - self.protected >= PACE:
-            return [self._protect(shares - covered, at)]
-        if covered > shares and at - self.touched >= AGAIN:
-            return self._cancel(exits, f"the stop is for {covered} of {shares} shares", at)
+        if alone := bare(exits):
+            return self._cancel(alone, "a target without its stop", at)
+        safe = covered(exits)
+        if safe < shares and at - self.protected >= PACE:
+            return [self._protect(shares - safe, at)]
+        if safe > shares and at - self.touched >= AGAIN:
+            return self._cancel(exits, f"the stop is for {safe} of {shares} shares", at)
         moves = [move for o in exits for move in self._place(o, at)]
         resting = not moves and all(o.status is Status.WORKING and o.moving is None and self._wish(o) is None for o in exits)
-        self.settled = resting and covered == shares == self.held
+        self.settled = resting and safe == shares == self.held
         return moves
 
     def _wish(self, order: Working) -> float | None:
@@ -371,23 +380,13 @@ class Trade:
             if stop is not None and stop.live:
                 stop.quantity -= shares
 
-    def _back(self, until: int) -> None:
+    def _back(self, order: Working, until: int) -> None:
         """An exit's shares are back: it is not repeated for a moment, and meanwhile their stop waits for nothing."""
         self.patient, self.protected = max(self.patient, until), -PACE
+        self.vain = 0 if order.filled else self.vain + 1
 
     def _bury(self, group: str) -> None:
         """A group dies as a whole: its members will never fill, whether or not the broker says so."""
         for other in self.orders.values():
             if other.group == group and other.live and other.role is not Role.ENTRY:
                 other.status = Status.CANCELED
-
-
-def _covered(orders: Iterable[Working]) -> int:
-    """Shares that stops among these sell."""
-    return sum(o.left for o in orders if o.role is Role.STOP)
-
-
-def _bare(orders: Sequence[Working]) -> list[Working]:
-    """Those of them whose stop has died without them."""
-    stopped = {o.group for o in orders if o.role is Role.STOP}
-    return [o for o in orders if o.group not in stopped]

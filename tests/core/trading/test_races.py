@@ -8,11 +8,11 @@ from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.commands import MANUAL, Open, Resume
-from pipelines.core.trading.decisions import Cancel, Lineage, Refused, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Noticed, Refused, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Taint
 from pipelines.core.trading.orders import PACE, Role, Side, Status
-from pipelines.core.trading.trades import AGAIN, Stage, Trade
+from pipelines.core.trading.trades import AGAIN, TRIES, Stage, Trade
 
 LINEAGE = Lineage("s", "v", "b", "iex", 0, 100.0, 2.0, {}, (), ())
 
@@ -166,6 +166,84 @@ def test_a_new_wish_to_be_flat_waits_for_no_refused_exit() -> None:
     (out,) = trade.advance(2 * SECOND)
     assert isinstance(out, Submit)
     assert (out.order.quantity, out.role) == (10, Role.EXIT)
+
+
+def refuse_the_part(trade: Trade, at: int) -> list[Decision]:
+    """The broker cancels what it is asked to, and refuses the exit of a part; the protection of everything follows at once. What else was said."""
+    cancels = trade.advance(at)
+    assert {d.kind for d in cancels} == {"cancel"}
+    for order in [o for o in trade.orders.values() if o.live]:
+        tell(trade, order.id, Side.SELL, Status.CANCELED, 0, at=at)
+    kept, leaving = trade.advance(at)
+    assert isinstance(kept, Submit)
+    assert isinstance(leaving, Submit)
+    trade.refuse(leaving.order.id, at)
+    *noticed, more = trade.advance(at)
+    assert isinstance(more, Submit)
+    assert (kept.order.quantity + more.order.quantity, more.role) == (10, Role.STOP)
+    for order in [o for o in trade.orders.values() if o.live]:
+        tell(trade, order.id, Side.SELL, Status.WORKING, 0, at=at)
+    return noticed
+
+
+def given_up() -> tuple[Trade, list[Decision], int]:
+    """A part of it was refused until it was given up: what was said then, and the time."""
+    trade = held()
+    trade.scale_out(0.4, "half")
+    for number in range(TRIES - 1):
+        assert refuse_the_part(trade, 2 * SECOND + number * AGAIN) == []
+    at = 2 * SECOND + (TRIES - 1) * AGAIN
+    return trade, refuse_the_part(trade, at), at
+
+
+def test_a_part_that_the_broker_never_sells_is_given_up_in_words_and_everything_stays_protected() -> None:
+    trade, (noticed,), at = given_up()
+    assert isinstance(noticed, Noticed)
+    assert (noticed.code, noticed.numbers) == ("PART_NOT_SOLD", {"shares": 4.0, "held": 10.0})
+    assert noticed.detail == "AAPL: 4 of 10 shares were to be sold and stay, protected: 3 exits were refused or came to nothing"
+    for later in range(1, 20):
+        assert trade.advance(at + later * AGAIN) == []
+    assert sum(o.left for o in trade.orders.values() if o.live and o.role is Role.STOP) == 10
+    assert (trade.stage, trade.wanted, trade.settled) == (Stage.OPEN, 10, True)
+
+
+def test_a_part_that_was_given_up_keeps_nobody_from_closing_everything() -> None:
+    trade, _, at = given_up()
+    trade.close("flatten")
+    assert {d.kind for d in trade.advance(at)} == {"cancel"}
+    for order in [o for o in trade.orders.values() if o.live]:
+        tell(trade, order.id, Side.SELL, Status.CANCELED, 0, at=at)
+    for number in range(3 * TRIES):  # and a way out that is refused is asked for again, for ever
+        (out,) = trade.advance(at + number * AGAIN)
+        assert isinstance(out, Submit)
+        assert (out.order.quantity, out.role) == (10, Role.EXIT)
+        trade.refuse(out.order.id, at + number * AGAIN)
+    (out,) = trade.advance(at + 3 * TRIES * AGAIN)
+    assert isinstance(out, Submit)
+    tell(trade, out.order.id, Side.SELL, Status.FILLED, 10)
+    assert [d.kind for d in trade.advance(at + 3 * TRIES * AGAIN)] == ["closed"]
+
+
+def test_a_new_wish_to_sell_a_part_is_tried_anew() -> None:
+    trade, _, at = given_up()
+    assert trade.scale_out(0.4, "half, once more") == 4
+    assert [refuse_the_part(trade, at + number * AGAIN) != [] for number in range(1, TRIES + 1)] == [False, False, True]
+
+
+def test_an_exit_of_a_part_that_sells_something_is_not_given_up() -> None:
+    trade = held()
+    trade.scale_out(0.8, "most")
+    left, at = 8, 2 * SECOND
+    while left:
+        trade.advance(at)
+        for order in [o for o in trade.orders.values() if o.live]:
+            tell(trade, order.id, Side.SELL, Status.CANCELED, 0, at=at)
+        leaving = next(d for d in trade.advance(at) if isinstance(d, Submit) and d.role is Role.EXIT)
+        assert leaving.order.quantity == left
+        tell(trade, leaving.order.id, Side.SELL, Status.EXPIRED, 1, at=at)
+        assert all(d.kind != "noticed" for d in trade.advance(at))
+        left, at = left - 1, at + AGAIN
+    assert trade.held == 2
 
 
 def test_a_broker_that_ends_every_exit_at_once_is_asked_at_our_pace() -> None:
