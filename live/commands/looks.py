@@ -117,7 +117,7 @@ def trades(
 
 def log(
     kind: Annotated[
-        Literal["all", "submit", "replace", "cancel", "refused", "state", "closed", "noticed"], typer.Option(help="Only these decisions.")
+        Literal["all", "submit", "replace", "cancel", "refused", "kept", "state", "closed", "noticed"], typer.Option(help="Only these decisions.")
     ] = "all",
     symbol: Of = None, limit: Rows = 30, cursor: Cursor = None, as_json: Json = False, home: Home = None,
 ) -> None:  # fmt: skip

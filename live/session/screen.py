@@ -13,7 +13,7 @@ from rich.text import Text
 from live.runner import Runner
 from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.market.session import new_york
-from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, Submit, TradeClosed, TradingState
+from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, StateChanged, Submit, TradeClosed, TradingState
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import Event, MarketBar
 from pipelines.core.trading.orders import Role
@@ -123,6 +123,8 @@ def _words(decision: Decision) -> tuple[str, str] | None:
             return f"[{'green' if decision.profit >= 0 else 'red'}]{decision.profit:+,.2f}[/]", f"{decision.symbol} closed: {decision.reason}"
         case Refused():
             return "[dim]refused[/]", f"{decision.symbol} by {decision.check.code}: {decision.check.detail}"
+        case Kept():
+            return "[dim]kept[/]", f"{decision.symbol}'s stop, not to {decision.stop:.2f} by {decision.check.code}: {decision.check.detail}"
         case StateChanged():
             return f"[{COLOURS[decision.after]}]{decision.after}[/]", decision.reason
         case Noticed():

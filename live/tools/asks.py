@@ -154,7 +154,7 @@ class OrdersRequest(Page):
 class LogRequest(Page):
     """Which decisions; the newest first."""
 
-    kind: Literal["all", "submit", "replace", "cancel", "refused", "state", "closed", "noticed"] = "all"
+    kind: Literal["all", "submit", "replace", "cancel", "refused", "kept", "state", "closed", "noticed"] = "all"
     symbol: Symbol | None = None
 
 

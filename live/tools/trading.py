@@ -15,9 +15,8 @@ from live.tools.desk import PREFIX, Desk, Given, model
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
-from pipelines.core.risk.checks import Check, Code
 from pipelines.core.trading.commands import Close, Flatten, Instruction, Manage, Note, Open, Release, Resume, Stand
-from pipelines.core.trading.decisions import Decision, Noticed, Refused, Submit
+from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, Submit
 from pipelines.core.trading.events import Outcome
 from pipelines.core.trading.orders import Role, Side
 from pipelines.core.trading.trades import Stage, Trade
@@ -63,6 +62,8 @@ async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | N
         )  # fmt: skip
     if _noticed(given, "NOTHING_HELD"):
         raise _nothing(ask.symbol)
+    if (kept := next((d for d in given.decisions if isinstance(d, Kept)), None)) is not None:
+        raise refused(kept.check, f"{ask.action} {ask.symbol} to {kept.stop:.2f}")
     trades = _of(desk, ask.symbol, ask.strategy)
     stop, target = (trades[0].stop, trades[0].target) if trades else (None, None)
     going = sum(max(trade.held - max(trade.wanted, 0), 0) for trade in trades) if ask.action == "partial_exit" else 0
@@ -180,26 +181,10 @@ def _change(desk: Desk, ask: ManageRequest) -> Manage:
             raise invalid("NO_TARGET", f"{trade.id} has no target that could be moved")
         if ask.action == "partial_exit" and trade.stage is not Stage.OPEN:
             raise ToolError(409, "NOT_OPEN", "not now", f"{trade.id} is {trade.stage}: a part of it can be sold while it is open")
-    if ask.new_stop_price is not None:
-        _bearable(desk, trades, ask.new_stop_price)
     share = ask.exit_fraction
     if ask.exit_quantity is not None:
         share = _share(trades, int(ask.exit_quantity))
     return Manage(ask.symbol, ask.new_stop_price, ask.new_target_price, ask.trail_amount, share, ask.strategy)
-
-
-def _bearable(desk: Desk, trades: list[Trade], stop: float) -> None:
-    """A stop further away adds risk, and what adds risk is limited: all stops hit at once may cost MAX_PORTFOLIO_HEAT and no more."""
-    engine, mine = desk.runner.engine, {(trade.strategy, trade.symbol) for trade in trades}
-    book = engine.book(desk.runner.clock.now())
-    prices, most = engine.account.book_open.prices, engine.limits.max_portfolio_heat
-    others = sum(e.heat for e in book.exposures if (e.strategy, e.symbol) not in mine)
-    before = sum(e.heat for e in book.exposures) - others
-    after = sum(t.worst * max((prices.get(t.symbol, t.lineage.arrival) - stop) * t.side.sign, 0.0) for t in trades)
-    heat = (others + after) / book.equity
-    if after > before and heat > most:
-        words = f"the stop at {stop:.2f} puts {others + after:,.2f} at risk if every stop were hit"
-        raise refused(Check(Code.HEAT, heat, most, False, words, "MAX_PORTFOLIO_HEAT"), f"adjust_stop {trades[0].symbol}")
 
 
 def _closing(desk: Desk, ask: CloseRequest) -> Instruction:

@@ -230,6 +230,11 @@ def test_a_stop_further_away_is_refused_beyond_the_heat_that_is_allowed_and_near
     problem = session.post("/tools/manage_trade", move | {"new_stop_price": 1.0}).json()
     assert (problem["code"], problem["limit"], problem["source"]) == ("HEAT", 0.2, "MAX_PORTFOLIO_HEAT")
     assert problem["value"] == pytest.approx(0.396, rel=0.01)
+    kept = session.get("/trade_log", kind="kept", limit=1).json()["entries"][0]
+    assert (kept["symbol"], kept["code"], kept["value"]) == ("AAA", "HEAT", problem["value"])
+    order = session.get("/orders").json()["orders"][0]["id"]
+    deeds = session.get(f"/orders/{order}/explain").json()["walks"][0]["deeds"]
+    assert any("the stop does not go to 1.00" in str(deed) for deed in deeds)
     assert session.post("/tools/manage_trade", move | {"new_stop_price": 90.0}).json()["outcome"] == "done"
     assert session.post("/tools/manage_trade", move | {"new_stop_price": 99.0}).json()["outcome"] == "done"
     session.step(3)

@@ -1,4 +1,4 @@
-"""The gate: every order that adds risk passes here, whoever asked for it; an order that reduces risk never does.
+"""The gate: all that adds risk passes here, an entry or a stop moved further away, whoever asked for it; what reduces risk never does.
 
 Exposure is counted at worst case: positions, working orders and orders whose outcome is unknown, all as if filled (RTS 6 article 15(2)).
 Permissions say yes or no; rooms say how many shares a limit on a sum leaves. To add a control: write its function in `permissions.py` or
@@ -37,9 +37,11 @@ here. Names without a path are controls of this gate.
 
 from msgspec import Struct
 
-from pipelines.core.risk.checks import Ask, Check
+from pipelines.core.briefing import Briefing
+from pipelines.core.risk.checks import Ask, Book, Check, Code
+from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.permissions import PERMISSIONS
-from pipelines.core.risk.rooms import ROOMS
+from pipelines.core.risk.rooms import NOISE, ROOMS, bearable
 
 LEAST_SHARE = 0.5
 """An entry cut below this share of what was wanted is not the trade that was meant: it is refused instead."""
@@ -66,6 +68,15 @@ class Denied(Struct, frozen=True):
 
     by: Check
     checks: tuple[Check, ...]
+
+
+def widen(book: Book, briefing: Briefing, limits: Limits, more: float) -> Check:
+    """Stops moved further away put `more` dollars at risk, as an entry would: all of them hit at once may cost no more than the heat allowed."""
+    limit, setting = bearable(briefing, limits)
+    total = sum(e.heat for e in book.exposures) + more
+    value = total / book.equity
+    words = f"{total:,.2f} at risk if every stop were hit, {more:,.2f} of it by moving this one"
+    return Check(Code.HEAT, value, limit, value <= limit + NOISE, words, setting.upper())
 
 
 def admit(ask: Ask) -> Approved | Reduced | Denied:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pipelines.core.briefing import Briefing
 from pipelines.core.compiled import shared
 from pipelines.core.risk.checks import Ask, Check, Code, Exposure
+from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.permissions import opened_by
 
 LARGEST = 5
@@ -154,12 +155,17 @@ def concentration(ask: Ask) -> Room:
 
 def heat(ask: Ask) -> Room:
     """The loss if every stop were hit at once; the regime may allow less of it."""
-    used, distance = sum(e.heat for e in ask.book.exposures), ask.proposal.stop
-    multiplier, equity = ask.briefing.regime.heat_multiplier, ask.book.equity
-    limit, setting = ask.limits.max_portfolio_heat * multiplier, _stretched("max_portfolio_heat", multiplier)
+    used, distance, equity = sum(e.heat for e in ask.book.exposures), ask.proposal.stop, ask.book.equity
+    limit, setting = bearable(ask.briefing, ask.limits)
     value = (used + ask.proposal.quantity * distance) / equity
     check = ask.check(Code.HEAT, value, limit, value <= limit + NOISE, f"{used:,.2f} at risk before, {distance:.2f} a share more", setting)
     return check, fits(limit * equity - used, distance)
+
+
+def bearable(briefing: Briefing, limits: Limits) -> tuple[float, str]:
+    """The most heat, fraction of equity, and the setting that it comes from."""
+    multiplier = briefing.regime.heat_multiplier
+    return limits.max_portfolio_heat * multiplier, _stretched("max_portfolio_heat", multiplier)
 
 
 def buying_power(ask: Ask) -> Room:

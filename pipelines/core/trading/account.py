@@ -252,11 +252,22 @@ class Account:
         for trade in self.trades.values():
             price = prices.get(trade.symbol, trade.lineage.arrival)
             shares, sign = trade.worst, trade.side.sign
-            yield Exposure(trade.strategy, trade.symbol, shares * price * sign, abs(shares) * max((price - trade.stop) * sign, 0.0))
+            yield Exposure(trade.strategy, trade.symbol, shares * price * sign, abs(shares) * _away(trade, price, trade.stop))
         for holding in self.external.values():
             value = holding.quantity * prices.get(holding.symbol, holding.average)
             # Nobody here knows its stop: it counts as if it had the default one.
             yield Exposure(EXTERNAL, holding.symbol, value, abs(value) * self.limits.default_stop_loss)
+
+    def widened(self, trades: Iterable[Trade], stop: float) -> float:
+        """Dollars more at risk with the stops of these trades at this price."""
+        prices = self.book_open.prices
+        known = ((trade, prices.get(trade.symbol, trade.lineage.arrival)) for trade in trades)
+        return sum(abs(t.worst) * (_away(t, price, stop) - _away(t, price, t.stop)) for t, price in known)
+
+
+def _away(trade: Trade, price: float, stop: float) -> float:
+    """What a share loses from this price to that stop, dollars; nothing where the stop is on the winning side."""
+    return max((price - stop) * trade.side.sign, 0.0)
 
 
 def _ours(exposures: Iterable[Exposure]) -> float:

@@ -112,6 +112,19 @@ class Refused(Verdict, frozen=True, tag="refused"):
     target: float | None = None
 
 
+class Kept(Verdict, frozen=True, tag="kept"):
+    """A stop that was to go further away and stays where it is, with the limit that it would have passed. What else was asked is done."""
+
+    trade: str
+    symbol: str
+    strategy: str
+    stop: float
+    """Where it was to go, dollars."""
+    reason: str
+    check: Check
+    at: int
+
+
 class StateChanged(Verdict, frozen=True, tag="state"):
     """The trading state moved."""
 
@@ -150,4 +163,4 @@ class Noticed(Verdict, frozen=True, tag="noticed"):
 Request = Submit | Replace | Cancel
 """What goes to the broker."""
 
-Decision = Request | Refused | StateChanged | TradeClosed | Noticed
+Decision = Request | Refused | Kept | StateChanged | TradeClosed | Noticed

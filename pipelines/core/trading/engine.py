@@ -5,7 +5,7 @@ random number, does no I/O and logs nothing; so the same events give the same de
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,13 +13,14 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk.checks import Book, Check, Code
+from pipelines.core.risk.gate import widen
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.usage import usage
 from pipelines.core.trading import events
 from pipelines.core.trading.account import Account
 from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Note, Open, Reduce, Release, Resume, Stand
-from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, TradingState
+from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, StateChanged, TradingState
 from pipelines.core.trading.entries import Plan, Wish, plan
 from pipelines.core.trading.events import AccountState, Command, Event, MarketBar
 from pipelines.core.trading.instruments import Instrument
@@ -220,7 +221,7 @@ class Engine:
         if isinstance(intent, Leave):
             self.account.close(trade, intent.reason)
         else:
-            self._adjust(trade, intent, intent.reason)
+            return self._adjust([trade], intent, intent.reason, at)
         return []
 
     def _plan(self, wish: Wish, instrument: Instrument, feed: str, at: int) -> Plan:
@@ -242,12 +243,20 @@ class Engine:
             self.account.modelled(wish.model, made.quantity * made.price)
         return [self.account.open(seat, trade, made.reason, at)]
 
-    def _adjust(self, trade: Trade, change: Adjust | Manage, reason: str) -> None:
-        """Move exits and sell a part. A stop may be moved either way: it is the owner's word, and the gate counts its heat from then on."""
-        trade.move(change.stop, change.target, change.trail)
-        if change.scale_out is not None:
-            trade.scale_out(change.scale_out, reason)
-        self.account.restless[trade.id] = trade
+    def _adjust(self, trades: Sequence[Trade], change: Adjust | Manage, reason: str, at: int) -> list[Decision]:
+        """Move exits and sell a part. A stop that goes further away adds risk and passes the gate; nothing else is ever refused."""
+        stop = change.stop
+        kept: dict[str, Decision] = {}
+        if stop is not None and (wider := [trade for trade in trades if trade.further(stop)]):
+            check = widen(self.book(at), self.briefing, self.limits, self.account.widened(wider, stop))
+            if not check.passed:
+                kept = {trade.id: Kept(trade.id, trade.symbol, trade.strategy, stop, reason, check, at) for trade in wider}
+        for trade in trades:
+            trade.move(None if trade.id in kept else stop, change.target, change.trail)
+            if change.scale_out is not None:
+                trade.scale_out(change.scale_out, reason)
+            self.account.restless[trade.id] = trade
+        return list(kept.values())
 
     # --- the broker's account, and the feeds
 
@@ -287,18 +296,16 @@ class Engine:
             case Open() as wish:
                 return self._open_by_hand(wish, who, at)
             case Close(symbol, strategy):
-                return self._to_each(symbol, strategy, at, lambda trade: self.account.close(trade, f"closed by {who}"))
+                return self._to_all(symbol, strategy, at, lambda trades: self._close_all(trades, f"closed by {who}"))
             case Note() as note:
                 return [Noticed("RECORDED", f"{note.event} {note.symbol}: {note.detail} (by {who})", at, note.numbers)]
             case Manage() as change:
-                return self._to_each(change.symbol, change.strategy, at, lambda trade: self._adjust(trade, change, f"managed by {who}"))
+                return self._to_all(change.symbol, change.strategy, at, lambda trades: self._adjust(trades, change, f"managed by {who}", at))
 
-    def _to_each(self, symbol: str, strategy: str | None, at: int, do: Callable[[Trade], None]) -> list[Decision]:
-        """The same to every open trade in the symbol; that there is none is said, and is no error."""
+    def _to_all(self, symbol: str, strategy: str | None, at: int, do: Callable[[list[Trade]], list[Decision]]) -> list[Decision]:
+        """Something to the open trades in the symbol; that there is none is said, and is no error."""
         found = self.account.of(symbol, strategy)
-        for trade in found:
-            do(trade)
-        return [] if found else [Noticed("NOTHING_HELD", f"{symbol} is flat", at)]
+        return do(found) if found else [Noticed("NOTHING_HELD", f"{symbol} is flat", at)]
 
     def _open_by_hand(self, wish: Open, who: str, at: int) -> list[Decision]:
         seat, instrument = self._seat(wish), self.instruments.get(wish.symbol)
@@ -350,8 +357,12 @@ class Engine:
         return decisions
 
     def _flatten(self, reason: str) -> None:
-        for trade in self.account.trades.values():
+        self._close_all(self.account.trades.values(), reason)
+
+    def _close_all(self, trades: Iterable[Trade], reason: str) -> list[Decision]:
+        for trade in trades:
             self.account.close(trade, reason)
+        return []
 
     def _lower(self, state: TradingState, reason: str, at: int) -> list[Decision]:
         if RANK[state] <= RANK[self.state]:

@@ -104,6 +104,10 @@ class Trade:
         """Dollars so far, what is held counted at this price."""
         return (self.received - self.paid + self.held * price) * self.side.sign
 
+    def further(self, stop: float) -> bool:
+        """Whether a stop there would be further away than the one that it has, so that more may be lost."""
+        return (self.stop - stop) * self.side.sign > 0
+
     # --- what others ask of it
 
     def enter(self, reason: str, at: int) -> Submit:

@@ -12,11 +12,11 @@ from pipelines.core.backtest.run import Step, run
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
-from pipelines.core.trading.decisions import Refused, Submit, TradeClosed
+from pipelines.core.trading.decisions import Kept, Refused, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.orders import Role, Shape, Side
 from pipelines.core.trading.seats import Allocation
-from pipelines.core.trading.strategy import Enter, Intent, Leave, Strategy, View
+from pipelines.core.trading.strategy import Adjust, Enter, Intent, Leave, Strategy, View
 from pipelines.core.trading.trades import Stage
 
 
@@ -144,3 +144,37 @@ def test_the_other_side_is_refused_while_somebody_holds_and_taken_after() -> Non
     assert "held the other way by early: one account holds one side" in refusals[0].check.detail
     subject = engine(Timed(at=30, until=60), Later(at=70, side=Side.SELL))
     assert closed(day(subject, flat())).keys() == {"early", "late"}
+
+
+class Mover(Timed):
+    """Moves its stop by a distance from 100 at given minutes, and asks for more in the same wish."""
+
+    moves: dict[int, float]
+
+    def on_bar(self, view: View) -> Intent | None:
+        away = self.moves.get(view.session.minute(view.bar.start))
+        if away is not None and view.position:
+            return Adjust("elsewhere", stop=100 - self.side.sign * away, target=100 + self.side.sign * 12)
+        return super().on_bar(view)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_strategys_stop_goes_further_away_only_within_the_heat_that_the_gate_allows(side: Side) -> None:
+    subject = engine(Mover(at=30, until=80, side=side, stop=2.0, moves={40: 4.0, 50: 60.0, 60: 1.0}), budgets=(None,), max_portfolio_heat=0.004)
+    where: dict[int, float] = {}
+    steps = day(subject, flat(), lambda step: where.update({subject.hours.minute(step.event.at): t.stop for t in subject.trades.values()}))
+    kept = [d for step in steps for d in step.decisions if isinstance(d, Kept)]
+    assert (where[39], where[45], where[55], where[65]) == tuple(100 - side.sign * away for away in (2.0, 4.0, 4.0, 1.0)), "nearer is never refused"
+    (no,) = kept
+    assert (no.strategy, no.symbol, no.stop, no.reason) == ("early", "AAPL", 100 - side.sign * 60.0, "elsewhere")
+    assert (no.check.code, no.check.limit, no.check.origin, no.check.passed) == (Code.HEAT, 0.004, "MAX_PORTFOLIO_HEAT", False)
+    shares = no.check.value * 100_000 / 60
+    assert shares == pytest.approx(round(shares)), "what the shares held would lose at that stop, and nothing else is held"
+    assert no.check.value > no.check.limit
+
+
+def test_what_else_is_asked_with_a_stop_too_far_away_is_done() -> None:
+    subject = engine(Mover(at=30, until=80, stop=2.0, moves={50: 60.0}), budgets=(None,), max_portfolio_heat=0.004)
+    exits = set()
+    day(subject, flat(), lambda step: exits.update((t.stop, t.target) for t in subject.trades.values()))
+    assert exits == {(98.0, 120.0), (98.0, 112.0)}

@@ -15,7 +15,7 @@ from pipelines.core.errors import MissingData
 from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
 from pipelines.core.market.bars import Bar
 from pipelines.core.market.session import moment
-from pipelines.core.trading.decisions import Cancel, Decision, Lineage, Refused, Replace, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Kept, Lineage, Refused, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import Answer, Event, MarketBar, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Role, Side
 
@@ -176,6 +176,9 @@ class Walker:
             case Replace() | Cancel() if decision.trade in self._trades:
                 verb = f"move to {decision.price:.2f}" if isinstance(decision, Replace) else "cancel"
                 self._trades[decision.trade].deeds.append(Deed(seq, decision.at, decision.id, f"{verb}: {decision.reason}"))
+            case Kept(check=no) if decision.trade in self._trades:
+                words = f"the stop does not go to {decision.stop:.2f} ({decision.reason}): {no.code} {no.value:.4g} over {no.limit:.4g}: {no.detail}"
+                self._trades[decision.trade].deeds.append(Deed(seq, decision.at, decision.trade, words))
             case TradeClosed() if decision.trade in self._trades:
                 self._trades[decision.trade].closed = decision
 

@@ -11,7 +11,7 @@ import polars as pl
 from pipelines.core.journal import Manifest, Record, decision_of, encode, event_of, manifest
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import moment
-from pipelines.core.trading.decisions import Cancel, Decision, Noticed, Refused, Replace, StateChanged, Submit, TradeClosed
+from pipelines.core.trading.decisions import Cancel, Decision, Kept, Noticed, Refused, Replace, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.events import AccountState, Action, Answer, Event, MarketBar, OrderUpdate
 from pipelines.core.trading.orders import Role, Side, leg
 from pipelines.core.trading.portfolio import Portfolio
@@ -296,7 +296,7 @@ def _read(decision: Decision) -> tuple[str | None, float | None, float | None, s
             return decision.role.value, decision.price, None, decision.symbol, decision.reason
         case Cancel():
             return None, None, None, decision.symbol, decision.reason
-        case Refused():
+        case Refused() | Kept():
             return decision.check.code.value, decision.check.value, decision.check.limit, decision.symbol, decision.check.detail
         case StateChanged():
             return decision.after.value, None, None, None, decision.reason
