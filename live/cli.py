@@ -58,6 +58,7 @@ def demo(
     world: Annotated[list[Path] | None, typer.Option("--world", help="Recorded minute bars (Parquet or CSV) to trade; repeat for more.")] = None,
     history: Annotated[list[Path] | None, typer.Option("--history", help="Recorded daily bars for the night before; repeat for more.")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the generated market: the same seed is the same market.")] = 7,
+    scenario: Annotated[Path | None, typer.Option(help="Faults of that day, as `daybot exchange --scenario` takes them.")] = None,
     home: Home = None,
 ) -> None:
     """Run the whole chain once against the simulated exchange: night, accelerated day, night, summary. No account needed, no real money."""
@@ -65,7 +66,7 @@ def demo(
 
     if world and day is None:
         raise typer.BadParameter("a recorded world needs --date: the session to trade")
-    played = demonstration.World(day.date() if day else date(2026, 11, 20), tuple(world or ()), tuple(history or ()), seed)
+    played = demonstration.World(day.date() if day else date(2026, 11, 20), tuple(world or ()), tuple(history or ()), seed, scenario)
     label = f"recorded-{played.day}" if world else f"generated-{played.day}"
     with told():
         demonstration.run(played, home or Path(".daybot") / "demo" / label, console)

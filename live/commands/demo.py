@@ -45,6 +45,8 @@ class World:
     worlds: tuple[Path, ...] = ()
     histories: tuple[Path, ...] = ()
     seed: int = 7
+    scenario: Path | None = None
+    """Faults that befall the exchange on the day."""
 
     @property
     def label(self) -> str:
@@ -56,7 +58,8 @@ class World:
         """As `daybot exchange` takes them."""
         recorded = [part for path in self.worlds for part in ("--world", str(path))]
         recorded += [part for path in self.histories for part in ("--history", str(path))]
-        return [*recorded, "--date", self.day.isoformat(), "--seed", str(self.seed)]
+        faults = ["--scenario", str(self.scenario)] if self.scenario is not None else []
+        return [*recorded, *faults, "--date", self.day.isoformat(), "--seed", str(self.seed)]
 
 
 def run(world: World, home: Path, console: Console) -> None:

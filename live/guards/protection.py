@@ -96,8 +96,9 @@ class Guard:
 
     def _gap(self, found: Standing, symbol: str) -> int:
         """Shares that neither a working stop protects nor an order is selling, of those that are our business."""
-        mine = self.own(found, symbol) if self._policy == "leave" else found.quantity(symbol)
-        return abs(mine) - protected(found, symbol, _out(mine)) if mine else 0
+        held = found.quantity(symbol)
+        mine = self.own(found, symbol) if self._policy == "leave" else held
+        return abs(mine) - protected(found, symbol, _out(mine)) if mine * held > 0 else 0  # others may hold more of the other side
 
     async def _naked_for(self, found: Standing, symbol: str, gap: int, age: int) -> None:
         held = found.held[symbol]

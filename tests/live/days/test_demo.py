@@ -57,6 +57,12 @@ def test_it_ends_well_and_says_what_happened(demo: Ran, decisions: list[Decision
     assert "daybot dashboard --home" in demo.output
 
 
+def test_faults_of_the_day_that_cannot_be_read_are_said_and_nothing_runs(tmp_path: Path) -> None:
+    ran = daybot("demo", "--scenario", str(tmp_path / "storm.json"), home=tmp_path / "home")
+    assert (ran.code, "cannot read the scenario" in ran.output) == (1, True), ran.output
+    assert working_in(ran.home) == []
+
+
 def test_it_leaves_no_process_behind(demo: Ran) -> None:
     assert working_in(demo.home) == []
 

@@ -104,3 +104,20 @@ def test_f44_a_process_that_was_stopped_for_minutes_of_the_market_is_protected_m
     starts = [bar["bar"]["start"] for bar in bars]
     assert starts == sorted(set(starts))
     assert set(range(starts[0], starts[-1], 60_000_000_000)) <= set(starts), "the minutes that were slept through are all there"
+
+
+@pytest.mark.timeout(600)
+def test_what_is_held_over_the_close_is_the_exit_code_also_of_a_session_that_a_person_ends(tmp_path: Path) -> None:
+    with Exchange(stepped=False, speed=30.0, start=(15, 15), seed=7) as exchange:
+        ours = sim(exchange.url)
+        home = home_with_briefing(exchange.url, tmp_path / "home")
+        with background(home, "live", **ours) as runner:
+            until(lambda: status(home, ours).get("state") == "active", "a session that trades", 240)
+            exchange.inject(kind="match.none", symbol="AAPL", side="sell")
+            assert daybot("enter", "AAPL", "buy", "1", home=home, **ours).code == 0
+            until(lambda: [row["symbol"] for row in exchange.books()["positions"]] == ["AAPL"], "a position")
+            until(lambda: exchange.clock()["now"] > "2026-11-20T21:01:30Z", "the close", 240)
+            runner.send_signal(signal.SIGINT)
+            assert runner.wait(60) == 3
+    assert "held over night: AAPL" in (home / "background.log").read_text()
+    assert intact(home)[-1].data["kept"] == ["AAPL"]
