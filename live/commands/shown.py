@@ -1,5 +1,6 @@
 """Answers of the runner as people read them: tables, New York time, the mode of the money in every heading."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -17,8 +18,10 @@ STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "b
 
 def printed(answer: Any, as_json: bool) -> bool:
     """Print JSON where that is asked for; whether it was."""
-    if as_json:
+    if as_json and console.is_terminal:
         console.print_json(data=answer)
+    elif as_json:
+        typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))  # colouring takes seconds where there is much
     return as_json
 
 
@@ -77,6 +80,11 @@ def cell(value: Any) -> str:
         return escape("; ".join(map(str, value)))
     text = str(value)
     return f"{moment:%H:%M:%S}" if (moment := _moment(text)) is not None else escape(text)
+
+
+def clock(text: str) -> str:
+    """A moment of an answer as New York's clock shows it."""
+    return f"{datetime.fromisoformat(text).astimezone(NEW_YORK):%H:%M:%S}"
 
 
 def _moment(text: str) -> datetime | None:

@@ -173,6 +173,13 @@ class ExplainRequest(Ask):
     )
 
 
+class CandidatesRequest(Page):
+    """Which entries that somebody wanted; the newest first."""
+
+    outcome: Literal["all", "entered", "reduced", "refused"] = "all"
+    symbol: Symbol | None = None
+
+
 class PeriodRequest(Ask):
     """Which sessions; left out: all that are published, and today."""
 

@@ -71,6 +71,7 @@ CATALOGUE: tuple[Entry, ...] = (
     _look("positions", reading.positions, asks.Empty, answers.Positions, "/positions"),
     _look("orders", reading.orders, asks.OrdersRequest, answers.Orders, "/orders"),
     _look("explain", explaining.explain, asks.ExplainRequest, reports.Explained, "/orders/{id:path}/explain"),
+    _look("candidates", explaining.candidates, asks.CandidatesRequest, reports.Candidates, "/candidates"),
     _look("account", reading.account, asks.Empty, answers.Account, "/account"),
     _look("trade_log", reading.trade_log, asks.LogRequest, reports.TradeLog, "/trade_log"),
     _look("limits", reading.limits, asks.Empty, answers.LimitsAnswer, "/limits"),

@@ -1,31 +1,87 @@
-"""The tool that explains: from an order, a trade or a refusal back to the bars that sized it."""
+"""The tools that explain, from an order, a trade or a refusal back to the bars that sized it: of a running session, or of any journal."""
 
-from live.tools.asks import ExplainRequest
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from live import journal as journals
+from live.tools.asks import CandidatesRequest, ExplainRequest
 from live.tools.desk import Desk
 from live.tools.lines import check_line, checks, steps
-from live.tools.problems import missing
-from live.tools.reports import BarLine, DeedLine, Explained, WalkLine
-from pipelines.core.analytics.session.explain import Walk
+from live.tools.problems import finite, missing
+from live.tools.reading import page
+from live.tools.reports import BarLine, CandidateLine, Candidates, ClosedLine, DeedLine, Explained, WalkLine
+from pipelines.core.analytics.session import explain as walking
+from pipelines.core.analytics.session.explain import Journaled, Walk
+from pipelines.core.errors import MissingData
 from pipelines.core.market.session import moment
 from pipelines.core.trading.decisions import Refused, Submit
 
 
+class Source(NamedTuple):
+    """What is told from: a session's walks, as of when, which journal holds them, and whether it still runs."""
+
+    found: Journaled
+    at: datetime
+    journal: str
+    running: bool
+
+    @property
+    def head(self) -> dict[str, object]:
+        """What every answer says."""
+        head = self.found.head
+        return {"mode": head.label, "session": head.session, "at": self.at, "journal": self.journal, "running": self.running}
+
+
+def written(path: Path) -> Source:
+    """A journal that nobody has to be writing. Raises `MissingData` and `JournalError`."""
+    records = list(journals.read(path))
+    return Source(walking.explained(records), moment(records[-1].at if records else 0), path.name, running=False)
+
+
 async def explain(desk: Desk, ask: ExplainRequest) -> Explained:
     """Why this order, this trade, or this refusal: what it stands on, sizes, every control, the bars, and what became of it."""
-    walks = [walk for walk in desk.walker.walks if ask.id in walk.names]
-    if not walks:
-        known = ", ".join(sorted({walk.symbol for walk in desk.walker.walks})) or "none"
-        raise missing("NOT_FOUND", f"expected an order, a trade, a symbol or a record's number, found {ask.id!r}; symbols with candidates: {known}")
-    return Explained(**desk.head, walks=tuple(map(_line, walks)), code=desk.manifest.code)
+    return explained(_running(desk), ask)
+
+
+async def candidates(desk: Desk, ask: CandidatesRequest) -> Candidates:
+    """Every entry that somebody wanted: what it got, and the control that cut or stopped it with value and limit."""
+    return await asyncio.to_thread(wanted, _running(desk), ask)
+
+
+def explained(source: Source, ask: ExplainRequest) -> Explained:
+    """The same of any source."""
+    try:
+        walks = source.found.of(ask.id)
+    except MissingData as none:
+        raise missing("NOT_FOUND", f"{none}; `daybot explain` and GET /candidates list what there is") from None
+    return Explained(**source.head, walks=tuple(map(_line, walks)), code=source.found.head.code)
+
+
+def wanted(source: Source, ask: CandidatesRequest) -> Candidates:
+    """The same of any source."""
+    rows = [row for row in walking.candidates(source.found).iter_rows(named=True) if ask.symbol in (None, row["symbol"])]
+    counts = {name: sum(row["outcome"] == name for row in rows) for name in ("entered", "reduced", "refused")}
+    found, after = page([row for row in reversed(rows) if ask.outcome in ("all", row["outcome"])], ask)
+    lines = tuple(CandidateLine(**row | {n: finite(row[n]) for n in ("value", "limit")}) for row in found)
+    return Candidates(**source.head, counts=counts, candidates=lines, next=after)
+
+
+def _running(desk: Desk) -> Source:
+    return Source(Journaled(desk.manifest, tuple(desk.walker.walks)), desk.now, desk.runner.journal.path.name, running=True)
 
 
 def _line(walk: Walk) -> WalkLine:
     decision, lineage, closed = walk.decision, walk.lineage, walk.closed
     order = decision.order if isinstance(decision, Submit) else None
+    exits = decision.order if isinstance(decision, Submit) else decision
+    asked = decision.wanted if isinstance(decision, Refused) else None
     return WalkLine(
         record=walk.seq, at=moment(decision.at), outcome="submitted" if order else "refused", symbol=walk.symbol, side=walk.side.value,
-        quantity=order.quantity if order else 0, order=order.id if order else None,
-        trade=decision.trade if isinstance(decision, Submit) else None, reason=decision.reason,
+        wanted=asked if asked is not None else lineage.wanted if lineage else None, quantity=order.quantity if order else 0,
+        shape=order.shape.value if order else None, limit=order.limit if order else None, stop=exits.stop, target=exits.target,
+        order=order.id if order else None, trade=decision.trade if isinstance(decision, Submit) else None, reason=decision.reason,
         refused=check_line(decision.check) if isinstance(decision, Refused) else None,
         strategy=lineage.strategy if lineage else None, version=lineage.version if lineage else None,
         briefing=lineage.briefing if lineage else None, feed=lineage.feed if lineage else None,
@@ -39,5 +95,8 @@ def _line(walk: Walk) -> WalkLine:
             for seen in walk.bars
         ),
         deeds=tuple(DeedLine(record=d.seq, at=moment(d.at), order=d.order, words=d.words) for d in walk.deeds),
-        profit=closed.profit if closed else None, r=closed.r if closed else None,
+        closed=ClosedLine(
+            at=moment(closed.at), quantity=closed.quantity, entry=closed.entry, exit=closed.exit, profit=closed.profit, r=closed.r,
+            reason=closed.reason,
+        ) if closed else None,
     )  # fmt: skip

@@ -67,6 +67,18 @@ class DeedLine(Part):
     words: str
 
 
+class ClosedLine(Part):
+    """How the trade ended; profit before fees, `r` in units of the risk taken at the entry."""
+
+    at: datetime
+    quantity: int
+    entry: float
+    exit: float
+    profit: float
+    r: float | None
+    reason: str
+
+
 class WalkLine(Part):
     """From a decision back to the bars that sized it, and on to its end."""
 
@@ -75,7 +87,15 @@ class WalkLine(Part):
     outcome: Literal["submitted", "refused"]
     symbol: str
     side: str
+    wanted: int | None
+    """Shares that were asked for, or that sizing came to; None where it never came to a size."""
     quantity: int
+    shape: str | None
+    """How the order is built: bracket, ...; None of a refusal."""
+    limit: float | None
+    """Limit price; None of a market order."""
+    stop: float | None
+    target: float | None
     order: str | None
     trade: str | None
     reason: str
@@ -92,16 +112,50 @@ class WalkLine(Part):
     checks: tuple[CheckLine, ...]
     bars: tuple[BarLine, ...]
     deeds: tuple[DeedLine, ...]
-    profit: float | None
-    r: float | None
+    closed: ClosedLine | None
 
 
-class Explained(Answer):
+class Told(Answer):
+    """The root of what is told from a journal's records; of a running session from those that it has written so far."""
+
+    journal: str
+    running: bool
+    """Whether the session still runs; else its journal was read."""
+
+
+class Explained(Told):
     """Why."""
 
     walks: tuple[WalkLine, ...]
     code: str
     """Hash of the source that decided."""
+
+
+class CandidateLine(Part):
+    """One entry that somebody wanted, and what became of it: `code`, `value` and `limit` of the control that cut or stopped it."""
+
+    seq: int
+    at: datetime
+    symbol: str
+    strategy: str
+    side: str
+    wanted: int
+    quantity: int
+    outcome: Literal["entered", "reduced", "refused"]
+    code: str | None
+    value: float | None
+    limit: float | None
+    detail: str
+    reason: str
+
+
+class Candidates(Told):
+    """A page of candidates, the newest first."""
+
+    counts: dict[str, int]
+    """Of all that were asked for, by outcome."""
+    candidates: tuple[CandidateLine, ...]
+    next: str | None
 
 
 class Span(Part):

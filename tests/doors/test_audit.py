@@ -22,7 +22,7 @@ def judged(folder: Path, packages: list[dict[str, Any]], ignored: str | None = N
     found.write_text(json.dumps({"dependencies": packages, "fixes": []}))
     if ignored is not None:
         known.write_text(ignored)
-    ran = subprocess.run([sys.executable, ROOT / "tests" / "processes" / "audited.py", found, known], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, ROOT / "tests" / "docs" / "audited.py", found, known], capture_output=True, text=True)
     return ran.returncode, ran.stdout + ran.stderr
 
 

@@ -162,7 +162,7 @@ def test_the_whole_chain_writes_no_secret_down(tmp_path: Path, monkeypatch: pyte
         settings = demo.sim_settings(url, home, **BIRDS)
         demo.dagster(settings, "pre_open", previous_session(played.day))
     plain = Tokens(settings.tokens).create("canary", Scope.TRADE, 1.0)
-    with demo.exchange(played, home, "--speed", "600", "--start", "09:25") as url:
+    with demo.exchange(played, home, "--speed", "60", "--start", "09:25") as url:
         settings = demo.sim_settings(url, home, **BIRDS)
         port = free_port()
         environ = demo.environment(settings) | {"SERVER_PORT": f"{port}"}
@@ -177,6 +177,7 @@ def test_the_whole_chain_writes_no_secret_down(tmp_path: Path, monkeypatch: pyte
             words = [sys.executable, "-m", "live.cli", "live", "--listen"]
             running = subprocess.Popen(words, env=environ, stdout=log, stderr=log, cwd=ROOT)
             until(lambda: asked("/readyz").status_code == 200 or running.poll() is not None, "the session is ready", 180)
+            assert running.poll() is None, (home / "live.log").read_text()
             for fault in FAULTS:
                 httpx.post(f"{url}/sim/faults", json=fault).raise_for_status()
                 time.sleep(2)  # wall time: the day goes on meanwhile

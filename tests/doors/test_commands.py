@@ -1,11 +1,16 @@
 """Every command that mirrors a tool, as a person types it, against a running session: as a table, as JSON, refused, mistyped, without a runner."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from click import Command
+from commands import ROOT
 from manned import Manned
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from live.cli import app
@@ -51,11 +56,12 @@ CASES = {
     "optimization": Case([], "too few sessions", ["--from", "x"]),
     "sync": Case([], "2026-11-20-01-test", ["--x"]),
     "limits": Case(["--used"], "DAILY_LOSS", ["--x"]),
+    "explain": Case(["AAA"], "stands on", ["--outcome", "some"], ["ZZZ"], held=True),
 }
 
 MIRRORED = {
     "scan_symbols": "scan", "enter_trade": "enter", "manage_trade": "manage", "close_symbol": "close", "flat_all": "flat", "record_trade": "record",
-    "healthcheck": "health", "risk_status": "risk", "trade_log": "log", "strategy": "performance",
+    "healthcheck": "health", "risk_status": "risk", "trade_log": "log", "strategy": "performance", "candidates": "explain",
 }  # fmt: skip
 """Tools whose command has another name; the others' has their own."""
 
@@ -77,7 +83,79 @@ def run(session: Manned, *words: str) -> Result:
 def test_every_tool_has_a_command_and_every_command_its_cases() -> None:
     names = {command.name or command.callback.__name__.replace("_", "-") for command in app.registered_commands if command.callback}
     assert {MIRRORED.get(tool, tool) for tool in TOOLS} <= names
-    assert {MIRRORED.get(tool, tool) for tool in TOOLS} - {"explain"} == set(CASES), "explain has tests of its own, upon journals"
+    assert {MIRRORED.get(tool, tool) for tool in TOOLS} == set(CASES)
+
+
+ELSEWHERE = {
+    "demo": "live/days/test_demo.py", "up": "live/commands/test_commands.py", "doctor": "live/commands/test_commands.py",
+    "live": "live/commands/test_commands.py", "status": "live/commands/test_commands.py", "suspend": "live/session/test_safety.py",
+    "watchdog": "live/session/test_safety.py", "approve": "doors/test_mcp.py", "mcp": "doors/test_mcp.py", "weights": "live/days/test_demo.py",
+    "replay": "live/commands/test_commands.py", "backtest": "pipelines/test_backtests.py", "sweep": "live/commands/test_sweeps.py",
+    "check-strategy": "live/commands/test_research_commands.py", "notebook": "doors/test_commands.py", "dashboard": "doors/test_commands.py",
+    "dagster": "pipelines/defs/test_dagster.py", "exchange": "simulation/test_command.py", "journal verify": "live/days/test_demo.py",
+    "journal show": "live/journal/test_raw.py", "journal export": "live/journal/test_raw.py", "journal repair": "doors/test_commands.py",
+    "journal tidy": "doors/test_commands.py", "snapshots list": "live/commands/test_snapshots.py",
+    "snapshots show": "live/commands/test_snapshots.py",
+    "snapshots diff": "live/commands/test_snapshots.py", "snapshots use": "live/commands/test_snapshots.py",
+    "token create": "doors/test_security.py", "token list": "doors/test_security.py", "token revoke": "doors/test_security.py",
+    "fault add": "simulation/faults/test_faults_command.py", "fault list": "simulation/faults/test_faults_command.py",
+    "fault log": "simulation/faults/test_faults_command.py", "fault kinds": "simulation/faults/test_faults_command.py",
+    "fault clear": "simulation/faults/test_faults_command.py",
+}  # fmt: skip
+"""Commands that mirror no tool, and the test that runs each."""
+
+
+def every_command() -> dict[str, Command]:
+    """By its words, groups walked into."""
+    found: dict[str, Command] = {}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        inner = getattr(command, "commands", None)
+        found |= {f"{name} {n}": c for n, c in inner.items()} if inner else {name: command}
+    return found
+
+
+def test_every_command_is_run_by_a_test() -> None:
+    assert set(every_command()) == set(CASES) | set(ELSEWHERE)
+    for name, path in ELSEWHERE.items():
+        word = "live.sim" if name == "exchange" else name.split()[-1]  # which runs by its module as well
+        assert f'"{word}"' in (ROOT / "tests" / path).read_text(), f"{path} does not run {name}"
+
+
+@pytest.mark.parametrize("name", every_command())
+def test_every_command_refuses_what_it_does_not_know_with_code_2(name: str) -> None:
+    ran = CliRunner().invoke(app, [*name.split(), "--no-such-option"])
+    assert (ran.exit_code, "No such option" in ran.output) == (2, True), ran.output
+    assert CliRunner().invoke(app, [*name.split(), "--help"]).exit_code == 0
+
+
+def test_a_journal_is_mended_and_packed_on_the_command_line(session: Manned, tmp_path: Path) -> None:
+    path = session.floor.runner.journal.path
+    torn = tmp_path / path.parent.name / path.name
+    torn.parent.mkdir()
+    torn.write_bytes(path.read_bytes() + b'{"hash":"torn')
+    assert typed(tmp_path, "journal", "verify").exit_code != 0
+    mended = typed(tmp_path, "journal", "repair")
+    assert (mended.exit_code, "13 torn bytes cut off and kept" in mended.output) == (0, True), mended.output
+    assert typed(tmp_path, "journal", "verify").exit_code == 0
+    assert "nothing was torn" in typed(tmp_path, "journal", "repair").output
+    torn.write_bytes(torn.read_bytes().replace(b'"seq":2,', b'"seq":9,', 1))
+    assert (typed(tmp_path, "journal", "repair").exit_code, typed(tmp_path, "journal", "tidy").exit_code) == (1, 0)
+
+
+@pytest.mark.parametrize(("name", "started"), [("dashboard", "streamlit"), ("notebook", "jupyterlab")])
+def test_pages_and_notebooks_are_started_without_any_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, started: str) -> None:
+    """What is started is a python that writes down how it was called, in place of the server itself."""
+    seen = tmp_path / "seen.json"
+    fake = tmp_path / "python"
+    fake.write_text(f"#!{sys.executable}\nimport json, os, sys\njson.dump([sys.argv[1:], dict(os.environ)], open({str(seen)!r}, 'w'))\n")
+    fake.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "do-not-tell")
+    assert typed(tmp_path, name).exit_code == 0
+    words, environ = json.loads(seen.read_text())
+    assert words[:2] == ["-m", started]
+    assert environ["DAYBOT_HOME"] == str(tmp_path)
+    assert "do-not-tell" not in environ.values()
 
 
 def prepared(session: Manned, case: Case) -> None:
@@ -144,6 +222,29 @@ def test_the_same_name_is_the_same_command(session: Manned) -> None:
     assert session.books.positions == {"AAA": 100}
     other = run(session, "enter", "AAA", "buy", "7", "--id", "typed-twice")
     assert (other.exit_code, "KEY_REUSED" in other.output) == (1, True)
+
+
+@pytest.mark.parametrize("words", [[], ["AAA"], ["--outcome", "entered", "--limit", "2"]], ids=str)
+def test_why_is_told_alike_by_the_running_session_and_by_its_journal(session: Manned, tmp_path: Path, words: list[str]) -> None:
+    """The same function answers, so that nothing but who was asked, and when, differs."""
+    prepared(session, CASES["explain"])
+    told = run(session, "explain", *words)
+    assert "told by the running session" in told.output
+    path = session.floor.runner.journal.path
+    (tmp_path / path.parent.name).mkdir()
+    shutil.copy(path, tmp_path / path.parent.name)
+    read = typed(tmp_path, "explain", *words)
+    assert f"no session is running: read from {path.name}" in read.output, read.output
+    live, kept = (json.loads(ran.output) for ran in (run(session, "explain", *words, "--json"), typed(tmp_path, "explain", *words, "--json")))
+    assert (live.pop("running"), kept.pop("running")) == (True, False)
+    assert live.pop("at") >= kept.pop("at")
+    assert live == kept
+    query = {"outcome": "entered", "limit": 2} if len(words) > 1 else {}
+    route = session.get("/orders/AAA/explain", **query) if words == ["AAA"] else session.get("/candidates", **{"limit": 40} | query)
+    assert {n: v for n, v in route.json().items() if n not in {"at", "running"}} == live
+    other = run(session, "explain", "ZZZ"), typed(tmp_path, "explain", "ZZZ")
+    assert [ran.exit_code for ran in other] == [1, 1]
+    assert other[0].output == other[1].output
 
 
 def test_where_the_runner_is_dead_the_broker_answers(session: Manned, tmp_path: Path) -> None:

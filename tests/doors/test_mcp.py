@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from cases import CASES
 from commands import ROOT
 from desk import world
 from floor import Floor, floor_settings
@@ -34,6 +35,7 @@ from live.doors.serve import served
 from live.doors.tickets import Tickets
 from live.doors.tokens import Scope, Tokens
 from live.sim.embedded import Exchange
+from live.tools.catalogue import TOOLS
 from live.tools.desk import Desk
 from pipelines.core.backtest.replay import replay
 from pipelines.core.risk.checks import Code
@@ -176,6 +178,34 @@ def test_every_tool_that_looks_and_every_document_answers_and_the_journal_says_w
     looked = [record.data for record in journal.read(session.runner.journal.path) if record.kind == "looked"]
     for mode in GENERATIONS:
         assert {*server.LOOKING} <= {look["tool"] for look in looked if look["who"].startswith(f"mcp {mode} via laptop")}
+
+
+def test_every_tool_does_it_refuses_it_and_does_not_understand_it_as_over_http(tmp_path: Path) -> None:
+    """The cases of `cases.py`, each tool's: what the client gets is the answer, or the problem, that HTTP gives."""
+
+    async def act(session: Session) -> None:
+        async with session.client(answer=saying("accept")) as client:
+            offered = {tool.name for tool in (await client.list_tools()).tools}
+            assert offered == {*server.LOOKING, *server.ACTING, "use_ticket"}
+            for name in (*server.LOOKING, *server.ACTING):
+                case = CASES[name]
+                if case.held and not session.books.positions:
+                    assert not (await client.call_tool("enter_trade", BUY)).is_error
+                    await session.step(3)
+                if case.refused is not None:
+                    refused = problem(await client.call_tool(name, case.refused))
+                    assert (refused["status"], refused["code"]) == case.no, name
+                misread = await client.call_tool(name, case.bad)
+                assert misread.is_error and "validation error" in misread.content[0].text, (name, misread)
+                done = await client.call_tool(name, case.done | ({"wait": 1} if "wait" in TOOLS[name].ask.model_fields else {}))
+                assert not done.is_error, (name, done.content)
+                assert TOOLS[name].answer.model_validate(done.structured_content).mode == "SIM"
+                await session.step(3)
+                if session.books.positions:
+                    assert not (await client.call_tool("close_symbol", {"symbol": "AAA", "wait": 0})).is_error
+                    await session.step(5)
+
+    play(tmp_path, act, bounds={"symbol_losses": 100, "max_model_entries": 100, "max_model_value": 1e9})
 
 
 # --- who may trade

@@ -1,11 +1,11 @@
 """Every tool over HTTP against a running session, a real exchange and its books: done, refused with numbers, not understood, not let in, twice."""
 
-import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import pytest
+from cases import BUY, CASES, UNREFUSED, asked, prepared
 from desk import world
 from manned import Manned
 from market import briefing_of
@@ -14,90 +14,42 @@ from live.doors.tokens import Scope
 from live.session import recovery
 from live.sim.embedded import Exchange
 from live.tools.asks import ManageRequest
-from live.tools.catalogue import CATALOGUE, TOOLS, Entry
-
-BUY = {"symbol": "AAA", "side": "buy", "quantity": 100, "stop_loss_price": 95.0, "take_profit_price": 110.0}
+from live.tools.catalogue import CATALOGUE, TOOLS
 
 
-class Case(NamedTuple):
-    """What a tool is asked: a request that is done, one that is refused (status, code and, of a limit, its numbers), one that makes no sense."""
-
-    done: dict[str, Any]
-    answered: dict[str, Any]
-    """What the answer holds."""
-    bad: dict[str, Any]
-    refused: dict[str, Any] | None = None
-    no: tuple[int, str] | None = None
-    held: bool = False
-    """It needs a position first."""
-
-
-PERIOD = {"start_date": "yesterday"}
-CASES: dict[str, Case] = {
-    "scan_symbols": Case({"limit": 5}, {"symbols": []}, {"limit": 0}, {"market_cap_min": 1.0}, (422, "NO_MARKET_CAP")),
-    "enter_trade": Case(
-        BUY, {"outcome": "approved", "quantity": 100, "broker": "accepted"}, BUY | {"stop_price": 95.0}, BUY | {"quantity": 20_000},
-        (409, "POSITION_SIZE"),
-    ),
-    "manage_trade": Case(
-        {"symbol": "AAA", "action": "adjust_stop", "new_stop_price": 97.0}, {"outcome": "done", "stop": 97.0},
-        {"symbol": "AAA", "action": "adjust_stop", "trail_amount": 1.0}, {"symbol": "BBB", "action": "trail_stop", "trail_amount": 1.0},
-        (404, "NOTHING_HELD"), held=True,
-    ),
-    "close_symbol": Case({"symbol": "BBB"}, {"flat": "yes", "symbols": []}, {"symbol": "A" * 40}, {"symbol": "AAA", "quantity": 500},
-                         (422, "MORE_THAN_HELD"), held=True),
-    "flat_all": Case({}, {"flat": "yes"}, {"wait": 1000}),
-    "record_trade": Case({"event_type": "note", "symbol": "AAA", "reason": "seen"}, {"detail": "in the journal"}, {"symbol": "AAA"}),
-    "halt": Case({}, {"state": "halted"}, {"wait": -1}),
-    "resume": Case({}, {"state": "active"}, {"wait": "soon"}),
-    "release": Case({"strategy": "manual"}, {"outcome": "done"}, {}, {"strategy": "nobody"}, (404, "UNKNOWN_STRATEGY")),
-    "healthcheck": Case({}, {"ok": True, "account": "PA"}, {"x": 1}),
-    "risk_status": Case({}, {"state": "active", "max_daily_loss": 0.05}, {"x": 1}),
-    "positions": Case({}, {"positions": []}, {"x": 1}),
-    "orders": Case({"status": "all"}, {}, {"status": "some"}),
-    "explain": Case({"id": "AAA"}, {}, {"id": "§"}, {"id": "ZZZ"}, (404, "NOT_FOUND"), held=True),
-    "account": Case({}, {"number": "PA"}, {"x": 1}),
-    "trade_log": Case({"limit": 2}, {}, {"cursor": "first"}),
-    "limits": Case({}, {}, {"x": 1}),
-    "preview": Case(BUY, {"outcome": "approved", "quantity": 100}, BUY | {"side": "up"}, BUY | {"symbol": "ZZZ"}, (404, "BRIEFING")),
-    "feeds": Case({}, {"leading": "alpaca-sip"}, {"x": 1}),
-    "events": Case({"after": 0, "limit": 3}, {"missed": False}, {"after": -1}),
-    "performance": Case({}, {}, PERIOD),
-    "risk": Case({}, {}, PERIOD),
-    "execution": Case({}, {}, PERIOD),
-    "optimization": Case({}, {}, PERIOD),
-    "strategy": Case({"strategy": "manual"}, {}, {"strategy": "manual"} | PERIOD, {"strategy": "nobody"}, (404, "UNKNOWN_STRATEGY")),
-    "trades": Case({"symbol": "AAA"}, {}, {"limit": 5000}),
-    "sync": Case({}, {"snapshot": None}, {"x": 1}),
-}  # fmt: skip
-
-
-def test_every_tool_has_its_cases() -> None:
+def test_every_tool_has_its_cases_and_where_it_is_never_refused_the_reason() -> None:
     assert set(CASES) == set(TOOLS)
+    assert {name for name, case in CASES.items() if case.refused is None} == set(UNREFUSED)
+
+
+OTHERS = {
+    "/status": '"state":"active"', "/metrics": "daybot_positions", "/healthz": '"status":"alive"', "/readyz": '"status":"ready"', "/dashboard/": "",
+    "/events": ": open",
+}  # fmt: skip
+"""Routes that are no tools, and what each says."""
 
 
 def test_every_route_is_a_tool_or_known_to_be_none(manned: Manned) -> None:
     paths = {(method.upper(), path) for path, methods in manned.app.openapi()["paths"].items() for method in methods}
     tools = {(entry.method, entry.path.replace(":path", "")) for entry in CATALOGUE}
-    others = {("GET", path) for path in ("/status", "/metrics", "/healthz", "/readyz", "/dashboard/", "/events")}
-    assert paths == tools | others
+    assert paths == tools | {("GET", path) for path in OTHERS}
 
 
-def asked(client: httpx.Client, entry: Entry, request: dict[str, Any], key: str | None = None) -> httpx.Response:
-    """Ask a tool: parts of its path, then query or body."""
-    names = re.findall(r"{(\w+)", entry.path)
-    path = re.sub(r"{(\w+)(:path)?}", lambda found: str(request[found[1]]), entry.path)
-    rest = {name: value for name, value in request.items() if name not in names}
-    if entry.method == "GET":
-        return client.get(path, params=rest)
-    return client.post(path, json=rest, headers={"Idempotency-Key": key} if key else {})
+@pytest.mark.parametrize("path", OTHERS)
+def test_what_is_no_tool_answers_as_well(session: Manned, path: str) -> None:
+    with session.client.stream("GET", path) as answer:
+        assert answer.status_code in {200, 307}
+        assert OTHERS[path] in next(answer.iter_text(), "")
 
 
-def prepared(session: Manned, case: Case) -> None:
-    if case.held:
-        assert session.post("/tools/enter_trade", BUY).json()["outcome"] == "approved"
-        session.step(3)
-        assert session.books.positions["AAA"] == 100
+def test_looking_changes_nothing_however_often(session: Manned) -> None:
+    before = session.floor.runner.journal.seq, len(session.desk.given), len(session.books.raw["orders"])
+    for entry in CATALOGUE:
+        if not entry.acts and not CASES[entry.name].held:
+            first, second = (asked(session.client, entry, CASES[entry.name].done) for _ in range(2))
+            assert first.status_code == second.status_code == 200, entry.name
+            assert first.json().keys() == second.json().keys()
+    assert before == (session.floor.runner.journal.seq, len(session.desk.given), len(session.books.raw["orders"]))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,158 +1,190 @@
-"""`daybot explain`: why this order, this trade, or this refusal, back to the bars that sized it."""
+"""`daybot explain`: why this order, this trade, or this refusal, back to the bars that sized it.
 
+The running session answers where there is one, else its journal is read: by the same function, so the answer is the same.
+"""
+
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import quote
 
-import msgspec
 import typer
+from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
-from live.commands.terminal import Home, console, settings_of, told
-from pipelines.core.market.session import NEW_YORK, new_york
-from pipelines.core.trading.decisions import Submit
+from live.commands.shown import STYLE, cell, checks, clock, mode, printed
+from live.commands.terminal import Declined, Home, call, console, settings_of, told
+from pipelines.core.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pipelines.core.analytics.session.explain import Journaled, Walk
-    from pipelines.core.trading.decisions import Lineage
-
-STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "bold", "header_style": "cyan", "padding": (0, 2, 0, 0)}
+    from live.tools.asks import ExplainRequest
+    from live.tools.explaining import Source
+    from live.tools.reports import Told
 
 SHOWN = 40
-"""Candidates and walks in a terminal; `--json` has all."""
+"""Walks in a terminal; `--json` has all."""
 
 ROOMY = 110
 """Columns of a terminal from which the numbers have columns of their own; the words say them anyway."""
 
 
 def explain(
-    wanted: Annotated[str, typer.Argument(help="An order, a trade, a symbol or a record's number; nothing lists every candidate.")] = "",
-    journal: Annotated[Path | None, typer.Option(help="A journal; the latest one otherwise.")] = None,
+    wanted: Annotated[str, typer.Argument(help="An order, a trade, a symbol or a record's number; nothing lists the candidates.")] = "",
+    outcome: Annotated[Literal["all", "entered", "reduced", "refused"], typer.Option(help="Of the list: only these.")] = "all",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Of the list: rows at most, the newest first.")] = 40,
+    cursor: Annotated[str | None, typer.Option(help="Of the list: where the page before ended.")] = None,
+    journal: Annotated[Path | None, typer.Option(help="This journal; otherwise the running session, and where none runs the latest one.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
     home: Home = None,
 ) -> None:
     """Why each trade and each non-trade: the decision, what it stands on, sizes, every control, the bars, and what became of it."""
-    from live import journal as journals
-    from pipelines.core.analytics.session.explain import candidates, explained
-
     with told():
-        path = journal or journals.latest(settings_of(home).journals)
-        found = explained(journals.read(path))
+        if wanted:
+            ask = _named(wanted)
+            answer = _asked(home, journal, f"/orders/{quote(ask.id)}/explain", {}, lambda source: _walks(source, ask))
+        else:
+            page = {"outcome": outcome, "limit": limit} | ({"cursor": cursor} if cursor else {})
+            answer = _asked(home, journal, "/candidates", page, lambda source: _page(source, page))
+        if printed(answer, as_json):
+            return
         if not wanted:
-            rows = candidates(found)
-            if as_json:
-                console.print_json(rows.write_json())
-            else:
-                console.print(_candidates(rows.rows(named=True)))
+            console.print(_candidates(answer))
             return
-        walks = found.of(wanted)
-        if as_json:
-            console.print_json(msgspec.json.encode(walks).decode())
-            return
-        for walk in walks[:SHOWN]:
-            console.print(_walk(walk, found))
-        if len(walks) > SHOWN:
-            console.print(f"[dim]{len(walks) - SHOWN} more; ask for one by its record's number[/]")
+        for walk in answer["walks"][:SHOWN]:
+            console.print(_walk(walk, answer))
+        if len(answer["walks"]) > SHOWN:
+            console.print(f"[dim]{len(answer['walks']) - SHOWN} more; ask for one by its record's number[/]")
+        console.print(_origin(answer))
 
 
-def _candidates(rows: list[dict[str, Any]]) -> Table:
-    counts = {name: sum(row["outcome"] == name for row in rows) for name in ("entered", "reduced", "refused")}
-    title = ", ".join(f"{count} {name}" for name, count in counts.items())
+def _asked(home: Path | None, journal: Path | None, path: str, query: dict[str, Any], read: "Callable[[Source], Told]") -> Any:
+    """The running session's answer, or the same from a journal; as JSON has it."""
+    settings = settings_of(home)
+    if journal is None and settings.socket.exists():
+        try:
+            return call(settings, "GET", path, query=query)
+        except SettingsError:
+            pass  # a session that died has left its socket: its journal has all that it knew
+    from live import journal as journals
+    from live.tools.explaining import written
+    from live.tools.problems import ToolError
+
+    try:
+        return read(written(journal or journals.latest(settings.journals))).model_dump(mode="json")
+    except ToolError as no:
+        raise Declined(no.problem.model_dump()) from None
+
+
+def _named(wanted: str) -> "ExplainRequest":
+    from live.tools.asks import ExplainRequest
+
+    try:
+        return ExplainRequest(id=wanted)
+    except ValidationError:
+        raise typer.BadParameter(f"expected an order, a trade, a symbol or a record's number, found {wanted[:80]!r}") from None
+
+
+def _walks(source: "Source", ask: "ExplainRequest") -> "Told":
+    from live.tools.explaining import explained
+
+    return explained(source, ask)
+
+
+def _page(source: "Source", page: dict[str, Any]) -> "Told":
+    from live.tools import explaining
+    from live.tools.asks import CandidatesRequest
+
+    return explaining.wanted(source, CandidatesRequest(**page))
+
+
+def _origin(answer: dict[str, Any]) -> str:
+    """Who has answered."""
+    who = "told by the running session" if answer["running"] else "no session is running: read"
+    return f"[dim]{who} from {escape(answer['journal'])}[/]"
+
+
+def _candidates(answer: dict[str, Any]) -> Table:
+    counts = ", ".join(f"{count:,} {name}" for name, count in answer["counts"].items())
     names = ["record", "at", "symbol", "strategy", "side", "wanted", "got", "by", "value", "limit", "why"]
     shown = [name for name in names if console.width >= ROOMY or name not in {"strategy", "value", "limit"}]
-    table = Table(*shown, title=title, **STYLE)
-    for column in table.columns[:-1]:
+    made = Table(*shown, title=f"{mode(answer)} {answer['session']} · {counts}", **STYLE)
+    for column in made.columns[:-1]:
         column.no_wrap = True
-    for row in rows[-SHOWN:]:
-        numbers = [("" if row[name] is None else f"{row[name]:,.4g}") for name in ("value", "limit")]
+    for row in answer["candidates"]:
         colour = {"entered": "green", "reduced": "yellow", "refused": "red"}[row["outcome"]]
-        got = f"[{colour}]{row['quantity']}[/]"
-        at = f"{row['at'].astimezone(NEW_YORK):%H:%M:%S}"
+        numbers = ["" if row[name] is None else f"{row[name]:,.4g}" for name in ("value", "limit")]
+        got = f"[{colour}]{row['quantity']:,}[/]"
         words = escape(row["detail"] or row["reason"])
-        cells = [str(row["seq"]), at, row["symbol"], row["strategy"], row["side"], str(row["wanted"]), got, row["code"] or "", *numbers, words]
-        table.add_row(*(cell for name, cell in zip(names, cells, strict=True) if name in shown))
-    if len(rows) > SHOWN:
-        table.caption = f"the last {SHOWN} of {len(rows)}; --json has all"
-    return table
+        ours = [str(row["seq"]), clock(row["at"]), row["symbol"], escape(row["strategy"]), row["side"], f"{row['wanted']:,}", got]
+        made.add_row(*(text for name, text in zip(names, [*ours, row["code"] or "", *numbers, words], strict=True) if name in shown))
+    more = f"more: --cursor {answer['next']}\n" if answer["next"] else ""
+    made.caption = f"{more}{_origin(answer)}"
+    return made
 
 
-def _walk(walk: "Walk", found: "Journaled") -> Group:
-    decision, lineage = walk.decision, walk.lineage
-    parts: list[RenderableType] = [_heading(walk)]
-    if lineage is not None:
-        parts += [_stands_on(lineage, found), _sizing(lineage), _checks(lineage)]
-    parts.append(_bars(walk))
-    if isinstance(decision, Submit):
+def _walk(walk: dict[str, Any], answer: dict[str, Any]) -> Group:
+    parts: list[RenderableType] = [_heading(walk, answer)]
+    if walk["briefing"] is not None:
+        parts += [_stands_on(walk, answer["code"]), _sizing(walk["sizing"]), checks("control", walk["checks"])]
+    parts.append(_bars(walk["bars"]))
+    if walk["order"] is not None:
         parts.append(_deeds(walk))
     return Group(*parts, "")
 
 
-def _heading(walk: "Walk") -> str:
-    decision = walk.decision
-    when = f"{new_york(decision.at):%Y-%m-%d %H:%M:%S} New York, record {walk.seq}"
-    if isinstance(decision, Submit):
-        order = decision.order
-        prices = ", ".join(f"{n} {p:.2f}" for n, p in (("limit", order.limit), ("stop", order.stop), ("target", order.target)) if p is not None)
-        what = f"[bold green]{order.side} {order.quantity} {order.symbol}[/] as {order.shape}, {prices} · order {order.id}, trade {decision.trade}"
+def _heading(walk: dict[str, Any], answer: dict[str, Any]) -> str:
+    if walk["order"] is not None:
+        prices = "".join(f", {name} {walk[name]:,.2f}" for name in ("limit", "stop", "target") if walk[name] is not None)
+        what = f"[bold green]{walk['side']} {walk['quantity']:,} {walk['symbol']}[/] as {walk['shape']}{prices}"
+        what += f" · order {walk['order']}, trade {walk['trade']}"
     else:
-        check = decision.check
-        numbers = f"value {check.value:,.6g}, limit {check.limit:,.6g} from {check.origin}"
-        what = (
-            f"[bold red]refused: {decision.side} {decision.wanted} {decision.symbol}[/] by {check.code}: {escape(check.detail)} ({escape(numbers)})"
-        )
-    return f"{what}\n{when}\n{escape(decision.reason)}"
+        no = walk["refused"]
+        what = f"[bold red]refused: {walk['side']} {walk['wanted'] or ''} {walk['symbol']}[/] by {no['code']}: {escape(no['detail'])}"
+        what += f" (value {cell(no['value'])}, limit {cell(no['limit'])} from {escape(no['source'])})"
+    return f"{mode(answer)} {what}\n{answer['session']} {clock(walk['at'])} New York, record {walk['record']}\n{escape(walk['reason'])}"
 
 
-def _stands_on(lineage: "Lineage", found: "Journaled") -> Table:
-    table = Table("stands on", "", **STYLE)
-    atr = "not known" if lineage.atr is None else f"{lineage.atr:.4f}"
+def _stands_on(walk: dict[str, Any], code: str) -> Table:
+    made = Table("stands on", "", **STYLE)
     rows = {
-        "strategy": f"{lineage.strategy} {lineage.version}",
-        "code": found.head.code,
-        "briefing": lineage.briefing,
-        "feed": lineage.feed,
-        "deciding bar": f"{new_york(lineage.bar):%H:%M} New York",
-        "price": f"{lineage.arrival:.4f}",
-        "daily ATR 14": atr,
-        "indicators": ", ".join(f"{name} {value:,.4g}" for name, value in lineage.indicators.items()) or "none yet",
+        "strategy": f"{walk['strategy']} {walk['version']}",
+        "code": code,
+        "briefing": walk["briefing"],
+        "feed": walk["feed"],
+        "deciding bar": f"{clock(walk['bar'])[:5]} New York",
+        "price": f"{walk['arrival']:,.4f}",
+        "daily ATR 14": "not known" if walk["atr"] is None else f"{walk['atr']:,.4f}",
+        "indicators": ", ".join(f"{name} {value:,.4g}" for name, value in walk["indicators"].items()) or "none yet",
     }
     for name, value in rows.items():
-        table.add_row(name, escape(value))
-    return table
+        made.add_row(name, escape(value))
+    return made
 
 
-def _sizing(lineage: "Lineage") -> Table:
-    table = Table("size by", "shares", "because", **STYLE)
-    for step in lineage.sizing:
-        table.add_row(step.bound, f"{step.shares:,}", escape(step.detail))
-    return table
+def _sizing(steps: list[dict[str, Any]]) -> Table:
+    made = Table("size by", "shares", "because", **STYLE)
+    for step in steps:
+        made.add_row(step["bound"], f"{step['shares']:,}", escape(step["detail"]))
+    return made
 
 
-def _checks(lineage: "Lineage") -> Table:
-    table = Table("control", "", "value", "limit", "from", "in words", **STYLE)
-    for check in lineage.checks:
-        mark = "[green]ok[/]" if check.passed else "[red]no[/]"
-        table.add_row(check.code.value, mark, f"{check.value:,.6g}", f"{check.limit:,.6g}", escape(check.origin), escape(check.detail))
-    return table
+def _bars(bars: list[dict[str, Any]]) -> Table:
+    made = Table("bar", "record", "open", "high", "low", "close", "volume", "", **STYLE)
+    for bar in bars:
+        prices = [f"{bar[name]:,.2f}" for name in ("open", "high", "low", "close")]
+        made.add_row(clock(bar["start"])[:5], str(bar["record"]), *prices, f"{bar['volume']:,.0f}", "late" if bar["late"] else "")
+    return made
 
 
-def _bars(walk: "Walk") -> Table:
-    table = Table("bar", "record", "open", "high", "low", "close", "volume", "", **STYLE)
-    for seen in walk.bars:
-        bar = seen.bar
-        prices = [f"{price:.2f}" for price in (bar.open, bar.high, bar.low, bar.close)]
-        table.add_row(f"{new_york(bar.start):%H:%M}", str(seen.seq), *prices, f"{bar.volume:,.0f}", "late" if seen.late else "")
-    return table
-
-
-def _deeds(walk: "Walk") -> Table:
-    table = Table("then", "record", "order", "", **STYLE)
-    for deed in walk.deeds:
-        table.add_row(f"{new_york(deed.at):%H:%M:%S}", str(deed.seq), deed.order, escape(deed.words))
-    closed = walk.closed
+def _deeds(walk: dict[str, Any]) -> Table:
+    made = Table("then", "record", "order", "", **STYLE)
+    for deed in walk["deeds"]:
+        made.add_row(clock(deed["at"]), str(deed["record"]), deed["order"], escape(deed["words"]))
+    closed = walk["closed"]
     if closed is not None:
-        r = "" if closed.r is None else f", {closed.r:+.2f} R"
-        words = f"{closed.quantity} in at {closed.entry:.4f}, out at {closed.exit:.4f}: {closed.profit:+,.2f}{r}; {closed.reason}"
-        table.add_row(f"{new_york(closed.at):%H:%M:%S}", "", closed.trade, f"[bold]{escape(words)}[/]")
-    return table
+        r = "" if closed["r"] is None else f", {closed['r']:+.2f} R"
+        words = f"{closed['quantity']:,} in at {closed['entry']:,.4f}, out at {closed['exit']:,.4f}: {closed['profit']:+,.2f}{r}; {closed['reason']}"
+        made.add_row(clock(closed["at"]), "", walk["trade"], f"[bold]{escape(words)}[/]")
+    return made

@@ -1,6 +1,6 @@
 """`daybot weights`: how the night would spread capital over strategies and names, by four methods that look at risk alone."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 SHOWN = 15
 
-BUDGETS = "hierarchical"
+BUDGETS: Literal["hierarchical"] = "hierarchical"
 """Whose weights are written as a line for STRATEGIES: it needs no inverse, and near copies of one strategy share one budget."""
 
 
 def weights(
-    method: Annotated[str, typer.Option(help="Whose weights become a line for STRATEGIES: equal, minimum, parity or hierarchical.")] = BUDGETS,
+    method: Annotated[Literal["equal", "minimum", "parity", "hierarchical"], typer.Option(help="Whose weights become a line of settings.")] = BUDGETS,
     home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
 ) -> None:
@@ -29,13 +29,9 @@ def weights(
     import polars as pl
 
     from pipelines import publish
-    from pipelines.core.errors import SettingsError
     from pipelines.core.portfolio.members import LEAST
-    from pipelines.core.portfolio.weights import METHODS
 
     with told():
-        if method not in METHODS:
-            raise SettingsError(f"expected --method among {', '.join(METHODS)}, found {method!r}")
         known = publish.current(settings_of(home)).table("weights")
         found = known.filter(pl.col("session") == known["session"].max())
         if as_json:

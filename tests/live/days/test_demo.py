@@ -1,5 +1,6 @@
 """The whole chain as a newcomer runs it: what it says, what it leaves behind, and whether it can be repeated."""
 
+import json
 from pathlib import Path
 
 import polars as pl
@@ -13,6 +14,7 @@ from pipelines.core.backtest.replay import rebuild, replay
 from pipelines.core.backtest.run import run
 from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
 from pipelines.core.market.bars import Bar
+from pipelines.core.portfolio.weights import METHODS
 from pipelines.core.trading.decisions import Decision, Refused, Submit, TradeClosed
 from pipelines.core.trading.events import MarketBar
 from pipelines.core.trading.orders import Role
@@ -61,6 +63,17 @@ def test_faults_of_the_day_that_cannot_be_read_are_said_and_nothing_runs(tmp_pat
     ran = daybot("demo", "--scenario", str(tmp_path / "storm.json"), home=tmp_path / "home")
     assert (ran.code, "cannot read the scenario" in ran.output) == (1, True), ran.output
     assert working_in(ran.home) == []
+
+
+def test_the_nights_weights_are_shown_with_a_line_for_the_settings(demo: Ran) -> None:
+    refused = daybot("weights", "--method", "best", home=demo.home)
+    assert refused.code == 2
+    assert all(name in refused.output for name in METHODS), "every method may be named"
+    shown = daybot("weights", home=demo.home)
+    assert (shown.code, "watchlist" in shown.output) == (0, True), shown.output
+    told = daybot("weights", "--json", home=demo.home)
+    rows = json.loads(told.output)
+    assert {row["method"] for row in rows if row["book"] == "watchlist"} == set(METHODS)
 
 
 def test_it_leaves_no_process_behind(demo: Ran) -> None:
