@@ -4,10 +4,14 @@ import sys
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 from market import SECTORS, briefing_of, day_bars, symbol_brief
 
 from pipelines.core.briefing import Briefing, SymbolBrief
 from pipelines.core.market.bars import Bar
+
+settings.register_profile("house", deadline=None)  # a machine that is busy with something else fails no test
+settings.load_profile("house")
 
 MAIN = sys.modules["__main__"]
 

@@ -31,9 +31,7 @@ def thrown(session: Manned, examples: int) -> dict[str, int]:
         if operation.path in OUTSIDE:
             continue
 
-        @hypothesis(
-            max_examples=examples, deadline=None, database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
-        )
+        @hypothesis(max_examples=examples, database=None, derandomize=True, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
         def ask(case: Any) -> None:
             if isinstance(case.body, dict) and "wait" in case.body:
                 case.body["wait"] = 0

@@ -32,7 +32,7 @@ def actions(*rows: tuple[str, date, float]) -> pl.DataFrame:
 
 
 @given(seed=st.integers(0, 2**32 - 1), at=st.integers(1, DAYS - 1), ratio=st.sampled_from([1.5, 2.0, 4.0, 10.0, 0.125]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_rough_clean_market_raises_no_alarm(seed: int, at: int, ratio: float) -> None:
     """Fat tails, days of 20 % either way, and a split that the table knows: raw as the lake has it, and adjusted as models see it."""
     known = actions(("S00", WINDOW[at], ratio))
@@ -49,7 +49,7 @@ def test_a_rough_clean_market_raises_no_alarm(seed: int, at: int, ratio: float) 
 
 
 @given(seed=st.integers(0, 2**32 - 1), at=st.integers(0, DAYS - 1), name=st.sampled_from(PRICES), power=st.sampled_from([-3, -2, -1, 1, 2]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_price_that_lost_or_gained_a_digit_is_found_also_on_the_last_day(seed: int, at: int, name: str, power: int) -> None:
     market = walks(seed, DAYS, 2)
     spoiled = changed(market, at, **{name: pl.col(name) * 10.0**power})
@@ -82,7 +82,7 @@ def test_the_gate_of_digits_names_the_worst() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), at=st.integers(30, DAYS - 1), ratio=st.sampled_from([2.0, 3.0, 5.0, 10.0, 0.1, 1.5]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_split_that_the_table_does_not_know_is_found_on_a_usual_day(seed: int, at: int, ratio: float) -> None:
     rng = np.random.default_rng(seed)
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.015, DAYS)))

@@ -44,7 +44,7 @@ MARKET = {
 
 
 @given(seed=st.integers(0, 2**32 - 1), early=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_minutes_without_a_trade_are_no_gap_however_thin_the_name(seed: int, early: bool) -> None:
     day = EARLY if early else FULL
     market = minutes(day, MARKET, seed)

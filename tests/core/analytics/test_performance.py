@@ -88,7 +88,7 @@ def trips(*lines: dict[str, Any]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None).alias(n) for n in TRIPS.names() if n not in frame.columns).select(TRIPS.names()).cast(dict(TRIPS))  # type: ignore[arg-type]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.integers(100, 400), st.floats(-0.002, 0.002), st.floats(0.001, 0.03))
 def test_ratios_are_those_of_a_library_that_we_did_not_write(seed: int, count: int, mean: float, deviation: float) -> None:
     rng = np.random.default_rng(seed)
@@ -142,7 +142,7 @@ def test_drawdowns_have_their_depth_length_and_recovery() -> None:
     assert drawdowns(performance(sessions(np.array([0.1, 0.1])), trips(), Scope()).curve).is_empty()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-0.2, 0.2), min_size=1, max_size=60))
 def test_drawdowns_cover_every_day_below_the_highest_point_once(daily: list[float]) -> None:
     found = performance(sessions(np.array(daily)), trips(), Scope())

@@ -19,7 +19,7 @@ def invented(seed: int, count: int, impact: float, noise: float = 0.0003, partic
     return pl.DataFrame({"cost": cost, "spread": spread, "sigma": sigma, "participation": part})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.integers(3, 60))
 def test_the_slope_is_that_of_a_median_regression_through_the_origin(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)

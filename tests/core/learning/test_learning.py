@@ -33,7 +33,7 @@ MOMENTUM = Allocation(Momentum(volume=0.0, rsi_low=50, rsi_high=100, entries=9),
 
 
 @given(st.integers(0, 10_000), st.integers(30, 400), st.integers(1, 8), st.sampled_from([0.01, 1.0, 30.0]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_regression_is_scikit_learns(seed: int, count: int, width: int, strength: float) -> None:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(count, width))
@@ -46,7 +46,7 @@ def test_the_regression_is_scikit_learns(seed: int, count: int, width: int, stre
 
 
 @given(st.integers(0, 10_000), st.integers(10, 300))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_marks_are_scikit_learns(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     scores, won = np.round(rng.random(count), 1) * 0.98 + 0.01, rng.random(count) < 0.4

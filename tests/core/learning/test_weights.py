@@ -48,7 +48,7 @@ def test_least_variance_is_that_of_pyportfolioopt_and_not_above_it() -> None:
 
 
 @given(st.integers(0, 10_000), st.integers(2, 12), st.integers(25, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_covariance_is_scikit_learns(seed: int, width: int, days: int) -> None:
     values = returns(seed, days, width)
     theirs, _ = ledoit_wolf(values)
@@ -56,7 +56,7 @@ def test_the_covariance_is_scikit_learns(seed: int, width: int, days: int) -> No
 
 
 @given(st.integers(0, 10_000), st.integers(1, 12), st.integers(25, 300))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_method_spreads_everything_and_keeps_its_promise(seed: int, width: int, days: int) -> None:
     cov = covariance(returns(seed, days, width))
     found = {name: weigh(cov) for name, weigh in METHODS.items()}

@@ -64,14 +64,14 @@ def raw(true: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 
 
 @given(announced(), st.integers(0, 99))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_splits_disappear_wherever_they_fall(known: pl.DataFrame, seed: int) -> None:
     true = market(seed)
     assert_frame_equal(adjusted(raw(true, known), known, LAST).drop("scale"), true, rel_tol=1e-12)
 
 
 @given(announced(), st.integers(1, DAYS), st.sampled_from([None, *Dividends]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_twice_is_once_and_step_by_step_is_at_once(known: pl.DataFrame, day: int, dividends: Dividends | None) -> None:
     bars = raw(market(), known)
     once = adjusted(bars, known, LAST, dividends=dividends)
@@ -85,7 +85,7 @@ def test_twice_is_once_and_step_by_step_is_at_once(known: pl.DataFrame, day: int
 
 
 @given(announced())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_dollars_that_changed_hands_stay(known: pl.DataFrame) -> None:
     bars = raw(market(), known)
     after = adjusted(bars, known, LAST)
@@ -94,7 +94,7 @@ def test_dollars_that_changed_hands_stay(known: pl.DataFrame) -> None:
 
 
 @given(announced(), st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_part_adjusted_is_the_part_of_the_adjusted(known: pl.DataFrame, data: st.DataObject) -> None:
     bars = raw(market(), known)
     rows = data.draw(st.lists(st.integers(0, bars.height - 1), unique=True))
@@ -102,7 +102,7 @@ def test_a_part_adjusted_is_the_part_of_the_adjusted(known: pl.DataFrame, data: 
 
 
 @given(announced(), st.integers(0, DAYS - 1))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_nothing_is_known_before_its_time(known: pl.DataFrame, day: int) -> None:
     bars, asof = raw(market(), known), START + timedelta(days=day)
     bars = bars.filter(pl.col("session") <= asof)
@@ -114,7 +114,7 @@ def test_nothing_is_known_before_its_time(known: pl.DataFrame, day: int) -> None
 
 
 @given(announced())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_returns_with_cash_reinvested_are_what_a_holder_earned(known: pl.DataFrame) -> None:
     bars = raw(market(), known)
     own = adjusted(bars, known, LAST, dividends=Dividends.REINVESTED).filter(pl.col("symbol") == "A")["close"].to_numpy()
@@ -150,7 +150,7 @@ def test_bars_from_a_later_scale_are_refused() -> None:
 
 
 @given(st.sampled_from(RATIOS), st.integers(1, 60))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_rescaled_seed_is_the_seed_of_rescaled_bars(ratio: float, count: int) -> None:
     rng = np.random.default_rng(count)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.002, count)))

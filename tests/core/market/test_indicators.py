@@ -81,7 +81,7 @@ def test_it_equals_talib_on_real_days(real: Callable[[str], pl.DataFrame]) -> No
 
 
 @given(seed=st.integers(0, 2**32 - 1), bars=st.integers(1, 120))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_batch_and_bar_by_bar_give_the_same_bits(seed: int, bars: int) -> None:
     frame = walk(bars, seed, ("A", "B"))
     batch = indicators.minutes(frame, OPENS)
@@ -171,7 +171,7 @@ def test_a_bar_on_a_day_that_is_no_session_is_refused() -> None:
 
 
 @given(seed=st.integers(0, 2**32 - 1), bars=st.integers(1, 70), early=st.integers(0, 30), missing=st.floats(0, 0.9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_value_before_its_warm_up_and_one_at_every_bar_after_it(seed: int, bars: int, early: int, missing: float) -> None:
     """With volume in every bar; minutes may be missing, and bars come before the open."""
     frame = walk(bars, seed).with_columns(pl.col("timestamp") - timedelta(minutes=early), pl.col("volume") + 1)
@@ -194,7 +194,7 @@ def test_every_indicator_says_how_long_it_takes() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1e-3, 1e5), st.integers(21, 200))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_bands_keep_their_digits_at_any_price_and_after_a_digit_lost(seed: int, price: float, bars: int) -> None:
     """Against the plain two-pass formula: a close of a tenth passes through the window and leaves nothing behind."""
     frame = (

@@ -32,7 +32,7 @@ def test_groups_with_a_factor_each_are_found_the_largest_first() -> None:
     assert sorted(in_order) == [1, 2, 3], "a cluster is one block of the map"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 6), min_size=1, max_size=8), st.floats(0.002, 0.03))
 def test_any_two_names_of_a_cluster_are_alike_enough_and_any_two_clusters_are_not(seed: int, sizes: list[int], own: float) -> None:
     correlation = blocks(seed, tuple(sizes), own)

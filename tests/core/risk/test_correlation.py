@@ -29,7 +29,7 @@ def test_shrinkage_and_matrix_are_those_of_scikit_learn(sessions: int, symbols: 
     np.testing.assert_allclose(found.matrix, expected, atol=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 90), st.floats(0, 0.3))
 def test_matrix_is_symmetric_positive_with_a_unit_diagonal_whatever_is_missing(seed: int, symbols: int, holes: float) -> None:
     returns = invented(seed, 60, symbols, holes)
@@ -43,7 +43,7 @@ def test_matrix_is_symmetric_positive_with_a_unit_diagonal_whatever_is_missing(s
 
 
 @given(st.integers(0, 10_000), st.floats(0, 0.3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_two_symbols_share_forty_of_sixty_returns(seed: int, holes: float) -> None:
     returns = invented(seed, 60, 20, holes)
     known = np.isfinite(returns.values[:, [returns.symbols.index(symbol) for symbol in shrunk(returns).symbols]])

@@ -302,7 +302,7 @@ def test_every_limit_is_asked_by_a_control_or_makes_the_size() -> None:
     values=st.lists(st.floats(-5_000, 5_000), min_size=4, max_size=4),
     heats=st.lists(st.floats(0, 300), min_size=4, max_size=4),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_whatever_is_admitted_stays_within_every_limit(
     quantity: int, side: int, price: float, stop: float, values: list[float], heats: list[float]
 ) -> None:

@@ -27,7 +27,7 @@ def columns(bars: pl.DataFrame) -> list[np.ndarray]:
     return [bars[name].to_numpy() for name in PRICES]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(3, 400), st.floats(0.0001, 0.02), st.integers(1, 20), st.integers(0, 3))
 def test_it_is_the_authors_estimate(seed: int, bars: int, spread: float, trades: int, digits: int) -> None:
     """Rounded prices make bars without a move and opens at the extreme, which the estimator has rules for."""

@@ -452,7 +452,7 @@ def _plain(event: Event) -> dict[str, Any]:
 
 
 TestAnyDay = AnyDay.TestCase
-TestAnyDay.settings = settings(max_examples=15, stateful_step_count=40, deadline=None)
+TestAnyDay.settings = settings(max_examples=15, stateful_step_count=40)
 
 
 class ManyDays(AnyDay):
@@ -460,4 +460,4 @@ class ManyDays(AnyDay):
 
 
 TestManyDays = pytest.mark.soak(ManyDays.TestCase)
-TestManyDays.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestManyDays.settings = settings(max_examples=300, stateful_step_count=40)

@@ -165,7 +165,7 @@ def test_reversion_aims_at_vwap_and_leaves_there() -> None:
     close=st.integers(9_700, 10_300), last=st.integers(9_700, 10_300), fast=st.floats(99, 101), slow=st.floats(99, 101), vwap=st.floats(99, 101),
     rsi=st.floats(0, 100), volume=st.floats(0, 4), minute=st.integers(15, 389), position=st.sampled_from([-5, 0, 5]),
 )  # fmt: skip
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_market_upside_down_gives_the_wish_upside_down(
     close: int, last: int, fast: float, slow: float, vwap: float, rsi: float, volume: float, minute: int, position: int
 ) -> None:

@@ -225,4 +225,4 @@ class AnyDay(RuleBasedStateMachine):
 
 
 TestAnyDay = AnyDay.TestCase
-TestAnyDay.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+TestAnyDay.settings = settings(max_examples=150, stateful_step_count=25)

@@ -62,7 +62,7 @@ def test_two_lines_that_changed_places_are_found(tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0, 10_000), bit=st.integers(0, 7))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_single_flipped_bit_anywhere_is_found(tmp_path: Path, place: int, bit: int) -> None:
     path = tmp_path / "flipped.jsonl"
     path.unlink(missing_ok=True)
@@ -96,7 +96,7 @@ def test_a_cut_end_is_found_by_the_file_beside_it(tmp_path: Path) -> None:
 
 
 @given(cut=st.integers(1, 60))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_torn_tail_is_cut_kept_aside_and_the_chain_goes_on(tmp_path: Path, cut: int) -> None:
     path = tmp_path / f"torn-{cut}.jsonl"
     path.unlink(missing_ok=True)

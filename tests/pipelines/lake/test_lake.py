@@ -153,7 +153,7 @@ ANSWER = st.tuples(st.sets(st.sampled_from("ABC"), min_size=1), st.dictionaries(
 
 
 @given(st.lists(ANSWER, min_size=1, max_size=8))
-@hypothesis.settings(max_examples=15, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@hypothesis.settings(max_examples=15, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
 def test_any_course_of_answers_reads_as_plain_books_would(
     tools: Callable[..., DayBot], tmp_path_factory: pytest.TempPathFactory, answers: list[tuple[set[str], dict[str, int], bool]]
 ) -> None:

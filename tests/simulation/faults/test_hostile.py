@@ -107,7 +107,7 @@ def test_a_broken_frame_ends_its_connection_with_the_right_code_and_no_other(exc
     alive(exchange)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(noise=st.binary(min_size=1, max_size=300), after=st.sampled_from(("", "/v2/iex", "/stream", "/stocks")))
 def test_noise_on_a_socket_is_refused_or_dropped(exchange, noise, after):
     """Instead of a request, or after the handshake of a stream."""

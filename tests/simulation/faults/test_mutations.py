@@ -103,7 +103,7 @@ PRICED: list[Mutation] = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(body=orders())
 def test_a_good_order_is_accepted(raw, exchange, body):
     answer = raw.post("/v2/orders", json=body)
@@ -113,7 +113,7 @@ def test_a_good_order_is_accepted(raw, exchange, body):
     exchange.step(1)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(body=orders(), data=st.data())
 def test_a_good_order_with_one_fault_gets_that_faults_code(raw, body, data):
     name, mutate, expected = data.draw(st.sampled_from(ANY if body["type"] == "market" else [*ANY, *PRICED]))
@@ -131,7 +131,7 @@ def test_a_refused_order_leaves_nothing_in_the_books(exchange, raw):
     assert (len(after["orders"]), after["account"]) == (len(before["orders"]), before["account"])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(cents=st.integers(101, 90_000), beyond=st.sampled_from(("1", "01", "5", "999")), name=st.sampled_from(("limit_price", "stop_price")))
 def test_a_price_between_two_pennies_is_refused_with_the_price_in_the_text(raw, cents, beyond, name):
     written = f"{cents / 100:.2f}{beyond}"

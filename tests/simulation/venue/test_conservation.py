@@ -291,7 +291,7 @@ class Client(RuleBasedStateMachine):
 
 
 TestClient = Client.TestCase
-TestClient.settings = settings(max_examples=40, stateful_step_count=40, deadline=None, derandomize=True)
+TestClient.settings = settings(max_examples=40, stateful_step_count=40, derandomize=True)
 
 
 def play(exchange, client) -> tuple[dict, dict]:

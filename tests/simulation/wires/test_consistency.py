@@ -119,4 +119,4 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.settings = settings(max_examples=5, stateful_step_count=20, deadline=None, derandomize=True)
+TestConversation.settings = settings(max_examples=5, stateful_step_count=20, derandomize=True)

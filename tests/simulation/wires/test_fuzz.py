@@ -101,7 +101,7 @@ def judged(answer: httpx.Response) -> None:
         assert answer.json()["code"] in CODES[answer.status_code], told
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), method=st.sampled_from(("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD")), body=bodies, query=queries)
 def test_no_request_breaks_the_exchange(raw, paths, data, method, body, query):
     path = data.draw(st.sampled_from([*paths, "/", "/v2", "/v2/orders/../account", "/%00", "/v2/%ff"]))
@@ -164,7 +164,7 @@ frames = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(PATHS), sent=st.lists(frames, min_size=1, max_size=6), entered=st.booleans(), packed=st.booleans())
 def test_no_frame_breaks_a_stream(exchange, raw, path, sent, entered, packed):
     address = exchange.url.replace("http", "ws", 1) + path
