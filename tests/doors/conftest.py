@@ -1,4 +1,4 @@
-"""One running session for all tests of the doors, and for no others: each leaves it flat and active."""
+"""One running session for the tests of a file: each leaves it flat and active."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from manned import Manned
 from live.sim.embedded import Exchange
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def manned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Manned]:
     folder = tmp_path_factory.mktemp("manned")
     market = world(folder, {"AAA": [100.0] * 390, "BBB": [100.0] * 390})
