@@ -1,9 +1,11 @@
-"""What a running session looks like in a terminal: state, equity, positions with their stops, feeds, the newest decisions and refusals.
+"""What a running session looks like in a terminal: state, equity, positions with their stops, orders and how fast the
+broker answers them, feeds, refusals, the newest decisions.
 
 Reads the engine and changes nothing; everything on it follows from the events that went by.
 """
 
 from collections import Counter, deque
+from statistics import median
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -15,14 +17,17 @@ from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.market.session import new_york
 from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, StateChanged, Submit, TradeClosed, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Event, MarketBar
+from pipelines.core.trading.events import Answer, Event, MarketBar, Outcome
 from pipelines.core.trading.orders import Role
 from pipelines.core.trading.trades import Trade
 
 COLOURS = {TradingState.ACTIVE: "green", TradingState.REDUCING: "yellow", TradingState.HALTED: "bold red"}
 LABELS = {"SIM": "cyan", "SHADOW": "magenta", "PAPER": "yellow", "LIVE": "bold red"}
-NEWEST, LEADING = 6, 6
-"""Decisions and refusing limits that are shown."""
+NEWEST, LEADING, LIVE = 6, 6, 8
+"""Decisions, refusing limits and live orders that are shown."""
+
+WAITS = 100
+"""Answers that the latency is of."""
 
 
 class Screen:
@@ -34,13 +39,20 @@ class Screen:
         self._refused: Counter[str] = Counter()
         self._bars = self._entries = 0
         self._lag = 0.0
+        self._sent: dict[str, int] = {}
+        self._waits: deque[float] = deque(maxlen=WAITS)
+        """Seconds from a decision to the broker's answer."""
 
     def watch(self, event: Event, decisions: list[Decision]) -> None:
         """One step of the engine."""
         if isinstance(event, MarketBar) and not event.late:
             self._bars += 1
             self._lag = (event.at - event.bar.start - MINUTE) / SECOND
+        elif isinstance(event, Answer) and event.id in self._sent and event.outcome is not Outcome.UNKNOWN:
+            self._waits.append((event.at - self._sent.pop(event.id)) / SECOND)
         for decision in decisions:
+            if isinstance(decision, Submit):
+                self._sent[decision.order.id] = decision.at
             self._entries += isinstance(decision, Submit) and decision.role is Role.ENTRY
             if isinstance(decision, Refused):
                 self._refused[decision.check.code.value] += 1
@@ -53,7 +65,7 @@ class Screen:
         engine = runner.engine
         title = f"[{LABELS[self._label]}]{self._label}[/] {self._account} · {engine.briefing.session} · briefing {engine.briefing.version}"
         beside = Table.grid(padding=(0, 4))
-        beside.add_row(self._feeds(engine), self._refusals())
+        beside.add_row(_orders(engine), self._feeds(engine), self._refusals())
         parts: list[RenderableType] = [self._head(runner), Text(), _positions(engine), Text(), beside, Text(), self._news()]
         return Panel(Group(*parts), title=title, title_align="left", border_style=LABELS[self._label], padding=(0, 1))
 
@@ -67,7 +79,8 @@ class Screen:
         line.append(f"{profit:+,.2f} ({profit / portfolio.start:+.2%})", style="green" if profit >= 0 else "red")
         heat = sum(e.heat for e in engine.book(runner.clock.now()).exposures) / portfolio.equity
         line.append(f"  realised {portfolio.realised:+,.2f}  heat {heat:.2%} of {engine.limits.max_portfolio_heat:.2%}", style="not bold")
-        return line.append(f"  {self._bars:,} bars, newest {self._lag:.1f} s after its minute; {self._entries} entries", style="dim")
+        answers = f", answered in {median(self._waits):.2f} s, {max(self._waits):.2f} s at most" if self._waits else ""
+        return line.append(f"  {self._bars:,} bars, newest {self._lag:.1f} s after its minute; {self._entries} entries{answers}", style="dim")
 
     def _feeds(self, engine: Engine) -> Table:
         table = Table("feed", "", box=None, header_style="cyan", padding=(0, 2, 0, 0))
@@ -99,6 +112,16 @@ def _positions(engine: Engine) -> Table:
         table.add_row(holding.symbol, "[yellow]external[/]", "", f"{holding.quantity:+d}", f"{holding.average:.2f}", "", "", "", "", "not ours")
     if not table.row_count:
         table.add_row("[dim]nothing held[/]", *[""] * 9)
+    return table
+
+
+def _orders(engine: Engine) -> Table:
+    """What may still fill, the oldest first."""
+    live = [(trade.symbol, order) for trade in engine.trades.values() for order in trade.orders.values() if order.live]
+    table = Table(f"orders {len(live)}", *[""] * 4, box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    for symbol, order in sorted(live, key=lambda row: row[1].since)[:LIVE]:
+        price = "" if order.price is None else f"{order.price:.2f}"
+        table.add_row(symbol, order.role.value, f"{order.side} {order.left}", price, order.status.value)
     return table
 
 

@@ -13,6 +13,7 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.engine import Engine
 from pipelines.core.trading.events import FeedStatus
+from pipelines.core.trading.orders import Role
 from pipelines.core.trading.seats import Allocation
 
 
@@ -40,3 +41,7 @@ def test_it_shows_what_is_held_with_its_stop_and_what_was_refused_by_which_limit
     assert f"{held[0].stop:.2f}" in text
     assert "SECTOR" in text
     assert "alpaca-iex  healthy" in text
+    live = [order for trade in engine.trades.values() for order in trade.orders.values() if order.live]
+    assert f"orders {len(live)}" in text
+    assert any(order.role is Role.STOP and f"{order.price:.2f}" in text for order in live)
+    assert "answered in 0.00 s, 0.00 s at most" in text, "a backtest's broker answers at once"
