@@ -31,16 +31,15 @@ from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
 from live.commands.terminal import REFUSED, Home, call, console, errors, other_limits, settings_of, told
-from live.sim.command.serve import exchange
+from live.sim.command.exchange import exchange
 from live.sim.faults.command import app as faults
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
-from pipelines.secrecy import variables, without
-from pipelines.settings import Mode, Settings
 
 if TYPE_CHECKING:
     from live.session.assemble import Session
+    from pipelines.settings import Settings
 
 app = typer.Typer(
     name="daybot",
@@ -90,6 +89,7 @@ def live(
     from live.commands import arming
     from live.runner import summary
     from live.session.attend import Attended
+    from pipelines.settings import Mode
 
     with told():
         settings = settings_of(home)
@@ -172,6 +172,8 @@ def doctor(home: Home = None) -> None:
 
 def dashboard(home: Home = None, port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8501) -> None:
     """Open the Streamlit dashboard on this home's published snapshot."""
+    from pipelines.secrecy import without
+
     with told():
         page = Path(__file__).parent.parent / "dashboards" / "app.py"
         command = [sys.executable, "-m", "streamlit", "run", str(page), "--server.port", str(port)]
@@ -193,6 +195,8 @@ def dagster(
 
 def notebook(home: Home = None) -> None:
     """Open the notebooks in JupyterLab on this home's published snapshot."""
+    from pipelines.secrecy import variables, without
+
     with told():
         folder = Path(__file__).parent.parent / "notebooks"
         command = [sys.executable, "-m", "jupyterlab", str(folder), "--ip", "127.0.0.1"]
@@ -213,8 +217,9 @@ def up(
         together.run(World(date(2026, 11, 20), seed=seed), home or Path(".daybot") / "up", speed, console)
 
 
-def _banner(settings: Settings, session: "Session") -> str:
+def _banner(settings: "Settings", session: "Session") -> str:
     from live.session.screen import LABELS
+    from pipelines.settings import Mode
 
     label, brief = session.manifest.label, session.briefing
     whose = f"nothing is sent; {settings.daybot_mode.value} account" if session.manifest.shadow else "account"
@@ -229,7 +234,7 @@ def _banner(settings: Settings, session: "Session") -> str:
     )
 
 
-def _door(settings: Settings) -> str:
+def _door(settings: "Settings") -> str:
     """Where the tools are served over TCP, if they are."""
     if not settings.server_listen:
         return ""
@@ -252,7 +257,7 @@ def _state(state: dict[str, Any]) -> Table:
     return table
 
 
-def _ask_for_real_money(settings: Settings) -> None:
+def _ask_for_real_money(settings: "Settings") -> None:
     phrase = f"trade real money in {settings.alpaca_account}"
     if typer.prompt(f"This is real money. Type «{phrase}» to go on") != phrase:
         raise SettingsError("expected the phrase that arms live trading, found something else; nothing was started")

@@ -11,10 +11,10 @@ from rich.table import Table
 from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.session import new_york
-from pipelines.core.risk.limits import Limits, source_of
 
 if TYPE_CHECKING:
     from pipelines.core.backtest.peaks import Peak
+    from pipelines.core.risk.limits import Limits
 
 
 def limits(
@@ -24,6 +24,8 @@ def limits(
     as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
 ) -> None:
     """Every limit with its value and the rule that it answers to; beside a running session, how much of each is in use."""
+    from pipelines.core.risk.limits import Limits, source_of
+
     with told():
         if journal is not None:
             _print_peaks(journal, as_json=as_json)
@@ -85,9 +87,11 @@ def _share(value: float, limit: float, passed: bool) -> str:
     return f"[{colour}]{share:.0%}[/]"
 
 
-def _limits(known: Limits) -> Table:
+def _limits(known: "Limits") -> Table:
+    from pipelines.core.risk.limits import source_of
+
     table = Table("limit", "value", "default", "answers to", "meaning", box=None, header_style="cyan", padding=(0, 2, 0, 0))
-    for name, field in Limits.model_fields.items():
+    for name, field in type(known).model_fields.items():
         value = getattr(known, name)
         shown = str(value) or "(none)"
         changed = "" if value == field.default else str(field.default) or "(none)"

@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import httpx
 import typer
 from rich.markup import escape
 
@@ -14,7 +13,9 @@ from live.commands.acts import Direct, Json
 from live.commands.shown import checks, pairs, printed, stop_unless, table
 from live.commands.terminal import Home, call, console, door, settings_of, told
 from pipelines.core.errors import SettingsError
-from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 Rows = Annotated[int, typer.Option("--limit", min=1, max=1000, help="Rows at most.")]
 Cursor = Annotated[str | None, typer.Option(help="Where the page before ended.")]
@@ -226,8 +227,10 @@ def _line(one: dict[str, Any], as_json: bool) -> None:
         console.print(f"{one['id']:>7} {one['at'][11:19]} UTC [bold]{one['kind']}[/] {escape(str(words))}", soft_wrap=True)
 
 
-def _stream(settings: Settings, after: int) -> Iterator[dict[str, Any]]:
+def _stream(settings: "Settings", after: int) -> Iterator[dict[str, Any]]:
     """The runner's stream, taken up again where it was cut off, until the session is over."""
+    import httpx
+
     try:
         with door(settings, 60.0) as client, client.stream("GET", "/events", params={"after": after}) as answer:
             for line in answer.iter_lines():
@@ -243,7 +246,7 @@ def _day(moment: datetime | None) -> str | None:
     return None if moment is None else f"{moment:%Y-%m-%d}"
 
 
-def _standing(settings: Settings) -> dict[str, Any]:
+def _standing(settings: "Settings") -> dict[str, Any]:
     """The broker's own account, asked without the runner."""
     from live.brokers import reading
     from live.brokers.route import connect

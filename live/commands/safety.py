@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +10,9 @@ from live.commands.acts import Json, Name, Wait, closed
 from live.commands.shown import printed
 from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
-from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 Break = Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")]
 Suspend = Annotated[bool, typer.Option("--suspend", help="And then have the broker refuse every new order: a kill that survives our own bugs.")]
@@ -62,7 +64,7 @@ def watchdog(
             time.sleep(EVERY)
 
 
-def _direct(settings: Settings) -> None:
+def _direct(settings: "Settings") -> None:
     from live.guards.direct import flatten
 
     left = flatten(settings, console)
@@ -70,7 +72,7 @@ def _direct(settings: Settings) -> None:
         raise BrokerError(f"expected the account to be flat, found {left}; ask again, or close them at the broker")
 
 
-def _until_flat(settings: Settings) -> None:
+def _until_flat(settings: "Settings") -> None:
     """Suspended, the broker would refuse the exits as well: so first it has to say that nothing is left."""
     from live.brokers import reading
     from live.brokers.route import connect
@@ -86,7 +88,7 @@ def _until_flat(settings: Settings) -> None:
     )
 
 
-def _suspend(settings: Settings, on: bool) -> None:
+def _suspend(settings: "Settings", on: bool) -> None:
     from live.brokers import configuration
     from live.brokers.route import connect
 

@@ -5,18 +5,19 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import httpx
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
 from pipelines.core.errors import DaybotError, SettingsError
-from pipelines.core.risk.limits import Limits
-from pipelines.secrecy import conceal
-from pipelines.settings import Settings, load
+
+if TYPE_CHECKING:
+    import httpx
+
+    from pipelines.core.risk.limits import Limits
+    from pipelines.settings import Settings
 
 REFUSED = 3
 """Exit code: a check, or the gate, said no."""
@@ -47,8 +48,11 @@ def told() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-def settings_of(home: Path | None) -> Settings:
+def settings_of(home: Path | None) -> "Settings":
     """The settings, with this home if one was given. From here on the process writes no secret of theirs down."""
+    from pipelines.secrecy import conceal
+    from pipelines.settings import load
+
     found = load(daybot_home=home) if home else load()
     conceal(found)
     # Always: a library that finds no handler brings its own, which prints tracebacks past us.
@@ -59,11 +63,13 @@ def settings_of(home: Path | None) -> Settings:
     return found
 
 
-def other_limits(limits: Limits, path: Path) -> Limits:
+def other_limits(limits: "Limits", path: Path) -> "Limits":
     """These limits with what a TOML file says differently; names in either case."""
+    from pydantic import ValidationError
+
     try:
         changes = {name.lower(): value for name, value in tomllib.loads(path.read_text()).items()}
-        return Limits.model_validate({**limits.model_dump(), **changes})
+        return type(limits).model_validate({**limits.model_dump(), **changes})
     except OSError as error:
         raise SettingsError(f"expected limits in {path}, found: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
@@ -84,20 +90,24 @@ class Declined(DaybotError):
         self.problem = problem
 
 
-def door(settings: Settings, patience: float) -> httpx.Client:
+def door(settings: "Settings", patience: float) -> "httpx.Client":
     """The running session's local socket, to be closed by the caller; `SettingsError` where there is none. `patience` in wall seconds."""
+    import httpx
+
     if not settings.socket.exists():
         raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`, or use `--direct`")
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(settings.socket)), base_url="http://daybot", timeout=patience)
 
 
 def call(
-    settings: Settings, method: str, path: str, body: dict[str, Any] | None = None, *, key: str | None = None, query: dict[str, Any] | None = None
+    settings: "Settings", method: str, path: str, body: dict[str, Any] | None = None, *, key: str | None = None, query: dict[str, Any] | None = None
 ) -> Any:
     """Ask the running runner through its socket. `key` names a command: the same one twice is one command.
 
     Raises `Declined` for its no, and `SettingsError` where none answers. A command without an answer may have been taken: the error says so.
     """
+    import httpx
+
     headers = {"X-Client": "command line"} | ({"Idempotency-Key": key} if key else {})
     try:
         with door(settings, PATIENCE) as client:
@@ -113,7 +123,7 @@ def call(
     return answer.json()
 
 
-def _problem(answer: httpx.Response) -> dict[str, Any]:
+def _problem(answer: "httpx.Response") -> dict[str, Any]:
     try:
         found = answer.json()
     except ValueError:

@@ -2,7 +2,7 @@
 
 import typer
 
-from live.sim.command.serve import exchange
+from live.sim.command.exchange import exchange
 
 app = typer.Typer(rich_markup_mode="rich", add_completion=False, pretty_exceptions_enable=False)
 app.command()(exchange)

@@ -1,12 +1,14 @@
 """Why a tool did not do what was asked, in a form that machines can act on: code, value, limit and where the limit came from."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from pipelines.core.errors import DaybotError
-from pipelines.core.risk.checks import Check
+
+if TYPE_CHECKING:
+    from pipelines.core.risk.checks import Check
 
 
 class Problem(BaseModel):
@@ -31,7 +33,7 @@ class Problem(BaseModel):
 class ToolError(DaybotError):
     """A tool says no. `status` is what HTTP answers."""
 
-    def __init__(self, status: int, code: str, title: str, detail: str, check: Check | None = None) -> None:
+    def __init__(self, status: int, code: str, title: str, detail: str, check: "Check | None" = None) -> None:
         super().__init__(detail)
         self.problem = Problem(
             title=title,
@@ -44,7 +46,7 @@ class ToolError(DaybotError):
         )
 
 
-def refused(check: Check, what: str) -> ToolError:
+def refused(check: "Check", what: str) -> ToolError:
     """The gate said no."""
     return ToolError(409, check.code.value, "refused by a limit", f"{what}: {check.detail}", check)
 

@@ -9,7 +9,6 @@ from rich.table import Table
 
 from live.clock import SECOND, SystemClock
 from live.commands.terminal import Home, console, settings_of, told
-from live.doors.tickets import Tickets
 from pipelines.core.errors import SettingsError
 
 
@@ -19,6 +18,8 @@ def approve(
     home: Home = None,
 ) -> None:
     """Let a model do the one thing that it asked for (MCP), or say no. Shows what it is, and wants its last word typed."""
+    from live.doors.tickets import Tickets
+
     with told():
         settings = settings_of(home)
         tickets = Tickets(settings.tickets)

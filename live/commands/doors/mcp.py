@@ -6,12 +6,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from live.commands.terminal import Home, settings_of, told
-from pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 Trading = Annotated[
     bool, typer.Option("--allow-trading", help="Also tools that trade; each entry and change of a trade asks a person first. MCP_TRADING otherwise.")
@@ -30,7 +32,7 @@ def mcp(home: Home = None, allow_trading: Trading = False, print_config: Config 
         asyncio.run(_serve(settings, trading=trading))
 
 
-def config(settings: Settings, *, trading: bool) -> dict[str, Any]:
+def config(settings: "Settings", *, trading: bool) -> dict[str, Any]:
     """As Claude Desktop, Claude Code, Cursor and others read it: the command to start, and the runner's address where it listens."""
     words = ["mcp", "--home", str(settings.daybot_home.absolute()), *(["--allow-trading"] if trading else [])]
     beside = Path(sys.executable).with_name("daybot")  # of this environment, whatever is first on the path
@@ -42,7 +44,7 @@ def config(settings: Settings, *, trading: bool) -> dict[str, Any]:
     return {"mcpServers": found}
 
 
-async def _serve(settings: Settings, *, trading: bool) -> None:
+async def _serve(settings: "Settings", *, trading: bool) -> None:
     from live.doors.mcp.reach import beside
     from live.doors.mcp.server import build, named
     from live.doors.tickets import Tickets

@@ -7,7 +7,6 @@ from rich.table import Table
 
 from live.clock import SystemClock
 from live.commands.terminal import Home, console, errors, settings_of, told
-from live.doors.tokens import DAY, Scope, Tokens
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for the tools over TCP (`daybot live --listen`): who may do what, and until when.")
 
@@ -22,6 +21,8 @@ def create(
     home: Home = None,
 ) -> None:
     """Make a token and show it this once: only its hash is kept. It alone goes to standard output: TOKEN=$(daybot token create NAME)."""
+    from live.doors.tokens import Scope, Tokens
+
     with told():
         plain = Tokens(settings_of(home).tokens).create(name, Scope.of(scope), days)
         typer.echo(plain)
@@ -31,6 +32,8 @@ def create(
 @app.command("list")
 def listed(home: Home = None) -> None:
     """Every token: what it may do, and how long."""
+    from live.doors.tokens import DAY, Tokens
+
     with told():
         table, now = Table("name", "scope", "ends in"), SystemClock().now()
         for token in Tokens(settings_of(home).tokens).all():
@@ -42,6 +45,8 @@ def listed(home: Home = None) -> None:
 @app.command("revoke")
 def revoke(name: Annotated[str, typer.Argument(help="As `daybot token list` shows it.")], home: Home = None) -> None:
     """End a token at once, also for a session that runs."""
+    from live.doors.tokens import Tokens
+
     with told():
         Tokens(settings_of(home).tokens).revoke(name)
         console.print(f"{name} is worth nothing any more")

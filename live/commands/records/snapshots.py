@@ -14,12 +14,12 @@ from live.clock import SystemClock
 from live.commands.terminal import Home, console, settings_of, told
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import NEW_YORK, moment
-from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from pipelines.core.briefing import Briefing
     from pipelines.core.changes import Change, Changes, Value
     from pipelines.publish import Snapshot
+    from pipelines.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Published snapshots: immutable, versioned; the current one is what everybody reads.")
 
@@ -132,7 +132,7 @@ def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None) 
         console.print(said, soft_wrap=True)
 
 
-def _current(settings: Settings) -> str | None:
+def _current(settings: "Settings") -> str | None:
     """The version that the pointer names; None where there is none or it names nothing."""
     from pipelines import publish
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -198,6 +197,8 @@ def _changes(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def costs_of(changes: Mapping[str, Any]) -> "Costs":
+    from pydantic import ValidationError
+
     from pipelines.core.backtest.costs import Costs
 
     try:

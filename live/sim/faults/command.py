@@ -3,7 +3,6 @@
 import json
 from typing import Annotated, Any
 
-import httpx
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -70,6 +69,8 @@ def _field(text: str) -> tuple[str, Any]:
 
 
 def _call(method: str, url: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    import httpx
+
     try:
         answer = httpx.request(method, url + path, json=body, timeout=10.0)
     except httpx.HTTPError as error:

@@ -21,9 +21,10 @@ Facts of the order: symbol, client_order_id, role, side, state; of a request tha
 """
 
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from live.sim.venue.orders import Order
+if TYPE_CHECKING:
+    from live.sim.venue.orders import Order
 
 
 class Point(StrEnum):
@@ -48,32 +49,32 @@ class Point(StrEnum):
 class Meddler(Protocol):
     """What the venue asks while at least one fault concerns orders; without one it asks nobody."""
 
-    def blocks(self, order: Order) -> bool:
+    def blocks(self, order: "Order") -> bool:
         """Whether the order must not be filled now."""
         ...
 
-    def arrives(self, order: Order) -> None: ...
+    def arrives(self, order: "Order") -> None: ...
 
-    def touches(self, order: Order) -> bool:
+    def touches(self, order: "Order") -> bool:
         """The market would fill it: True when its executions are dictated instead."""
         ...
 
-    def spares(self, order: Order, other: Order) -> bool:
+    def spares(self, order: "Order", other: "Order") -> bool:
         """Whether the pair's other exit stays although this one was filled."""
         ...
 
-    def cancels(self, order: Order, delay: int) -> int:
+    def cancels(self, order: "Order", delay: int) -> int:
         """Nanoseconds until the cancel lands."""
         ...
 
-    def rejects(self, old: Order) -> bool:
+    def rejects(self, old: "Order") -> bool:
         """Whether a replacement that was accepted fails."""
         ...
 
-    def told(self, event: str, order: Order) -> None: ...
+    def told(self, event: str, order: "Order") -> None: ...
 
 
-def facts_of(order: Order) -> dict[str, str]:
+def facts_of(order: "Order") -> dict[str, str]:
     """What faults of matching can be aimed by."""
     facts = {"symbol": order.symbol, "client_order_id": order.client_order_id, "side": order.side, "state": order.status, "type": order.type}
     return {**facts, "role": order.role} if order.role else facts

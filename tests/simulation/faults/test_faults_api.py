@@ -8,7 +8,7 @@ import pytest
 from typer import Typer
 from typer.testing import CliRunner
 
-from live.sim.command.serve import exchange as command
+from live.sim.command.exchange import exchange as command
 from live.sim.faults.fault import FaultError
 from live.sim.faults.kinds import ELSEWHERE, KINDS, rows
 from live.sim.faults.points import Point
