@@ -72,9 +72,10 @@ class _Session:
     def market(self, minute: list[Bar], happened: list[Market], start: int) -> Iterator[Step]:
         """What the minute does to our orders."""
         venue, at = self.venue, start + MINUTE
+        bars = {bar.symbol: bar for bar in minute}
         printed = _volumes(minute, happened) if happened else {}
         if venue.waiting:
-            for update in venue.open({bar.symbol: bar for bar in minute}, start, printed):
+            for update in venue.open(bars, start, printed):
                 yield from self.exchange(update)
             if not happened and venue.impatient:
                 # The engine would have lost patience inside this minute, and have protected what it got.
@@ -83,10 +84,9 @@ class _Session:
             venue.open({}, start)
         for event in happened:
             yield from self.inside(event, printed)
-        last, waiting, exits = venue.last, venue.waiting, venue.exits
-        for bar in minute:
-            symbol = bar.symbol
-            last[symbol] = bar
+        venue.last.update(bars)
+        waiting, exits = venue.waiting, venue.exits
+        for symbol, bar in bars.items() if waiting or exits else ():
             if (symbol in exits or symbol in waiting) and symbol not in printed:
                 for update in venue.trade(bar, at):
                     yield from self.exchange(update)

@@ -31,6 +31,8 @@ class Account:
         self.external: dict[str, Holding] = {}
         self.trades: dict[str, Trade] = {}
         """Open ones by id."""
+        self._within: dict[str, dict[str, Trade]] = {}
+        """The same of each symbol."""
         self.seats = {a.strategy.name: Seat(a.strategy.name, a) for a in strategies}
         self.seats[MANUAL] = Seat(MANUAL, None)
         self.restless: dict[str, Trade] = {}
@@ -58,7 +60,7 @@ class Account:
 
     def of(self, symbol: str, strategy: str | None = None) -> list[Trade]:
         """Open trades in a symbol, of one owner or of all."""
-        return [t for t in self.trades.values() if t.symbol == symbol and strategy in (None, t.strategy)]
+        return [trade for trade in self._within.get(symbol, {}).values() if strategy in (None, trade.strategy)]
 
     def mark(self, symbol: str, price: float) -> None:
         """The symbol's newest price, for the book and for stops that follow it."""
@@ -69,13 +71,13 @@ class Account:
             portfolio.prices[symbol] = price
             return
         portfolio.mark(symbol, price)
-        for trade in self.of(symbol):
+        for trade in self._within[symbol].values():
             if trade.mark(price):
                 self.restless[trade.id] = trade
 
     def open(self, seat: Seat, trade: Trade, reason: str, at: int) -> Submit:
         """A trade begins."""
-        self.trades[trade.id] = trade
+        self._keep(trade)
         seat.entered(trade, self.limits)
         order = trade.enter(reason, at)
         self._owner.update(dict.fromkeys(trade.orders, trade))
@@ -233,12 +235,17 @@ class Account:
         """Shares moved after the trade was thought over: it is on again, and wants to be flat."""
         trade.stage = Stage.OPEN
         trade.close("filled after it was thought closed")
-        self.trades[trade.id] = trade
+        self._keep(trade)
         seat.trades.setdefault(trade.symbol, trade)
         return Noticed("FILL_AFTER_CLOSE", f"{trade.symbol}: {shares} shares of its {role} filled after the trade was thought closed", at)
 
+    def _keep(self, trade: Trade) -> None:
+        self.trades[trade.id] = trade
+        self._within.setdefault(trade.symbol, {})[trade.id] = trade
+
     def _forget(self, trade: Trade, made: Iterable[Decision], at: int) -> None:
         self.trades.pop(trade.id, None)
+        self._within[trade.symbol].pop(trade.id, None)
         seat = self.seats[trade.strategy]
         if seat.trades.get(trade.symbol) is trade:
             del seat.trades[trade.symbol]

@@ -84,7 +84,7 @@ class Engine:
         """All that follows from one event, in the order in which it has to be done."""
         decisions = self._handlers[type(event)](event)
         at, portfolio = event.at, self.account.portfolio
-        if portfolio is not None and (at >= self._deadline or portfolio.start + portfolio.realised + portfolio.open_profit <= self._floor):
+        if portfolio is not None and (at >= self._deadline or portfolio.equity <= self._floor):
             decisions = decisions + self._keep_deadlines(at, portfolio)
         if self.account.restless:
             decisions = decisions + self.account.advance(at)
@@ -124,22 +124,22 @@ class Engine:
 
     def _on_bar(self, event: MarketBar) -> list[Decision]:
         bar = event.bar
-        instrument = self.instruments.get(bar.symbol)
+        symbol, start = bar.symbol, bar.start
+        instrument = self.instruments.get(symbol)
         if instrument is None:
             return []
-        start = bar.start
         values = instrument.step(bar, self._day, self._open)
         if event.late or not self._open <= start < self._close:
             return []
         last, instrument.last_close = instrument.last_close, bar.close
         if start >= instrument.seen:
             instrument.price, instrument.seen = bar.close, start
-            self.account.mark(bar.symbol, bar.close)
+            self.account.mark(symbol, bar.close)
         made: list[Decision] = []
         for seat, strategy in self._strategies:
             intent = strategy.on_bar(self._view(seat, bar, last, values))
             if intent is not None:
-                made = made + self._intend(seat, instrument, intent, event.feed, event.at)
+                made += self._intend(seat, instrument, intent, event.feed, event.at)
         return made
 
     def _view(self, seat: Seat, bar: Bar, last: float | None, values: Indicators) -> View:

@@ -21,7 +21,7 @@ class Happening(Struct, frozen=True, tag_field="kind"):
         return str(self.__struct_config__.tag)
 
 
-class MarketBar(Happening, frozen=True, tag="bar"):
+class MarketBar(Happening, frozen=True, tag="bar", gc=False):
     """A minute bar, received at `at`. `late` bars (back-filled after a gap) update indicators and never cause an entry."""
 
     bar: Bar
@@ -38,7 +38,7 @@ class RevisedBar(Happening, frozen=True, tag="revised"):
     at: int
 
 
-class MarketTrade(Happening, frozen=True, tag="trade"):
+class MarketTrade(Happening, frozen=True, tag="trade", gc=False):
     """A trade of the market."""
 
     trade: Print
@@ -46,7 +46,7 @@ class MarketTrade(Happening, frozen=True, tag="trade"):
     at: int
 
 
-class MarketQuote(Happening, frozen=True, tag="quote"):
+class MarketQuote(Happening, frozen=True, tag="quote", gc=False):
     """A change of the best bid or ask."""
 
     quote: Quote
@@ -92,7 +92,7 @@ class Alarm(Happening, frozen=True, tag="alarm"):
     at: int
 
 
-class Tick(Happening, frozen=True, tag="tick"):
+class Tick(Happening, frozen=True, tag="tick", gc=False):
     """Time passed. Deadlines are kept on these, so that they hold when the market says nothing."""
 
     at: int

@@ -21,7 +21,9 @@ class Portfolio:
     """`start` is the equity that the session began with, everything else follows from fills and prices."""
 
     start: float
-    peak: float = 0.0
+    equity: float = field(init=False)
+    """Start of the day plus realised plus open profit, after every mark and fill."""
+    peak: float = field(init=False)
     """Highest equity so far."""
     realised: float = 0.0
     open_profit: float = 0.0
@@ -30,19 +32,14 @@ class Portfolio:
     prices: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.peak = self.start
-
-    @property
-    def equity(self) -> float:
-        """Start of the day plus realised plus open profit."""
-        return self.start + self.realised + self.open_profit
+        self.equity = self.peak = self.start
 
     def mark(self, symbol: str, price: float) -> None:
         """The symbol's newest price."""
         position = self.positions.get(symbol)
         if position is not None:
             self.open_profit += position.quantity * (price - self.prices[symbol])
-            self.peak = max(self.peak, self.equity)
+            self._count()
         self.prices[symbol] = price
 
     def fill(self, symbol: str, quantity: int, price: float) -> float:
@@ -55,8 +52,12 @@ class Portfolio:
             del self.positions[symbol]
         self.realised += profit
         self.open_profit = sum(p.quantity * (self.prices[s] - p.average) for s, p in self.positions.items())
-        self.peak = max(self.peak, self.equity)
+        self._count()
         return profit
+
+    def _count(self) -> None:
+        self.equity = self.start + self.realised + self.open_profit
+        self.peak = max(self.peak, self.equity)
 
     def quantity(self, symbol: str) -> int:
         """Signed shares held."""

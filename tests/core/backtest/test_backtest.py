@@ -9,7 +9,7 @@ import empyrical
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import OPEN, SESSION, briefing_of, day_bars, symbol_brief
 
@@ -201,6 +201,7 @@ def test_few_sessions_give_no_ratio(told: Report) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-0.05, 0.05), st.floats(-0.05, 0.05)), min_size=20, max_size=80).filter(lambda r: np.std(r, axis=0).min() > 1e-6))
+@settings(deadline=None)
 def test_ratios_are_those_of_empyrical(rows: list[tuple[float, float]]) -> None:
     own, market = np.array(rows).T
     ours = ratios(own, market)
@@ -215,7 +216,8 @@ def test_ratios_are_those_of_empyrical(rows: list[tuple[float, float]]) -> None:
         assert ours[name] == pytest.approx(value, rel=1e-8, abs=1e-10), name
     if (own < 0).any():
         assert ours["sortino"] == pytest.approx(empyrical.sortino_ratio(own), rel=1e-8)
-        assert ours["calmar"] == pytest.approx(empyrical.calmar_ratio(own), rel=1e-8)
+        calmar = empyrical.calmar_ratio(own)  # NaN where what was lost is too little to make the curve fall
+        assert ours["calmar"] == (pytest.approx(calmar, rel=1e-8) if np.isfinite(calmar) else None)
     assert total(own) == pytest.approx(empyrical.cum_returns_final(own), abs=1e-12)
     assert drawdown(own) == pytest.approx(-empyrical.max_drawdown(own), abs=1e-12)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from market import CLOSE, briefing_of, day_bars, symbol_brief
 
@@ -134,6 +134,7 @@ def test_what_is_not_known_of_a_symbol_has_a_plain_default() -> None:
     quantity=st.integers(1, 500),
     volume=st.integers(0, 3000),
 )
+@settings(deadline=None)
 def test_costs_are_never_a_gift_and_fills_never_more_than_there_is(
     opening: float, span: float, low_first: bool, side: Side, quantity: int, volume: int
 ) -> None:
