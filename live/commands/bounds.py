@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import SettingsError
@@ -64,7 +64,8 @@ def _print_peaks(path: Path, *, as_json: bool) -> None:
 
 
 def _peaks(found: "list[Peak]") -> Table:
-    table = Table("limit", "at most", "of", "", "at", "at the end", "what", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    numbers = (_whole(name, right=True) for name in ("at most", "of", ""))
+    table = _table(_whole("limit"), *numbers, _whole("at"), _whole("at end", right=True), "what")
     for peak in found:
         check = peak.check
         last = "" if peak.last is None else f"{peak.last:,.4g}"
@@ -81,6 +82,15 @@ def _peaks(found: "list[Peak]") -> Table:
     return table
 
 
+def _table(*columns: Column | str, title: str | None = None) -> Table:
+    return Table(*columns, box=None, header_style="cyan", padding=(0, 2, 0, 0), title=title, title_justify="left")
+
+
+def _whole(name: str, *, right: bool = False) -> Column:
+    """A column whose values are never broken: on a narrow terminal the words beside it are."""
+    return Column(name, no_wrap=True, justify="right" if right else "left")
+
+
 def _share(value: float, limit: float, passed: bool) -> str:
     share = value / limit if limit else 0.0
     colour = "green" if share < 0.75 else "yellow" if passed else "red"
@@ -90,17 +100,23 @@ def _share(value: float, limit: float, passed: bool) -> str:
 def _limits(known: "Limits") -> Table:
     from pipelines.core.risk.limits import source_of
 
-    table = Table("limit", "value", "default", "answers to", "meaning", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    table = _table(_whole("limit"), _whole("value", right=True), "meaning [dim](and the rule that it answers to)[/]")
     for name, field in type(known).model_fields.items():
-        value = getattr(known, name)
-        shown = str(value) or "(none)"
-        changed = "" if value == field.default else str(field.default) or "(none)"
-        table.add_row(name.upper(), f"[bold]{shown}[/]" if changed else shown, changed, source_of(name), field.description or "")
+        value, default = (_shown(value) for value in (getattr(known, name), field.default))
+        changed = f"[bold]{value}[/]\n[dim]default {default}[/]"
+        table.add_row(name.upper(), value if value == default else changed, f"{escape(field.description or '')} [dim]{escape(source_of(name))}[/]")
     return table
 
 
+def _shown(value: object) -> str:
+    """A limit's value as people read it; a list, which may be long, one a line."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int | float) else escape(str(value)).replace(",", "\n") or "(none)"
+
+
 def _used(checks: list[dict[str, object]]) -> Table:
-    table = Table("limit", "in use", "of", "", "what", box=None, header_style="cyan", padding=(0, 2, 0, 0), title="In use now", title_justify="left")
+    table = _table(_whole("limit"), *(_whole(name, right=True) for name in ("in use", "of", "")), "what", title="In use now")
     for check in checks:
         value, limit = float(str(check["value"])), float(str(check["limit"]))
         share = _share(value, limit, bool(check["passed"]))

@@ -47,6 +47,16 @@ def test_limits_are_listed_with_what_they_answer_to(tmp_path: Path) -> None:
     assert "RTS 6 article 15(1)(b)" in ran.output
 
 
+@pytest.mark.parametrize("width", [80, 120])
+def test_limits_read_well_on_a_terminal_of_any_width(width: int, tmp_path: Path) -> None:
+    ran = daybot("limits", home=tmp_path, COLUMNS=str(width), RESTRICTED="GME,AMC")
+    assert ran.code == 0, ran.output
+    assert {name.upper() for name in Limits.model_fields} <= {line.split()[0] for line in ran.output.splitlines() if line.strip()}, "whole names"
+    assert "…" not in ran.output
+    assert max(map(len, ran.output.splitlines())) <= width
+    assert len(ran.output.splitlines()) <= 3 * len(Limits.model_fields)
+
+
 def test_use_of_limits_is_what_the_gate_would_say_of_what_is_held() -> None:
     engine = Engine(briefing_of(SECTORS), Limits(), [Allocation(Momentum(), "v")], run="t")
     steps = run(engine, day_bars(), equity=100_000)
