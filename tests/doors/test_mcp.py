@@ -26,6 +26,8 @@ from typer.testing import CliRunner
 
 from live import journal
 from live.cli import app
+from live.commands.doors.mcp import address as server_address
+from live.commands.doors.mcp import config
 from live.doors import tickets
 from live.doors.api import URGENT, build, needs
 from live.doors.mcp import server
@@ -498,12 +500,19 @@ def test_a_clients_name_is_only_a_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", GENERATIONS)
-def test_over_stdio_through_the_local_socket(tmp_path: Path, mode: str) -> None:
+def test_what_is_pasted_into_a_client_connects_it_over_stdio_and_over_http(tmp_path: Path, mode: str) -> None:
+    """By the very words that `daybot mcp --print-config` prints, from a folder that is not the project's, as clients start it."""
+
     async def act(session: Session) -> None:
-        words = ["-m", "live.cli", "mcp", "--home", str(session.settings.daybot_home), "--allow-trading"]
-        started = StdioServerParameters(
-            command=sys.executable, args=words, env={"DAYBOT_MODE": "sim", "ALPACA_BASE_URL": session.settings.alpaca_base_url}
-        )
+        pasted = config(session.settings, trading=True)["mcpServers"]
+        started = StdioServerParameters(command=pasted["daybot"]["command"], args=pasted["daybot"]["args"], cwd=tmp_path)
+        token = session.tokens.create("pasted", Scope.TRADE, 1.0)
+        headers = {name: value.replace("TOKEN", token) for name, value in pasted["daybot-http"]["headers"].items()}
+        async with (
+            httpx2.AsyncClient(headers=headers, timeout=30) as http,
+            Client(streamable_http_client(pasted["daybot-http"]["url"], http_client=http), mode=mode) as client,
+        ):
+            assert (await client.call_tool("positions", {})).structured_content is not None
         info = Implementation(name="desktop", version="1")
         async with Client(started, mode=mode, client_info=info, elicitation_callback=saying("accept")) as client:
             assert len((await client.list_tools()).tools) >= 15
@@ -580,3 +589,17 @@ def test_what_to_paste_into_a_client_starts_this_very_command(tmp_path: Path, mo
     trades = printed("--allow-trading")
     assert trades["daybot"]["args"][-1] == "--allow-trading"
     assert trades["daybot-http"]["url"] == "http://127.0.0.1:8000/mcp"
+
+
+@pytest.mark.parametrize(
+    ("more", "address"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"server_host": "::1"}, "http://[::1]:8000"),
+        ({"server_host": "0.0.0.0", "server_proxy": True, "server_names": "bot.example.org, other"}, "https://bot.example.org"),
+        ({"server_host": "0.0.0.0", "server_tls_cert": "c", "server_tls_key": "k", "server_names": "bot"}, "https://bot:8000"),
+        ({"server_host": "0.0.0.0", "server_tls_cert": "c", "server_tls_key": "k"}, "https://HOST:8000"),
+    ],
+)
+def test_the_address_to_paste_is_one_that_the_client_can_reach(more: dict[str, Any], address: str) -> None:
+    assert server_address(load(**more)) == address

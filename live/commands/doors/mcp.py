@@ -38,10 +38,19 @@ def config(settings: "Settings", *, trading: bool) -> dict[str, Any]:
     beside = Path(sys.executable).with_name("daybot")  # of this environment, whatever is first on the path
     found: dict[str, Any] = {"daybot": {"command": os.fspath(beside) if beside.exists() else shutil.which("daybot") or "daybot", "args": words}}
     if settings.server_listen:
-        scheme = "https" if settings.server_tls_cert else "http"
-        url = f"{scheme}://{settings.server_host}:{settings.server_port}/mcp"
-        found["daybot-http"] = {"type": "http", "url": url, "headers": {"Authorization": "Bearer TOKEN"}}
+        found["daybot-http"] = {"type": "http", "url": f"{address(settings)}/mcp", "headers": {"Authorization": "Bearer TOKEN"}}
     return {"mcpServers": found}
+
+
+def address(settings: "Settings") -> str:
+    """Where a client reaches the runner: by the name that others know it by, where it listens for them."""
+    from pipelines.settings import HERE
+
+    known = settings.server_names.partition(",")[0].strip() or "HOST"
+    if settings.server_proxy:  # which speaks TLS to them
+        return f"https://{known}"
+    host = settings.server_host if settings.server_host in HERE else known
+    return f"{'https' if settings.server_tls_cert else 'http'}://{f'[{host}]' if ':' in host else host}:{settings.server_port}"
 
 
 async def _serve(settings: "Settings", *, trading: bool) -> None:
