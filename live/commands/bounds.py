@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from live.commands.shown import measured
 from live.commands.terminal import Home, call, console, settings_of, told
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.session import new_york
@@ -68,12 +69,12 @@ def _peaks(found: "list[Peak]") -> Table:
     table = _table(_whole("limit"), *numbers, _whole("at"), _whole("at end", right=True), "what")
     for peak in found:
         check = peak.check
-        last = "" if peak.last is None else f"{peak.last:,.4g}"
+        last = "" if peak.last is None else measured(check.code.value, peak.last)
         at = f"{new_york(peak.at):%H:%M:%S}"
         table.add_row(
             check.code.value,
-            f"{check.value:,.4g}",
-            f"{check.limit:,.4g}",
+            measured(check.code.value, check.value),
+            measured(check.code.value, check.limit),
             _share(check.value, check.limit, check.passed),
             at,
             last,
@@ -120,5 +121,6 @@ def _used(checks: list[dict[str, object]]) -> Table:
     for check in checks:
         value, limit = float(str(check["value"])), float(str(check["limit"]))
         share = _share(value, limit, bool(check["passed"]))
-        table.add_row(str(check["code"]), f"{value:,.4g}", f"{limit:,.4g}", share, escape(str(check["detail"])))
+        code = str(check["code"])
+        table.add_row(code, measured(code, value), measured(code, limit), share, escape(str(check["detail"])))
     return table

@@ -66,7 +66,7 @@ def run(world: World, home: Path, console: Console) -> None:
     """Run it. Raises `DaybotError` when a stage failed; leaves no process behind."""
     began = time.monotonic()
     _empty(home)
-    console.rule(f"[bold]DayBot demo: {world.label}[/] · SIMULATED, no real money", style="cyan")
+    console.rule(f"[bold]SIMULATED, no real money[/] · {world.label}", style="cyan")
     tally = Tally()
     with _progress(console) as progress, ExitStack() as stack:
         with _stage(progress, "exchange"):

@@ -22,6 +22,10 @@ Cursor = Annotated[str | None, typer.Option(help="Where the page before ended.")
 Of = Annotated[str | None, typer.Option("--symbol", help="Only this symbol.")]
 First = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First session.")]
 Last = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last session.")]
+ROOMY = 140
+"""Columns of a terminal from which a scan shows every reason."""
+REASONS = 3
+
 Strategy = Annotated[str | None, typer.Option(help="Only this strategy.")]
 
 
@@ -45,7 +49,11 @@ def scan(
         answer = call(settings_of(home), "POST", "/tools/scan_symbols", {n: v for n, v in body.items() if v is not None})
         if not printed(answer, as_json):
             columns = ("rank", "symbol", "score", "price", "change", "relative_volume", "rsi", "atr", "held", "blocked", "reasons")
-            console.print(table(answer, f"scan of {answer['candidates']} candidates", answer["symbols"], columns))
+            roomy = console.width >= ROOMY
+            rows = answer["symbols"] if roomy else [row | {"reasons": row["reasons"][:REASONS]} for row in answer["symbols"]]
+            note = "" if roomy else f"the first {REASONS} reasons of each; --json has all"
+            spare = ("held", "relative_volume", "atr", "rsi", *(() if any(row["blocked"] for row in rows) else ("blocked",)))
+            console.print(table(answer, f"scan of {answer['candidates']} candidates", rows, columns, note, spare))
 
 
 def positions(break_glass: Direct = False, as_json: Json = False, home: Home = None) -> None:
@@ -60,7 +68,8 @@ def positions(break_glass: Direct = False, as_json: Json = False, home: Home = N
         if not printed(answer, as_json):
             columns = ("symbol", "owner", "quantity", "average", "price", "value", "profit", "stop", "target", "trail", "stage")
             words = {True: "the broker says the same", False: f"[red]the broker says {answer['broker']}[/]", None: "the broker was not read since"}
-            console.print(table(answer, "positions", answer["positions"], columns, words[answer["agree"]]))
+            spare = ("trail", "stage", "value", "average")
+            console.print(table(answer, "positions", answer["positions"], columns, words[answer["agree"]], spare))
 
 
 def orders(
@@ -86,7 +95,8 @@ def orders(
         answer = look(home, "/orders", status=status, symbol=symbol, limit=limit, cursor=cursor)
         if not printed(answer, as_json):
             columns = ("id", "symbol", "side", "role", "quantity", "filled", "average", "price", "status", "updated_at", "reason")
-            console.print(table(answer, f"{status} orders", answer["orders"], columns))
+            spare = ("reason", "average", "updated_at", "filled", "side")
+            console.print(table(answer, f"{status} orders", answer["orders"], columns, spare=spare))
 
 
 def account(break_glass: Direct = False, as_json: Json = False, home: Home = None) -> None:
@@ -113,7 +123,8 @@ def trades(
         )
         if not printed(answer, as_json):
             columns = ("session", "opened_at", "closed_at", "symbol", "strategy", "side", "quantity", "entry", "exit", "profit", "r", "reason")
-            console.print(table(answer, f"round trips ({answer['of']['trades']})", answer["trades"], columns))
+            spare = ("strategy", "opened_at", "side", "entry", "quantity")
+            console.print(table(answer, f"round trips ({answer['of']['trades']})", answer["trades"], columns, "dollars before fees", spare))
 
 
 def log(
@@ -126,7 +137,8 @@ def log(
     with told():
         answer = look(home, "/trade_log", kind=kind, symbol=symbol, limit=limit, cursor=cursor)
         if not printed(answer, as_json):
-            console.print(table(answer, "decisions", answer["entries"], ("seq", "at", "kind", "symbol", "code", "value", "limit", "detail")))
+            columns = ("seq", "at", "kind", "symbol", "code", "value", "limit", "detail")
+            console.print(table(answer, "decisions", answer["entries"], columns, spare=("limit", "value")))
 
 
 def risk(
@@ -142,7 +154,7 @@ def risk(
         if not printed(answer, as_json):
             skipped = {"mode", "session", "at", "usage"}
             console.print(pairs(answer, "risk", {n: v for n, v in answer.items() if n not in skipped}))
-            console.print(checks("limit", answer["usage"]))
+            console.print(checks("control", answer["usage"]))
 
 
 def health(as_json: Json = False, home: Home = None) -> None:
@@ -159,7 +171,8 @@ def feeds(as_json: Json = False, home: Home = None) -> None:
     with told():
         answer = look(home, "/feeds")
         if not printed(answer, as_json):
-            console.print(table(answer, "feeds", answer["feeds"], ("name", "leads", "healthy", "symbols", "newest", "lag", "detail")))
+            columns = ("name", "leads", "healthy", "symbols", "newest", "lag", "detail")
+            console.print(table(answer, "feeds", answer["feeds"], columns, spare=("newest", "lag")))
 
 
 def events(
@@ -201,7 +214,8 @@ def sync(as_json: Json = False, home: Home = None) -> None:
         answer = call(settings_of(home), "POST", "/analytics/sync", {})
         if not printed(answer, as_json):
             columns = ("journal", "session", "run", "rows", "published", "added", "error")
-            console.print(table(answer, f"{answer['added']} journals read anew", answer["journals"], columns))
+            rows = [row | {"rows": sum(row["rows"].values())} for row in answer["journals"]]
+            console.print(table(answer, f"journals read anew: {answer['added']}", rows, columns, spare=("run", "session", "error")))
 
 
 def _figures(home: Path | None, name: str, strategy: str | None, first: datetime | None, last: datetime | None, as_json: bool) -> None:
@@ -214,7 +228,8 @@ def _figures(home: Path | None, name: str, strategy: str | None, first: datetime
         console.print(pairs(answer, f"{of['sessions']} sessions, {of['trades']} round trips{today}", answer["metrics"]))
         for title, rows in answer["tables"].items():
             if rows:
-                console.print(table(answer, title.replace("_", " "), rows[:20], list(rows[0])))
+                columns = list(rows[0])
+                console.print(table(answer, title.replace("_", " "), rows[:20], columns, spare=columns[:0:-1]))
         for note in answer["notes"]:
             console.print(f"[dim]{escape(note)}[/]")
 

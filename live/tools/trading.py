@@ -259,7 +259,7 @@ def _noticed(given: Given, code: str) -> Noticed | None:
 
 
 def _nothing(symbol: str) -> ToolError:
-    return missing("NOTHING_HELD", f"{symbol} is flat: there is no trade that could be changed; GET /positions lists what is held")
+    return missing("NOTHING_HELD", f"{symbol} is flat: there is no trade to change; `daybot positions` and GET /positions list what is held")
 
 
 def _of(desk: Desk, symbol: str, strategy: str | None) -> list[Trade]:

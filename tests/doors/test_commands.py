@@ -196,7 +196,7 @@ def test_a_refusal_has_numbers_and_an_exit_code_of_its_own(session: Manned, name
     assert ran.exit_code == case.code, ran.output
     if case.code == 3:
         assert "POSITION_SIZE" in ran.output
-        assert "0.5" in ran.output
+        assert "0.5" in ran.output or "50.00%" in ran.output
         assert "MAX_POSITION_SIZE" in ran.output
 
 
@@ -222,6 +222,23 @@ def test_the_same_name_is_the_same_command(session: Manned) -> None:
     assert session.books.positions == {"AAA": 100}
     other = run(session, "enter", "AAA", "buy", "7", "--id", "typed-twice")
     assert (other.exit_code, "KEY_REUSED" in other.output) == (1, True)
+
+
+def test_eighty_columns_are_enough_and_what_they_leave_out_is_said(session: Manned, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number or a name is whole or not there; only sentences break."""
+    monkeypatch.setattr(console, "width", 80)
+    prepared(session, CASES["positions"])
+    order = session.get("/orders").json()["orders"][0]["id"]
+    for name in ("positions", "orders", "scan", "log", "trades", "risk", "feeds", "sync", "performance", "execution"):
+        ran = run(session, name)
+        assert ran.exit_code == 0, ran.output
+        assert max(map(len, ran.output.splitlines())) <= 80, ran.output
+        assert "…" not in ran.output, ran.output
+        if name == "orders":
+            assert order in ran.output, "its name can be copied"
+            assert "left out in 80 columns: " in ran.output
+        if name == "risk":
+            assert "5.00%" in ran.output and "DAILY_LOSS" in ran.output
 
 
 @pytest.mark.parametrize("words", [[], ["AAA"], ["--outcome", "entered", "--limit", "2"]], ids=str)

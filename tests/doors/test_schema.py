@@ -51,6 +51,7 @@ def test_every_route_keeps_to_its_document(session: Manned) -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(2400)
 def test_every_route_keeps_to_its_document_for_long(session: Manned) -> None:
     thrown(session, MANY)
     assert session.get("/tools/healthcheck").status_code == 200

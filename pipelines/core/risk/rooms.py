@@ -122,7 +122,7 @@ def sector(ask: Ask) -> Room:
     """One GICS sector; names whose sector is unknown are a sector of their own."""
     own = ask.brief.sector
     peers = [e for e in ask.book.exposures if _sector(ask.briefing, e.symbol) == own]
-    detail = f"{own}: {_names(peers)} and {ask.proposal.symbol}"
+    detail = f"{own}: {_names(peers, ask)}"
     return _room(ask, Code.SECTOR, _gross(peers), ask.limits.max_sector_exposure, detail, "max_sector_exposure")
 
 
@@ -130,7 +130,7 @@ def correlation(ask: Ask) -> Room:
     """One bet: names that move together, or that the night put into one cluster."""
     limit = ask.limits.max_correlation
     peers = [e for e in ask.book.exposures if e.symbol != ask.proposal.symbol and _alike(ask, e.symbol)]
-    detail = f"correlated above {limit:g} or in one cluster: {_names(peers)} and {ask.proposal.symbol}"
+    detail = f"correlated above {limit:g} or in one cluster: {_names(peers, ask)}"
     return _room(ask, Code.CORRELATION, _gross(peers), ask.limits.max_correlated_exposure, detail, "max_correlated_exposure")
 
 
@@ -200,8 +200,9 @@ def _gross(exposures: list[Exposure]) -> float:
     return sum(abs(e.value) for e in exposures)
 
 
-def _names(exposures: list[Exposure]) -> str:
-    return ", ".join(sorted({e.symbol for e in exposures})) or "nothing"
+def _names(exposures: list[Exposure], ask: Ask) -> str:
+    """What counts together, the one that is asked for last."""
+    return ", ".join([*sorted({e.symbol for e in exposures} - {ask.proposal.symbol}), ask.proposal.symbol])
 
 
 ROOMS: tuple[Callable[[Ask], Room | None], ...] = (

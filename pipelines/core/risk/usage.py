@@ -13,8 +13,14 @@ from pipelines.core.risk.limits import Limits
 SINGLE = (rooms.position_size, rooms.sector, rooms.correlation, rooms.budget)
 """Asked for each symbol held."""
 
-WHOLE = (rooms.gross, rooms.net, rooms.beta, rooms.concentration, rooms.heat)
-"""The same whichever symbol is asked about."""
+WHOLE: dict[Callable[[Ask], rooms.Room], str] = {
+    rooms.gross: "long and short added up",
+    rooms.net: "long less short",
+    rooms.beta: "times beta, long less short",
+    rooms.concentration: "in the five largest",
+    rooms.heat: "lost if every stop were hit",
+}
+"""The same whichever symbol is asked about, and what its dollars are: the gate's own words are of one more entry."""
 
 STATES = (permissions.daily_loss, permissions.drawdown, permissions.order_rate)
 
@@ -58,10 +64,13 @@ def _positions(book: Book, briefing: Briefing, limits: Limits, correlate: Correl
     for number, held in enumerate(known):
         others = tuple(e for e in book.exposures if e is not held)
         ask = Ask(_again(held, at), msgspec.structs.replace(book, exposures=others), briefing, limits, correlate)
-        for room in (*SINGLE, *(WHOLE if number == 0 else ())):
+        for room in SINGLE:
             answer = room(ask)
             if answer is not None:
                 yield answer[0]
+        for whole, words in WHOLE.items() if number == 0 else ():
+            check, _ = whole(ask)
+            yield msgspec.structs.replace(check, detail=f"{check.value * book.equity:,.2f} {words}")
 
 
 def _again(held: Exposure, at: int) -> Proposal:
