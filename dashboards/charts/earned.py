@@ -34,7 +34,9 @@ def curve(rows: pl.DataFrame) -> tuple[Picture, Picture]:
     first = rows.head(1).select(pl.col("session").dt.offset_by("-1d"), growth=1.0, benchmark_growth=1.0, drawdown=0.0)
     shown = pl.concat([first, rows], how="diagonal").with_columns(pl.col("growth") - 1, pl.col("benchmark_growth") - 1, -pl.col("drawdown"))
     points = rows.height < EACH
-    up = alt.Axis(format="+.1%", tickCount=6, minExtent=SIDE, maxExtent=SIDE)
+    wide = max(float(shown[name].max() or 0.0) - float(shown[name].min() or 0.0) for name in ("growth", "benchmark_growth"))  # type: ignore[arg-type]  # float columns
+    digits = 1 if wide >= 0.02 else 2
+    up = alt.Axis(format=f"+.{digits}%", tickCount=6, minExtent=SIDE, maxExtent=SIDE)
     across = days(rows["session"], labels=False)
     line = alt.Chart(shown).mark_line(color=BLUE, strokeWidth=1.8, point={"color": BLUE} if points else False)
     own = line.encode(across, alt.Y("growth:Q", title=None, axis=up), tooltip=told)
@@ -42,8 +44,9 @@ def curve(rows: pl.DataFrame) -> tuple[Picture, Picture]:
     layers: list[alt.Chart] = [nought, own]
     if rows["benchmark"].drop_nulls().len():
         layers.append(alt.Chart(shown).mark_line(color=GREY, strokeWidth=1.2, strokeDash=[5, 3]).encode(across, y="benchmark_growth:Q"))
+    down = alt.Axis(format=f".{digits}%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)
     falls = alt.Chart(shown).mark_area(color=ORANGE, opacity=0.45, line={"color": ORANGE, "strokeWidth": 1}).encode(
-        days(rows["session"]), alt.Y("drawdown:Q", title=None, axis=alt.Axis(format=".1%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)), tooltip=told
+        days(rows["session"]), alt.Y("drawdown:Q", title=None, axis=down), tooltip=told
     )  # fmt: skip
     return alt.layer(*layers).properties(height=260), falls.properties(height=120)
 

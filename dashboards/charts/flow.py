@@ -65,7 +65,8 @@ def latency(rows: pl.DataFrame) -> Picture:
     shown = rows.with_columns(pl.col(*ends).clip(lower_bound=LEAST))
     names = ranked(shown["name"].to_list())
     axis = alt.Axis(labelExpr="datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'", tickCount=6, grid=True)
-    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log"), axis=axis)
+    most = max(1.0, float(shown["p99"].max() or 0.0))  # type: ignore[arg-type]  # a float column
+    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log", domain=[LEAST, most * 1.5]), axis=axis)
     told = [alt.Tooltip("name:N", title="stage"), alt.Tooltip("orders:Q"),
             *(alt.Tooltip(f"{n}:Q", format=",.3f", title=f"{n}, ms") for n in (*ends, "longest"))]  # fmt: skip
     line = alt.Chart(shown).mark_rule(strokeWidth=3, color=GREY, opacity=0.6).encode(across, names, x2="p99:Q", tooltip=told)
