@@ -80,6 +80,8 @@ def test_nothing_is_pickled(path: Path) -> None:
     names = {alias.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)}
     assert names.isdisjoint({"pickle", "dill", "joblib", "shelve", "marshal"})
+    calls = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    assert calls.isdisjoint({"eval", "exec", "yaml.load", "yaml.unsafe_load", "yaml.full_load"})
 
 
 def test_no_lock_file_names_an_address() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from live.commands.shown import checks, printed, say
+from live.commands.shown import cell, checks, printed, say
 from live.commands.terminal import REFUSED, Home, call, console, settings_of, told
 from pipelines.core.errors import BrokerError
 
@@ -66,7 +66,9 @@ def enter(
                 f"[yellow]reduced[/] from {answer['wanted']} by {cut['code']}: {escape(cut['detail'])} (limit {cut['limit']:g}, {cut['source']})"
             )
         say(answer, {"approved": "green", "reduced": "yellow", "unknown": "red"}[answer["outcome"]], answer["outcome"])
-        console.print(f"stop {answer['stop']}, target {answer['target']}; why: `daybot explain {answer['order']}`" if answer["order"] else "")
+        if answer["order"]:
+            exits = f"stop {cell(answer['stop'], 'stop')}, target {cell(answer['target'], 'target')}"
+            console.print(f"{exits}; why: `daybot explain {answer['order']}`", soft_wrap=True)
 
 
 def manage(
@@ -200,8 +202,8 @@ def preview(
             console.print(checks("control", answer["checks"]))
             say(answer, {"approved": "green", "reduced": "yellow", "refused": "red"}[answer["outcome"]], answer["outcome"])
             console.print(
-                f"{answer['quantity']} of {answer['wanted']} shares at {answer['price']}, stop {answer['stop']}, target {answer['target']}, "
-                f"{answer['risk'] or 0:,.2f} at risk"
+                f"{answer['quantity']:,} of {answer['wanted']:,} shares at {cell(answer['price'], 'price')}, stop {cell(answer['stop'], 'stop')}, "
+                f"target {cell(answer['target'], 'target')}, {answer['risk'] or 0:,.2f} dollars at risk"
             )
         if answer["outcome"] == "refused":
             raise typer.Exit(REFUSED)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from live.commands.acts import Direct, Json
-from live.commands.shown import checks, pairs, printed, stop_unless, table
+from live.commands.shown import cell, checks, clock, pairs, printed, stop_unless, table
 from live.commands.terminal import Home, call, console, door, settings_of, told
 from pipelines.core.errors import SettingsError
 
@@ -182,7 +182,7 @@ def events(
     as_json: Json = False,
     home: Home = None,
 ) -> None:
-    """What happened, oldest first, a line each: decisions, the broker's words, commands, feeds. Bars and ticks are too many."""
+    """What happened, oldest first, a line each in New York time: decisions, the broker's words, commands, feeds. Bars and ticks are too many."""
     with told():
         if follow:
             for one in _stream(settings_of(home), after):
@@ -238,8 +238,9 @@ def _line(one: dict[str, Any], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(one))
     else:
-        words = {n: v for n, v in one["data"].items() if n not in {"kind", "at"} and not isinstance(v, dict | list)}
-        console.print(f"{one['id']:>7} {one['at'][11:19]} UTC [bold]{one['kind']}[/] {escape(str(words))}", soft_wrap=True)
+        said = {n: v for n, v in one["data"].items() if n not in {"kind", "at"} and not isinstance(v, dict | list) and v not in (None, "")}
+        words = ", ".join(f"{name.replace('_', ' ')} {cell(value, name)}" for name, value in said.items())
+        console.print(f"{one['id']:>7} {clock(one['at'])} [bold]{one['kind']}[/] {words}", soft_wrap=True, highlight=False)
 
 
 def _stream(settings: "Settings", after: int) -> Iterator[dict[str, Any]]:

@@ -144,7 +144,7 @@ def _number(value: float, name: str) -> str:
     if name in RISKS:
         return f"{value:+.2f}"
     if value == int(value) and name not in DOLLARS and abs(value) < 1e6:
-        return f"{value:,.0f}"
+        return f"{int(value):,}"
     if name in DOLLARS or abs(value) >= 10:
         return f"{value:,.2f}"
     return f"{value:,.4g}"

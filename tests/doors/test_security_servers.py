@@ -51,6 +51,7 @@ def process(command: list[str], url: str, environ: dict[str, str], log: Path) ->
 def test_no_page_moves_the_clock_or_sets_faults_of_a_simulated_exchange(tmp_path: Path) -> None:
     with Exchange(world(tmp_path, {"AAA": [100.0] * 10}), stepped=True) as exchange, httpx.Client(base_url=exchange.url) as client:
         port = client.base_url.port or 0
+        assert not reachable_elsewhere(port)
         routes = [
             ("POST", "/sim/clock/step", {"seconds": 1}),
             ("POST", "/sim/faults", {"kind": "rest.empty", "times": 1}),

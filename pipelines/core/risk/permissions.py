@@ -159,7 +159,7 @@ def score(ask: Ask) -> Check | None:
 def daily_loss(ask: Ask) -> Check:
     """The day's loss, realised and open, is below the limit; reaching it closes everything (engine)."""
     loss, limit = (ask.book.start - ask.book.equity) / ask.book.start, ask.limits.max_daily_loss
-    return ask.check(Code.DAILY_LOSS, loss, limit, loss < limit, f"down {loss:.2%} on the day", "max_daily_loss")
+    return ask.check(Code.DAILY_LOSS, loss, limit, loss < limit, f"{'down' if loss >= 0 else 'up'} {abs(loss):.2%} on the day", "max_daily_loss")
 
 
 def drawdown(ask: Ask) -> Check:
