@@ -86,7 +86,7 @@ class Runner:
         self.feed = self._feed(settings, symbols, trades=trades)
         self.oversight = self._oversight(settings)
         self.morning = Morning(settings, engine.briefing, emit=self.emit, note=self._note)
-        self.ending = Ending(engine, self.oversight, self.morning, until=until, idle=lambda: self.idle, command=self.command)
+        self.ending = Ending(engine, self.oversight, self.morning, until=until, quiet=self.queue.empty, command=self.command)
         self._pulse = Pulse(settings.heartbeat, session=f"{engine.briefing.session}", prefix=engine.prefix)
 
     # --- its parts

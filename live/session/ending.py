@@ -23,12 +23,15 @@ class Ending:
         morning: Morning,
         *,
         until: int | None,
-        idle: Callable[[], bool],
+        quiet: Callable[[], bool],
         command: Callable[[Instruction, str, str], None],
     ) -> None:
-        """`until`: when everything is closed and the session ends, nanoseconds UTC; None: with the market. `idle`: nothing is on its way."""
+        """`until`: when everything is closed and the session ends, nanoseconds UTC; None: with the market. `quiet`: no event waits.
+
+        A feed that connects and a look that is under way hold nothing up: where either is slow there is always one.
+        """
         self._engine, self._oversight, self._morning, self._until = engine, oversight, morning, until
-        self._idle, self._command = idle, command
+        self._quiet, self._command = quiet, command
         self._closing = False
         self.renewed = False
         """It ends for a newer briefing, and should begin again."""
@@ -40,7 +43,7 @@ class Ending:
 
     def due(self, at: int) -> bool:
         """Whether it is over."""
-        if self._morning.newer is not None and self._engine.flat and self._idle():
+        if self._morning.newer is not None and self._engine.flat and self._quiet():
             self.renewed = True
             return True
         close = self._engine.hours.close
@@ -59,4 +62,4 @@ class Ending:
     def _flat(self, since: int) -> bool:
         """By both of us, the broker's word being no older than this."""
         last = self._oversight.last
-        return self._engine.flat and self._oversight.flat and self._idle() and last is not None and last.at >= since
+        return self._engine.flat and self._oversight.flat and self._quiet() and last is not None and last.at >= since
