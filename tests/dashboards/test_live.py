@@ -97,6 +97,13 @@ def entered(one: Running) -> bool:
     return said.status_code == 200
 
 
+def refreshed(desk: Tab, times: int) -> None:
+    """The line above the page was drawn anew so many times."""
+    for _ in range(times):
+        before = desk.page.locator(".st-key-strip").inner_text()
+        desk.page.wait_for_function("(before) => document.querySelector('.st-key-strip').innerText !== before", arg=before)
+
+
 def test_the_running_session_is_above_every_page_and_its_position_on_the_chart(running: Running, desk: Tab) -> None:
     desk.open(running.url)
     desk.page.wait_for_selector("text=Hollow blue rises")
@@ -123,9 +130,7 @@ def test_the_page_moves_on_by_itself_and_nothing_of_it_flickers(running: Running
     desk.settle()
     place = page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
     desk.watch()
-    for _ in range(REFRESHES):
-        before = page.locator(".st-key-strip").inner_text()
-        page.wait_for_function("(before) => document.querySelector('.st-key-strip').innerText !== before", arg=before)
+    refreshed(desk, REFRESHES)
     seen = desk.seen
     assert seen["frames"] > 10
     assert seen["charts"] >= 3
@@ -180,7 +185,8 @@ def test_flatten_reaches_the_venues_books(running: Running, desk: Tab) -> None:
     desk.open(running.url)
     desk.page.get_by_role("button", name="Flatten all…").click()
     desk.page.wait_for_selector("[role=dialog] >> text=account")
-    desk.page.wait_for_timeout(3000)  # the line above the page is drawn anew meanwhile; the dialog stays
+    refreshed(desk, 1)
+    assert desk.page.get_by_role("dialog").is_visible(), "the line above the page is drawn anew; the dialog stays"
     desk.page.screenshot(path=ROOT / "build" / "screenshots" / "flatten-asked.png")
     desk.page.get_by_role("button", name="Flatten all now").click()
     until(lambda: Books(running.exchange).positions == {} and Books(running.exchange).open == [], "flat at the venue")
