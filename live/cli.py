@@ -27,6 +27,7 @@ from live.commands.records.journals import app as journals
 from live.commands.records.snapshots import app as snapshots
 from live.commands.research.backtests import backtest
 from live.commands.research.proofs import check_strategy
+from live.commands.research.scorers import scorers
 from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
@@ -268,7 +269,7 @@ PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "A session": (live, status, health, halt, resume, release, flat, suspend, watchdog),
     "Trade": (scan, preview, enter, manage, close, record, approve),
     "Look": (positions, orders, account, trades, log, events, risk, limits, feeds, explain),
-    "Measure": (performance, execution, optimization, weights, replay, sync),
+    "Measure": (performance, execution, optimization, scorers, weights, replay, sync),
     "Research": (backtest, sweep, check_strategy, notebook),
     "Serve": (dashboard, dagster, mcp, exchange),
 }

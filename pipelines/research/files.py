@@ -59,6 +59,9 @@ class Files:
         self._paths = {"minutes": minutes, "days": days, "trades": trades}
         self._single = {"actions": actions, "halts": halts}
         self._refused = 0
+        for path in self._every:
+            if path.suffix not in tables.SUFFIXES or not path.is_file():
+                raise MissingData(f"expected a .parquet or .csv file, found {path}{'' if path.exists() else ', which does not exist'}")
 
     @property
     def name(self) -> str:
@@ -275,8 +278,6 @@ def _scaled(rows: pl.DataFrame, factor: pl.Expr) -> pl.DataFrame:
 
 def _whole(path: Path, needed: Mapping[str, pl.DataType], optional: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """The file's rows; `DataError` for the first that cannot be read: a backtest on half of a file would answer another question."""
-    if path.suffix not in tables.SUFFIXES or not path.exists():
-        raise MissingData(f"expected a .parquet or .csv file, found {path}{'' if path.exists() else ', which does not exist'}")
     rows, wrong = pl.collect_all(list(tables.typed(path, needed, optional)))
     if wrong.height:
         raise DataError(

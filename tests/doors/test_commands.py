@@ -90,6 +90,7 @@ ELSEWHERE = {
     "demo": "live/days/test_demo.py", "up": "live/commands/test_commands.py", "doctor": "live/commands/test_commands.py",
     "live": "live/commands/test_commands.py", "status": "live/commands/test_commands.py", "suspend": "live/session/test_safety.py",
     "watchdog": "live/session/test_safety.py", "approve": "doors/test_mcp.py", "mcp": "doors/test_mcp.py", "weights": "live/days/test_demo.py",
+    "scorers": "live/days/test_demo.py",
     "replay": "live/commands/test_commands.py", "backtest": "pipelines/test_backtests.py", "sweep": "live/commands/test_sweeps.py",
     "check-strategy": "live/commands/test_research_commands.py", "notebook": "doors/test_commands.py", "dashboard": "doors/test_commands.py",
     "dagster": "pipelines/defs/test_dagster.py", "exchange": "simulation/test_command.py", "journal verify": "live/days/test_demo.py",

@@ -62,6 +62,12 @@ def test_it_runs_on_your_own_files_and_carries_equity_from_session_to_session(fo
     assert "ZZZZ" not in {trade["symbol"] for trade in found["trades"]}  # it has no daily history
 
 
+@pytest.mark.parametrize("option", ["--world", "--history", "--actions", "--ticks", "--halts"])
+def test_a_file_that_does_not_exist_is_named(folder: Path, option: str) -> None:
+    done = ran(folder, option, "nowhere.parquet")
+    assert (done.exit_code, "found nowhere.parquet, which does not exist" in done.output) == (1, True), done.output
+
+
 def test_without_a_history_it_says_so_and_what_that_stops(folder: Path, tmp_path: Path) -> None:
     few = tmp_path / "few.toml"
     few.write_text("min_history = 0\nmax_sector_exposure = 1.0\n")

@@ -42,19 +42,19 @@ def weights(
             if rows.is_empty():
                 console.print(f"{book}: none; it takes {LEAST} sessions of them", soft_wrap=True)
             else:
-                console.print(_table(book, rows))
+                first = rows.row(0, named=True)
+                console.print(f"{book}, {first['observations']} sessions to {first['session']}: weight and [dim]share of the risk[/]", soft_wrap=True)
+                console.print(_table(rows))
         own = found.filter((pl.col("book") == "strategies") & (pl.col("method") == method))
         if own.height:
             line = ",".join(f"{name}:{weight:.2f}" for name, weight in own.select("name", "weight").iter_rows() if weight >= 0.005)
             console.print(f"STRATEGIES={line}", soft_wrap=True, highlight=False)
 
 
-def _table(book: str, rows: "pl.DataFrame") -> Table:
+def _table(rows: "pl.DataFrame") -> Table:
     """A line a name; under each method its weight and its share of the risk."""
     methods = rows["method"].unique(maintain_order=True).to_list()
-    first = rows.row(0, named=True)
-    title = f"{book}, {first['observations']} sessions to {first['session']}: weight and share of the risk"
-    table = Table("", *methods, title=title, title_justify="left", box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    table = Table("", *methods, box=None, header_style="cyan", padding=(0, 2, 0, 0))
     cells = {(method, name): (weight, risk) for method, name, weight, risk in rows.select("method", "name", "weight", "risk").iter_rows()}
     names = rows["name"].unique(maintain_order=True).to_list()
     for name in names[:SHOWN]:

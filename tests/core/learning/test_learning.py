@@ -13,13 +13,14 @@ from market import SECTORS, briefing_of, day_bars
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss, roc_auc_score
 
+from live.commands.research.scorers import marks
 from pipelines.core.backtest.run import run
 from pipelines.core.briefing import Briefing
 from pipelines.core.journal import Manifest
 from pipelines.core.learning.examples import EXAMPLES, OPEN, examples, told
 from pipelines.core.learning.features import FEATURES
 from pipelines.core.learning.scorer import Scorer
-from pipelines.core.learning.training import BLOCKS, EMBARGO, area, doubt, logistic, loss, splits, train
+from pipelines.core.learning.training import BLOCKS, EMBARGO, SCORERS, area, doubt, logistic, loss, splits, train
 from pipelines.core.market.bars import Bar
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
@@ -182,3 +183,16 @@ def test_a_value_that_is_missing_is_no_chance_and_none_overflows() -> None:
     assert math.isnan(scorer.probability([math.nan] * len(FEATURES)))
     assert scorer.probability([1e6] * len(FEATURES)) == 1.0
     assert scorer.probability([-1e6] * len(FEATURES)) == 0.0
+
+
+def test_a_scorer_is_shown_with_its_marks_beside_strategies_that_still_learn() -> None:
+    strong, few = told_rows(40, 25, edge=0.8), told_rows(2, 25, edge=0.8).with_columns(pl.lit("orb").alias("strategy"))
+    made = train(strong, "momentum")
+    assert made is not None
+    older, newer = ({"session": day, **made.model_dump(), "trusted": made.trusted} for day in (date(2026, 1, 1), date(2026, 1, 2)))
+    taught, learning = marks(pl.concat([strong, few]), pl.DataFrame([newer, older], schema=SCORERS))
+    assert (learning["strategy"], learning["examples"], learning["sessions"], learning["scorer"]) == ("orb", few.height, 2, None)
+    assert (taught["strategy"], taught["examples"]) == ("momentum", strong.height)
+    assert taught["won"] == pytest.approx((strong["profit"] > 0).mean())
+    assert (taught["scorer"]["session"], taught["scorer"]["trusted"], taught["scorer"]["auc"]) == ("2026-01-02", True, made.auc)
+    assert taught["scorer"]["weights"] == dict(zip(FEATURES, made.weights, strict=True))

@@ -76,6 +76,15 @@ def test_the_nights_weights_are_shown_with_a_line_for_the_settings(demo: Ran) ->
     assert {row["method"] for row in rows if row["book"] == "watchlist"} == set(METHODS)
 
 
+def test_what_past_entries_teach_is_told_by_strategy(demo: Ran) -> None:
+    shown = daybot("scorers", home=demo.home)
+    assert shown.code == 0, shown.output
+    for word in ("momentum", "orb", "reversion", "learns from 300 examples on", "MIN_SCORE=0: asks no scorer"):
+        assert word in shown.output, word
+    rows = json.loads(daybot("scorers", "--json", home=demo.home).output)
+    assert all(row["examples"] > 0 and row["scorer"] is None for row in rows), "a day's examples teach nothing"
+
+
 def test_it_leaves_no_process_behind(demo: Ran) -> None:
     assert working_in(demo.home) == []
 
