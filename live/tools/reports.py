@@ -120,7 +120,7 @@ class Told(Answer):
 
     journal: str
     running: bool
-    """Whether the session still runs; else its journal was read."""
+    """Whether the session itself has answered; else its journal was read."""
 
 
 class Explained(Told):

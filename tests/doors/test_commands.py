@@ -252,7 +252,7 @@ def test_why_is_told_alike_by_the_running_session_and_by_its_journal(session: Ma
     (tmp_path / path.parent.name).mkdir()
     shutil.copy(path, tmp_path / path.parent.name)
     read = typed(tmp_path, "explain", *words)
-    assert f"no session is running: read from {path.name}" in read.output, read.output
+    assert f"no session answers: read from {path.name}" in read.output, read.output
     live, kept = (json.loads(ran.output) for ran in (run(session, "explain", *words, "--json"), typed(tmp_path, "explain", *words, "--json")))
     assert (live.pop("running"), kept.pop("running")) == (True, False)
     assert live.pop("at") >= kept.pop("at")

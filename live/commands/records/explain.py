@@ -101,7 +101,7 @@ def _page(source: "Source", page: dict[str, Any]) -> "Told":
 
 def _origin(answer: dict[str, Any]) -> str:
     """Who has answered."""
-    who = "told by the running session" if answer["running"] else "no session is running: read"
+    who = "told by the running session" if answer["running"] else "no session answers: read"
     return f"[dim]{who} from {escape(answer['journal'])}[/]"
 
 
