@@ -155,11 +155,13 @@ def _begun(settings: Settings, account: str, session: date, known: Clock, *, sha
 def outdated(settings: Settings, found: Recovered, now: int) -> bool:
     """There is a newer briefing and nothing was sent yet: its journal ends here, and another one begins."""
     held = found.manifest.briefing
+    if found.sent:
+        return False
     try:
         newest = released(settings, held)
     except DataError:
         return False
-    if found.sent or newest.version == held.version:
+    if newest.version == held.version:
         return False
     if recovery.unfinished(found.journal.path):
         found.journal.append("briefing", now, {"held": held.version, "released": newest.version})

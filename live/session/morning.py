@@ -35,10 +35,10 @@ class Morning:
         try:
             self._look()
         except StaleBriefing as error:
-            self._tell(f"what was released last must not be traded on, entries wait for a person: {error}", at)
+            self._alarm(f"what was released last must not be traded on, entries wait for a person: {error}", at)
             self._emit(Command(f"briefing-{at}", Reduce(), "a briefing that must not be traded on", at))
         except BrokenSnapshot as error:
-            self._tell(f"whether there is a newer one is unknown: {error}", at)
+            self._alarm(f"whether there is a newer one is unknown: {error}", at)
         except MissingData:
             pass  # nothing is published here: nothing is newer
         if at >= self._briefing.hours.open - LAST and self.newer is None:
@@ -58,9 +58,9 @@ class Morning:
         """A simulated exchange has a clock of its own, by which nothing was made."""
         made = new_york(nanoseconds(self._briefing.created_at))
         if self._settings.daybot_mode is not Mode.SIM and made.date() < self._briefing.session:
-            self._tell(f"made {made:%Y-%m-%d %H:%M} New York, and none was released on {self._briefing.session}: look at the pre_open job", at)
+            self._alarm(f"made {made:%Y-%m-%d %H:%M} New York, and none was released on {self._briefing.session}: look at the pre_open job", at)
 
-    def _tell(self, detail: str, at: int) -> None:
+    def _alarm(self, detail: str, at: int) -> None:
         """Once."""
         if detail != self._told:
             self._told = detail
