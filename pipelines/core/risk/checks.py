@@ -137,6 +137,17 @@ class Book(Struct, frozen=True):
     models: Mapping[str, tuple[int, float]] = {}
     """Entries that models have opened today and their value, by program."""
 
+    @property
+    def modelled(self) -> tuple[int, float]:
+        """Entries that all of them have opened, and their value."""
+        return sum(count for count, _ in self.models.values()), sum(value for _, value in self.models.values())
+
+    @property
+    def opened_by(self) -> str:
+        """Which programs have opened how much, in brackets."""
+        found = ", ".join(f"{name}: {count} for {value:,.2f}" for name, (count, value) in sorted(self.models.items()))
+        return f" ({found})" if found else ""
+
 
 class Ask(Struct, frozen=True):
     """Everything that a control may look at."""

@@ -190,15 +190,9 @@ def model_entries(ask: Ask) -> Check | None:
     """Models have not opened as much as they may; all programs together, because a name is only what a program says of itself."""
     if not ask.proposal.model:
         return None
-    count, limit = sum(count for count, _ in ask.book.models.values()) + 1, ask.limits.max_model_entries
-    detail = f"entry {count} of models today{opened_by(ask)}"
+    count, limit = ask.book.modelled[0] + 1, ask.limits.max_model_entries
+    detail = f"entry {count} of models today{ask.book.opened_by}"
     return ask.check(Code.MODEL_ENTRIES, count, limit, count <= limit, detail, "max_model_entries")
-
-
-def opened_by(ask: Ask) -> str:
-    """Which programs have opened how much, in brackets."""
-    found = ", ".join(f"{name}: {count} for {value:,.2f}" for name, (count, value) in sorted(ask.book.models.items()))
-    return f" ({found})" if found else ""
 
 
 def order_rate(ask: Ask) -> Check:

@@ -10,7 +10,6 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.compiled import shared
 from pipelines.core.risk.checks import Ask, Check, Code, Exposure
 from pipelines.core.risk.limits import Limits
-from pipelines.core.risk.permissions import opened_by
 
 LARGEST = 5
 """Positions in the concentration limit."""
@@ -76,9 +75,9 @@ def model_value(ask: Ask) -> Room | None:
     """What models have opened in the session, closed or not: one that opens and closes all day is held by it too."""
     if not ask.proposal.model:
         return None
-    used, limit, price = sum(value for _, value in ask.book.models.values()), ask.limits.max_model_value, ask.proposal.price
+    used, limit, price = ask.book.modelled[1], ask.limits.max_model_value, ask.proposal.price
     value = used + ask.proposal.quantity * price
-    check = ask.check(Code.MODEL_VALUE, value, limit, value <= limit, f"{value:,.2f} opened by models{opened_by(ask)}", "max_model_value")
+    check = ask.check(Code.MODEL_VALUE, value, limit, value <= limit, f"{value:,.2f} opened by models{ask.book.opened_by}", "max_model_value")
     return check, fits(limit - used, price)
 
 

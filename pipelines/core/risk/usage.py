@@ -46,12 +46,10 @@ def _states(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate
         detail = f"{count} entries of {strategy} today"
         yield ask.check(Code.ENTRIES, count, limits.max_entries, count <= limits.max_entries, detail, "max_entries")
     if book.models:
-        counts, values = zip(*book.models.values(), strict=True)
-        count, value, by = sum(counts), sum(values), permissions.opened_by(ask)
-        most_value = limits.max_model_value
-        detail = f"{count} entries of models today{by}"
-        yield ask.check(Code.MODEL_ENTRIES, count, limits.max_model_entries, count <= limits.max_model_entries, detail, "max_model_entries")
-        yield ask.check(Code.MODEL_VALUE, value, most_value, value <= most_value, f"{value:,.2f} opened by models{by}", "max_model_value")
+        (count, value), by = book.modelled, book.opened_by
+        entries, worth = limits.max_model_entries, limits.max_model_value
+        yield ask.check(Code.MODEL_ENTRIES, count, entries, count <= entries, f"{count} entries of models today{by}", "max_model_entries")
+        yield ask.check(Code.MODEL_VALUE, value, worth, value <= worth, f"{value:,.2f} opened by models{by}", "max_model_value")
     for who, (losses, until) in sorted(book.resting.items()):
         setting = "symbol_losses" if who in briefing.symbols else "strategy_losses"
         rests = f", rests until {new_york(until):%H:%M} New York" if at < until else ""
