@@ -21,8 +21,6 @@ class Portfolio:
     """`start` is the equity that the session began with, everything else follows from fills and prices."""
 
     start: float
-    equity: float = field(init=False)
-    """Start of the day plus realised plus open profit, after every mark and fill."""
     peak: float = field(init=False)
     """Highest equity so far."""
     realised: float = 0.0
@@ -32,14 +30,19 @@ class Portfolio:
     prices: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.equity = self.peak = self.start
+        self.peak = self.start
+
+    @property
+    def equity(self) -> float:
+        """Start of the day plus realised plus open profit."""
+        return self.start + self.realised + self.open_profit
 
     def mark(self, symbol: str, price: float) -> None:
         """The symbol's newest price."""
         position = self.positions.get(symbol)
         if position is not None:
             self.open_profit += position.quantity * (price - self.prices[symbol])
-            self._count()
+            self.peak = max(self.peak, self.equity)
         self.prices[symbol] = price
 
     def fill(self, symbol: str, quantity: int, price: float) -> float:
@@ -52,12 +55,8 @@ class Portfolio:
             del self.positions[symbol]
         self.realised += profit
         self.open_profit = sum(p.quantity * (self.prices[s] - p.average) for s, p in self.positions.items())
-        self._count()
-        return profit
-
-    def _count(self) -> None:
-        self.equity = self.start + self.realised + self.open_profit
         self.peak = max(self.peak, self.equity)
+        return profit
 
     def quantity(self, symbol: str) -> int:
         """Signed shares held."""
