@@ -178,9 +178,13 @@ def _session(source: Source, published: Briefing, now: Live) -> None:
     st.markdown(f"{badge}**{words.day(session)}** · {state} · {meaning}")
 
 
+def past(published: Briefing) -> bool:
+    """Whether its session is over. An invented or recorded market has days of its own: there no briefing is late."""
+    return published.origin is Origin.VENDOR and published.session < datetime.now(NEW_YORK).date()
+
+
 def _snapshot(source: Source, published: Briefing) -> None:
-    """How old everything here is. An invented or recorded market has days of its own: there no briefing is late."""
+    """How old everything here is."""
     age = words.ago(datetime.now(UTC) - published.created_at)
-    past = published.origin is Origin.VENDOR and published.session < datetime.now(NEW_YORK).date()
-    stale = " :orange-badge[:material/history: **past**: no later briefing was published]" if past else ""
+    stale = " :orange-badge[:material/history: **past**: no later briefing was published]" if past(published) else ""
     st.caption(f"Snapshot `{source.snapshot.version}` · briefing for {words.day(published.session)}, made {age}{stale} · all times New York")

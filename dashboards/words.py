@@ -6,7 +6,7 @@ import polars as pl
 
 from pipelines.core.briefing import Origin
 from pipelines.core.market.session import NEW_YORK
-from pipelines.core.risk.checks import Code
+from pipelines.core.risk.checks import OF_EQUITY, Code
 
 NONE = "–"
 """Shown where there is no value: unknown is never zero."""
@@ -55,10 +55,7 @@ def number(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
-FRACTIONS = {
-    Code.POSITION_SIZE, Code.GROSS, Code.NET, Code.SECTOR, Code.CORRELATION, Code.BETA, Code.CONCENTRATION, Code.HEAT, Code.BUDGET, Code.DAILY_LOSS,
-    Code.DRAWDOWN, Code.PRICE_SCALE, Code.SCORE,
-}  # fmt: skip
+FRACTIONS = OF_EQUITY | {Code.PRICE_SCALE, Code.SCORE}
 """Controls that measure a fraction of equity, or of something else."""
 
 VERDICTS = {

@@ -57,13 +57,12 @@ def _figures(source: Source, published: Briefing) -> None:
         Card("Symbols", str(len(published.symbols)), f"{len(published.watchlist)} watched"),
         Card("Prices from", published.feed, words.LABELS[published.origin][0].lower()),
     ])  # fmt: skip
-    ours = published.origin is Origin.VENDOR  # an invented or recorded market has days of its own
-    if ours and published.session < datetime.now(NEW_YORK).date():
+    if frame.past(published):
         st.warning(
             f"The briefing is for {words.day(published.session)}, which has passed: the runner refuses it. The pre_open job for the session before "
             "makes the next one; `daybot doctor` says what keeps it.", icon=":material/history:",
         )  # fmt: skip
-    elif ours and age > OLD:
+    elif published.origin is Origin.VENDOR and age > OLD:
         st.warning(f"The briefing was made {words.ago(age)}: a night was missed.", icon=":material/history:")
     if failed:
         st.error(words.plain(" · ".join(f"{c.asset} {c.name} ({c.severity.value}): {c.detail}" for c in failed)), icon=":material/rule:")

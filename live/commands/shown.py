@@ -33,10 +33,6 @@ RISKS = {"r", "average_r"}
 """Profit in units of the risk taken."""
 DOLLARS = {"profit", "fees", "net", "expectancy", "average_gain", "average_loss", "best", "worst", "shortfall", "cost", "missed", "price", "average",
            "entry", "exit", "open", "realised", "stop", "target", "atr"}  # fmt: skip
-OF_EQUITY = {
-    "DAILY_LOSS", "DRAWDOWN", "POSITION_SIZE", "BUDGET", "GROSS", "NET", "SECTOR", "CORRELATION", "BETA", "CONCENTRATION", "HEAT",
-}  # fmt: skip
-"""Controls whose value and limit are fractions of equity."""
 
 
 def printed(answer: Any, as_json: bool) -> bool:
@@ -93,6 +89,8 @@ def checks(title: str, rows: Sequence[dict[str, Any]]) -> Table:
 
 def measured(code: str, value: float | None) -> str:
     """A control's number: a fraction of equity as per cent."""
+    from pipelines.core.risk.checks import OF_EQUITY
+
     return cell(value, "share" if code in OF_EQUITY else "")
 
 

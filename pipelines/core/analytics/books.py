@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipelines.core.analytics.session.ledger import STAMP
-from pipelines.core.backtest.costs import FEES, Costs, charged, due
+from pipelines.core.backtest.costs import FEES, Costs, borne, charged, due
 from pipelines.core.market.session import NEW_YORK
 from pipelines.core.trading.orders import Role, Side
 
@@ -170,11 +170,7 @@ def _hour(name: str) -> pl.Expr:
 def _charged(tables: Tables, costs: Costs | None) -> pl.DataFrame:
     """The fills with what each bears of its day's fees: the broker takes each kind once a day, rounded up to the cent."""
     owed = charged(tables["fills"], costs or Costs()).join(books(tables["runs"]).select("session", "run", "book"), on=["session", "run"], how="left")
-    shares = []
-    for kind in FEES:
-        whole = pl.col(kind).sum().over("session", "book")
-        shares.append(pl.when(whole > 0).then(pl.col(kind) * ((whole * 100).round(6).ceil() / 100) / whole).otherwise(0.0).alias(kind))
-    return owed.with_columns(shares)
+    return borne(owed, "session", "book")
 
 
 def booked(frame: pl.DataFrame, runs: pl.DataFrame) -> pl.DataFrame:

@@ -81,3 +81,12 @@ def due(charges: pl.DataFrame) -> float:
 def rounded_up(*sums: float) -> float:
     """A day's fees, each kind to the next cent, dollars."""
     return sum(math.ceil(round(total * 100, 6)) for total in sums) / 100
+
+
+def borne(charges: pl.DataFrame, *day: str) -> pl.DataFrame:
+    """The rows of `charged` with what each bears of what is `due`: of each kind its share of the rounded sum, dollars. `day`: columns of one day."""
+    shares = []
+    for kind in FEES:
+        whole = pl.col(kind).sum().over(*day)
+        shares.append(pl.when(whole > 0).then(pl.col(kind) * ((whole * 100).round(6).ceil() / 100) / whole).otherwise(0.0).alias(kind))
+    return charges.with_columns(shares)

@@ -57,6 +57,15 @@ class Code(StrEnum):
     QUANTITY = "QUANTITY"
 
 
+OF_EQUITY = frozenset(
+    {
+        *(Code.DAILY_LOSS, Code.DRAWDOWN, Code.POSITION_SIZE, Code.BUDGET, Code.GROSS, Code.NET),
+        *(Code.SECTOR, Code.CORRELATION, Code.BETA, Code.CONCENTRATION, Code.HEAT),
+    }
+)
+"""Controls whose value and limit are fractions of equity."""
+
+
 class Check(Struct, frozen=True):
     """One control as it stood: what was measured, what was allowed, in words with numbers, and where the limit came from."""
 
