@@ -11,10 +11,9 @@ import httpx
 import polars as pl
 import pytest
 from browsing import ROOT, Tab, chromium, served, tab, until
-from commands import background, sim
+from commands import background, free_port, sim
 from desk import Books, world
 from market import briefing_of
-from served import free_port
 from streamlit.testing.v1 import AppTest
 
 from dashboards import runner

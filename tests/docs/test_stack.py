@@ -1,4 +1,4 @@
-"""The image is built and all of compose.yaml runs by its very commands, where there is no container engine (`tests/processes/container.py`)."""
+"""The image is built and all of compose.yaml runs by its very commands, where there is no container engine (`tests/containers/container.py`)."""
 
 import json
 import shutil

@@ -14,10 +14,9 @@ from urllib.parse import quote
 import duckdb
 import httpx
 import pytest
-from commands import ROOT, until
+from commands import ROOT, free_port, until
 from desk import world
 from floor import Floor, floor_settings, play
-from served import free_port
 from streamlit.testing.v1 import AppTest
 
 from live.brokers.route import connect

@@ -14,14 +14,14 @@ from typing import Any
 import httpx2
 import pytest
 from cases import CASES
-from commands import ROOT
+from commands import ROOT, free_port
 from desk import world
 from floor import Floor, floor_settings
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, Implementation
-from served import GOOD, HOSTS, ORIGINS, free_port
+from served import GOOD, HOSTS, ORIGINS
 from typer.testing import CliRunner
 
 from live import journal

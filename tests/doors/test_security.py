@@ -17,13 +17,13 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import daybot
+from commands import daybot, free_port
 from desk import settings as sim
 from desk import world
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from manned import Manned
-from served import GOOD, HOSTS, ORIGINS, REFUSALS, Served, asked, commands, free_port, local, quiet_desk, tcp
+from served import GOOD, HOSTS, ORIGINS, REFUSALS, Served, asked, commands, local, quiet_desk, tcp
 from typer.testing import CliRunner
 
 from live.cli import app

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from commands import free_port
 from desk import Books, world
-from served import GOOD, HOSTS, ORIGINS, free_port
+from served import GOOD, HOSTS, ORIGINS
 
 from live.commands.demo import dagster_ui, environment, sim_settings
 from live.sim.embedded import Exchange

@@ -1,17 +1,15 @@
 """Whatever people have to hear of reaches a webhook within five seconds of its cause at the exchange (RTS 6 article 16)."""
 
 import asyncio
-import json
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from floor import Floor, floor_settings
+from posted import Posted, collecting
 
 from live.alerts import Alerts
 from live.clock import SECOND
@@ -24,42 +22,14 @@ LIMIT = 5.0
 """Seconds from the cause: of the market until the engine decides on it, of ours until the webhook has it."""
 
 
-class Webhook:
-    """A real one; what was posted to it, and when."""
-
-    def __init__(self) -> None:
-        self.posted: list[tuple[float, dict[str, Any]]] = []
-        posted = self.posted
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                posted.append((time.monotonic(), body))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def when(self, subject: str) -> float | None:
-        """The moment at which the first alert came whose subject begins so."""
-        return next((at for at, body in self.posted if body["subject"].startswith(subject)), None)
+@pytest.fixture
+def hook() -> Iterator[Posted]:
+    with collecting() as posted:
+        yield posted
 
 
 @pytest.fixture
-def hook() -> Iterator[Webhook]:
-    made = Webhook()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-@pytest.fixture
-def known(exchange: Exchange, tmp_path: Path, hook: Webhook) -> Settings:
+def known(exchange: Exchange, tmp_path: Path, hook: Posted) -> Settings:
     return floor_settings(exchange.url, tmp_path / "home", alert_webhook=hook.url, polygon_api_key="SIM")
 
 
@@ -78,7 +48,7 @@ class Attended(Floor):
             self.decided[name] = (event.at, time.monotonic())
         self.alerts.watch(event, decisions)
 
-    async def told(self, hook: Webhook, subject: str, code: str, cause: int) -> float:
+    async def told(self, hook: Posted, subject: str, code: str, cause: int) -> float:
         """Seconds from the cause until the webhook had it."""
         async with asyncio.timeout(15):
             while hook.when(subject) is None or code not in self.decided:
@@ -107,7 +77,7 @@ def played(exchange: Exchange, known: Settings, act: Any) -> Attended:
     return asyncio.run(run())
 
 
-def test_a_change_of_state(exchange: Exchange, known: Settings, hook: Webhook) -> None:
+def test_a_change_of_state(exchange: Exchange, known: Settings, hook: Posted) -> None:
     async def act(floor: Attended) -> None:
         floor.flatten()
         assert await floor.told(hook, "trading is halted", "state", floor.clock.now()) <= LIMIT
@@ -115,7 +85,7 @@ def test_a_change_of_state(exchange: Exchange, known: Settings, hook: Webhook) -
     played(exchange, known, act)
 
 
-def test_a_refusal_by_a_kill_limit(exchange: Exchange, known: Settings, hook: Webhook) -> None:
+def test_a_refusal_by_a_kill_limit(exchange: Exchange, known: Settings, hook: Posted) -> None:
     """A fall of twelve percent through the stop costs more of the day's peak than the drawdown limit."""
 
     async def act(floor: Attended) -> None:
@@ -130,23 +100,23 @@ def test_a_refusal_by_a_kill_limit(exchange: Exchange, known: Settings, hook: We
     played(exchange, known, act)
 
 
-def test_a_switch_of_the_feed(exchange: Exchange, known: Settings, hook: Webhook) -> None:
+def test_a_switch_of_the_feed(exchange: Exchange, known: Settings, hook: Posted) -> None:
     async def act(floor: Attended) -> None:
         exchange.inject(kind="stream.refuse", stream="market", code=402, times=0)
         cause = floor.clock.now()
         exchange.inject(kind="stream.close", stream="market", code=1000)
-        before = len(hook.posted)
+        before = len(hook.said)
         await floor.step(LIMIT, by=0.5)
         assert floor.runner.feed.lead == "polygon"
         assert (floor.decided["FEED"][0] - cause) / SECOND <= LIMIT
         async with asyncio.timeout(LIMIT):
-            while not any("leads instead of alpaca-sip" in body["detail"] for _, body in hook.posted[before:]):
+            while not any("leads instead of alpaca-sip" in body["detail"] for body in hook.said[before:]):
                 await asyncio.sleep(0.01)
 
     played(exchange, known, act)
 
 
-def test_a_position_that_somebody_else_opens(exchange: Exchange, known: Settings, hook: Webhook) -> None:
+def test_a_position_that_somebody_else_opens(exchange: Exchange, known: Settings, hook: Posted) -> None:
     async def act(floor: Attended) -> None:
         await floor.step(12)
         cause = floor.clock.now()
@@ -159,7 +129,7 @@ def test_a_position_that_somebody_else_opens(exchange: Exchange, known: Settings
     played(exchange, known, act)
 
 
-def test_a_broker_without_an_answer_is_told_after_half_a_minute_and_again(exchange: Exchange, known: Settings, hook: Webhook) -> None:
+def test_a_broker_without_an_answer_is_told_after_half_a_minute_and_again(exchange: Exchange, known: Settings, hook: Posted) -> None:
     """That long it may be a hiccup; protection rests at the broker meanwhile."""
 
     async def act(floor: Attended) -> None:

@@ -1,6 +1,7 @@
 """Runs DayBot's commands as a user does, in processes of their own."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -45,6 +46,12 @@ def until(true: Callable[[], bool], what: str, patience: float = 90.0) -> None:
     while not true():
         assert time.monotonic() < deadline, f"{what}: not within {patience:.0f} s"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port that nobody has now."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
 
 
 def sim(url: str) -> dict[str, str]:

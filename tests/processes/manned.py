@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+from commands import free_port
 from desk import Books
 from floor import Floor, floor_settings
-from served import free_port, local, tcp
+from served import local, tcp
 
 from live import journal
 from live.doors.api import URGENT, build, needs

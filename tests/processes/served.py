@@ -1,7 +1,6 @@
 """Doors served as the runner serves them, in a loop of their own, in a thread of its own; and clients for the local socket and for TCP."""
 
 import asyncio
-import socket
 import threading
 from typing import Any
 
@@ -53,13 +52,6 @@ class Served:
         except Exception as error:  # handed to the thread that waits
             self._error = error
             self._ready.set()
-
-
-def free_port() -> int:
-    """A port that nobody has now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 # Plain HTTP: `verify=False` only spares each client the reading of the machine's certificates.

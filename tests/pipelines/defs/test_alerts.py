@@ -1,12 +1,8 @@
 """Who is told what, over a real HTTP server, a real mail server and Dagster's own sensors."""
 
-import json
-import socket
-import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from email import message_from_bytes, policy
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,6 +11,8 @@ import dagster as dg
 import polars as pl
 import pytest
 from aiosmtpd.controller import Controller
+from commands import free_port
+from posted import Posted, collecting
 
 from pipelines import publish, settings
 from pipelines.alerts import Alert, tell
@@ -28,26 +26,9 @@ ALERT = Alert("pre_open failed for 2024-06-18", "universe: expected symbols, fou
 
 
 @pytest.fixture
-def webhook() -> Iterator[tuple[str, list[Any]]]:
-    """An address and the bodies that were posted to it; `/no` answers 500."""
-    bodies: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path.startswith("/no") else 204)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the console."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/hook", bodies
-        server.shutdown()
-        thread.join()
+def webhook() -> Iterator[Posted]:
+    with collecting() as posted:
+        yield posted
 
 
 class Inbox:
@@ -65,8 +46,7 @@ class Inbox:
 def mailbox() -> Iterator[tuple[str, list[Any]]]:
     """A mail server's address and the letters that came."""
     inbox = Inbox()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = Controller(inbox, hostname="127.0.0.1", port=port)
     server.start()
     yield f"smtp://127.0.0.1:{port}", inbox.letters
@@ -77,23 +57,21 @@ def known(**changes: Any) -> Settings:
     return settings.load(_env_file=None, **{"alert_webhook": "", "alert_email": "", "alert_smtp": "smtp://127.0.0.1:25", **changes})
 
 
-def test_an_alert_reaches_webhook_and_every_mailbox(webhook: tuple[str, list[Any]], mailbox: tuple[str, list[Any]]) -> None:
+def test_an_alert_reaches_webhook_and_every_mailbox(webhook: Posted, mailbox: tuple[str, list[Any]]) -> None:
     said: list[str] = []
-    tell(known(alert_webhook=webhook[0], alert_email="a@example.com, b@example.com", alert_smtp=mailbox[0]), ALERT, said.append)
+    tell(known(alert_webhook=webhook.url, alert_email="a@example.com, b@example.com", alert_smtp=mailbox[0]), ALERT, said.append)
     assert said == [f"{ALERT.subject}: {ALERT.detail}"]
-    assert [(body["subject"], body["detail"], body["mode"]) for body in webhook[1]] == [(*ALERT, "paper")]
-    assert webhook[1][0]["text"] == f"{ALERT.subject}\n{ALERT.detail}"
+    assert [(body["subject"], body["detail"], body["mode"]) for body in webhook.said] == [(*ALERT, "paper")]
+    assert webhook.said[0]["text"] == f"{ALERT.subject}\n{ALERT.detail}"
     ((to, letter),) = mailbox[1]
     assert to == ["a@example.com", "b@example.com"]
     assert letter["Subject"] == f"DayBot (paper): {ALERT.subject}"
     assert letter.get_content().strip() == ALERT.detail
 
 
-def test_a_channel_that_fails_is_said_without_its_secrets_and_keeps_no_other_from_it(
-    webhook: tuple[str, list[Any]], mailbox: tuple[str, list[Any]]
-) -> None:
+def test_a_channel_that_fails_is_said_without_its_secrets_and_keeps_no_other_from_it(webhook: Posted, mailbox: tuple[str, list[Any]]) -> None:
     said: list[str] = []
-    refusing = webhook[0].replace("/hook", "/no/T0KEN")
+    refusing = webhook.url.replace("/hook", "/no/T0KEN")
     tell(known(alert_webhook=refusing, alert_email="a@example.com", alert_smtp=mailbox[0]), ALERT, said.append)
     assert said[1:] == ["the alert did not get through to ALERT_WEBHOOK: HTTP 500"]
     assert len(mailbox[1]) == 1
@@ -123,10 +101,10 @@ def test_a_password_is_never_said_to_a_server_without_encryption(mailbox: tuple[
 
 
 def test_a_failed_run_is_told_once_with_the_error_of_its_step(
-    webhook: tuple[str, list[Any]], folder: Path, tools: Callable[..., DayBot], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    webhook: Posted, folder: Path, tools: Callable[..., DayBot], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("ALERT_WEBHOOK", webhook[0])
+    monkeypatch.setenv("ALERT_WEBHOOK", webhook.url)
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         cursor = tick(instance, None)
         job = defs().resolve_job_def("pre_open")
@@ -135,7 +113,7 @@ def test_a_failed_run_is_told_once_with_the_error_of_its_step(
         assert not done.success
         cursor = tick(instance, cursor)
         tick(instance, cursor)
-    (body,) = webhook[1]
+    (body,) = webhook.said
     assert body["subject"] == "pre_open failed for 2024-06-18"
     assert body["detail"].startswith("universe: expected symbols for UNIVERSE=NONE among the 7 that the broker lists, found none; change it")
     assert done.run_id in body["detail"]

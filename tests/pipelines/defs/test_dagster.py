@@ -5,16 +5,16 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from commands import free_port, until
+from posted import Posted, collecting
 
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
@@ -29,25 +29,10 @@ LAUNCH = (
 
 
 @pytest.fixture
-def telemetry() -> Iterator[tuple[str, list[bytes]]]:
+def telemetry() -> Iterator[Posted]:
     """Where Dagster is told to send what it sends, and what came."""
-    sent: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            sent.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing on the console."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}/actions", sent
-        server.shutdown()
-        thread.join()
+    with collecting() as posted:
+        yield posted
 
 
 @pytest.fixture
@@ -105,22 +90,15 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             continue
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @pytest.mark.parametrize("command", [["dg", "dev"], pytest.param(["dagster", "dev"], marks=pytest.mark.soak)], ids=" ".join)
-def test_dev_starts_without_any_variable_and_tells_nobody(
-    command: list[str], clone: Path, tmp_path: Path, telemetry: tuple[str, list[bytes]]
-) -> None:
+def test_dev_starts_without_any_variable_and_tells_nobody(command: list[str], clone: Path, tmp_path: Path, telemetry: Posted) -> None:
     port = free_port()
-    environ = bare(tmp_path, DAGSTER_TELEMETRY_URL=telemetry[0])
+    environ = bare(tmp_path, DAGSTER_TELEMETRY_URL=telemetry.url)
     with serving([*command, "-p", str(port)], port, clone, environ) as url:
         (node,) = ask(url, ASSETS)["repositoriesOrError"]["nodes"]
         assert node["location"]["name"] == "daybot"
         assert ["briefing"] in [asset["assetKey"]["path"] for asset in node["assetNodes"]]
-    assert telemetry[1] == [], "something was sent"
+    assert telemetry.bodies == [], "something was sent"
     assert not (tmp_path / ".dagster").exists(), "Dagster keeps an identity for telemetry there"
 
 
@@ -138,18 +116,11 @@ def test_read_only_refuses_what_a_web_page_could_send(tmp_path: Path) -> None:
     evil = {"Host": "evil.example", "Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
     with serving(words, port, tmp_path, bare(tmp_path)) as url:
         assert listening(port) == {"127.0.0.1"}
-        until_loaded(url)
+        until(lambda: bool(ask(url, ASSETS)["repositoriesOrError"].get("nodes")), "the assets are loaded", HOW_LONG)
         answer = httpx.get(f"{url}/graphql", params={"query": LAUNCH}, headers=evil, timeout=60.0).json()
         assert answer["data"]["launchRun"]["__typename"] == "UnauthorizedError"
         assert ask(url, LAUNCH)["launchRun"]["__typename"] == "UnauthorizedError"
         assert ask(url, "{runsOrError{... on Runs{count}}}")["runsOrError"]["count"] == 0
-
-
-def until_loaded(url: str) -> None:
-    deadline = time.monotonic() + HOW_LONG
-    while not ask(url, ASSETS)["repositoriesOrError"].get("nodes"):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
 
 
 def ask(url: str, query: str) -> dict[str, Any]:

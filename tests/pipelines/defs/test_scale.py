@@ -16,7 +16,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from commands import until
+from commands import free_port, until
 from whole import contents
 
 from pipelines.core.errors import SettingsError
@@ -65,11 +65,6 @@ def child(name: str, words: Sequence[str | Path], environ: dict[str, str], home:
                     process.wait(10)
                 except (ProcessLookupError, subprocess.TimeoutExpired):
                     continue
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 def answers(port: int) -> bool:

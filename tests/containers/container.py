@@ -122,7 +122,7 @@ def run(image: Image, volume: Path, plan: dict[str, Any], seconds: float) -> dic
         exec chroot $r setpriv --reuid={uid} --regid={gid} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
           env -i {_assigned(image.environ | {"PLAN": json.dumps(plan)})} sh -c 'cd {image.workdir} && exec python -'
     """
-    text = (ROOT / "tests" / "processes" / "pod.py").read_text()
+    text = (ROOT / "tests" / "containers" / "pod.py").read_text()
     words = ["unshare", "-m", "-n", "-p", "-i", "-u", "-f", "--kill-child", "bash", "-c", script]
     done = subprocess.run(words, input=text, capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-6000:]
