@@ -64,9 +64,14 @@ VERDICTS = {
 }  # fmt: skip
 """Controls that know only yes and no."""
 
-AFTER = {Code.ORDER_QUANTITY: "shares", Code.PARTICIPATION: "shares", Code.HISTORY: "days", Code.SESSION: "min", Code.STALE_DATA: "s",
-         Code.COOLDOWN: "losses", Code.ENTRIES: "today", Code.ORDER_RATE: "a minute", Code.POSITIONS: "symbols"}  # fmt: skip
-"""Units of the others that have one; ORDER_VALUE and BUYING_POWER are dollars."""
+DOLLARS = {Code.ORDER_VALUE, Code.MODEL_VALUE, Code.BUYING_POWER, Code.COLLAR, Code.BAND, Code.STOP}
+
+AFTER: dict[str, str] = {
+    Code.QUANTITY: "shares", Code.ORDER_QUANTITY: "shares", Code.PARTICIPATION: "shares", Code.HISTORY: "days", Code.SESSION: "min",
+    Code.STALE_DATA: "s", Code.COOLDOWN: "losses", Code.ENTRIES: "today", Code.MODEL_ENTRIES: "today", Code.ORDER_RATE: "a minute",
+    Code.POSITIONS: "symbols",
+}  # fmt: skip
+"""Units of the others."""
 
 AGES = 86_400.0
 """Seconds: a price older than a day is none."""
@@ -78,9 +83,9 @@ def measured(code: str, value: float | None) -> str:
         return NONE
     if code in FRACTIONS:
         return percent(value, 2)
-    if code in {Code.ORDER_VALUE, Code.BUYING_POWER}:
+    if code in DOLLARS:
         return money(value)
-    return " ".join([number(value), *([AFTER[Code(code)]] if code in AFTER else [])])
+    return f"{number(value)} {AFTER.get(code, '')}".rstrip()
 
 
 def count(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import words
 from pipelines.core.briefing import Origin
+from pipelines.core.risk.checks import Code
 
 Open = Callable[..., Any]
 PAGES = sorted(path.stem for path in (Path(__file__).parents[2] / "dashboards" / "views").glob("[a-z]*.py"))
@@ -77,6 +78,13 @@ def test_traded_sessions_come_before_the_prepared_one_is_asked_for(traded: Any, 
 def test_the_address_picks_the_session(traded: Any, opened: Open) -> None:
     page = opened(traded.path, session="2026-11-23")
     assert "No journal of Mon 23 Nov 2026 yet" in page.words
+
+
+def test_every_control_is_told_in_a_unit_of_its_own() -> None:
+    kinds = [words.FRACTIONS, words.VERDICTS, words.DOLLARS, set(words.AFTER)]
+    assert sorted(code for kind in kinds for code in kind) == sorted(Code)
+    told = {Code.HEAT: "200.00 %", Code.STATE: "–", Code.MODEL_VALUE: "$2.00", Code.MODEL_ENTRIES: "2 today"}
+    assert {code: words.measured(code, 2.0) for code in told} == told
 
 
 def test_no_origin_but_the_vendors_passes_for_a_market() -> None:
