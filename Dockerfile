@@ -7,7 +7,7 @@ WORKDIR /daybot
 
 # Versions and hashes are the lock's; what only developers need stays out.
 COPY pyproject.toml requirements.lock ./
-RUN uv pip install --verify-hashes -r pyproject.toml --extra s3 -c requirements.lock
+RUN uv pip install --verify-hashes --only-binary :all: -r pyproject.toml --extra s3 -c requirements.lock
 
 COPY . .
 RUN uv pip install --verify-hashes --no-deps --build-constraints requirements.lock -e . \

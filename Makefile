@@ -2,24 +2,26 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 STAMP := .venv/.synced
+UV := uv==0.13.9
 
 # Compiled modules halve the start of every process here.
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up check lint types contracts test docs bench peers soak lock env-example clean
+.PHONY: help setup demo up check lint types contracts test docs bench peers soak lock sbom env-example clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[36m%-12s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP)  ## make the environment in .venv (Python 3.11, pinned by requirements.lock)
 
+# Wheels with a hash of the lock and nothing else: a source distribution runs its author's code while it installs.
 $(STAMP): requirements.lock pyproject.toml
 	@echo "making the environment in .venv"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: $(UV)
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes --only-binary :all: requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --verify-hashes --no-deps --build-constraints requirements.lock -e .
 	@touch $(STAMP)
 
 demo: setup  ## run the whole chain once on the simulated exchange: no account, no keys, no real money
@@ -52,16 +54,23 @@ bench: setup  ## the benchmarks, each a ratio to a stated floor
 
 peers:  ## DayBot beside vectorbt, backtesting.py and nautilus_trader, in an environment of their own (.venv-peers)
 	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: $(UV)
 	-@.venv-peers/bin/uv pip install --quiet --python .venv-peers/bin/python --requirement tests/benchmarks/peers/requirements.txt
 	@.venv-peers/bin/python -W ignore tests/benchmarks/peers/compare.py
 
 soak: setup  ## the tests that take minutes: a quarter on Celery, kills at random, readers while a night runs
 	$(BIN)/python -m pytest -m soak -s
 
-lock:  ## resolve requirements.lock anew: versions and hashes, no addresses
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+# A release that somebody has stolen is mostly found within days. What cannot wait for that: make lock AGE=2026-11-26.
+AGE ?= 7 days
+lock:  ## resolve requirements.lock anew: versions and hashes, no addresses, nothing younger than a week
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --exclude-newer "$(AGE)" --generate-hashes --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
+
+sbom: setup  ## what DayBot is made of, with licences and who needs whom: CycloneDX, in build/sbom.json
+	@mkdir -p build
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --no-validate -o build/sbom.json $(BIN)/python 2>build/sbom.log \
+	  || { cat build/sbom.log; exit 1; }
 
 env-example: setup  ## write .env.example anew from the settings
 	@$(BIN)/python -c "from pipelines.settings import example; print(example(), end='')" > .env.example

@@ -1,16 +1,19 @@
 """Image, compose file, units and manifests: linted by who knows them, and held to rules of our own. Nothing here is started: `test_stack.py` does."""
 
 import fnmatch
+import json
 import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from container import context, instructions
+from packaging.utils import canonicalize_name
 from words import parse
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +77,30 @@ def test_everything_installed_has_a_hash_of_the_lock() -> None:
     installs = [rest for word, rest in IMAGE if word == "RUN" and "uv pip install" in rest]
     assert len(installs) == 2
     assert all("--verify-hashes" in rest and "requirements.lock" in rest for rest in installs)
+    assert "--only-binary :all:" in installs[0]
+
+
+def test_the_environment_is_made_of_wheels_with_a_hash_by_the_uv_that_makes_the_image() -> None:
+    making = (ROOT / "Makefile").read_text()
+    assert re.search(r"uv pip sync .*--require-hashes --only-binary :all: requirements\.lock", making)
+    assert re.search(r"^UV := (\S+)", making, re.M)[1] in (ROOT / "Dockerfile").read_text()
+    assert not re.search(r"pip install [^\n]*\buv$", making, re.M)
+
+
+def test_the_bill_of_materials_names_all_that_is_installed_of_the_lock() -> None:
+    if not (BIN / "cyclonedx-py").exists():
+        pytest.skip("cyclonedx-py is not here")
+    made = subprocess.run(["make", "--assume-old=.venv/.synced", "sbom"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stdout + made.stderr
+    bill = json.loads((ROOT / "build" / "sbom.json").read_text())
+    assert (bill["bomFormat"], bill["metadata"]["component"]["name"]) == ("CycloneDX", "daybot")
+    named = {(canonicalize_name(part["name"]), part["version"]) for part in bill["components"]}
+    pins = re.findall(r"^([\w.-]+)==(\S+)", (ROOT / "requirements.lock").read_text(), re.M)
+    locked = {(canonicalize_name(name), version) for name, version in pins}
+    installed = {(canonicalize_name(found.name), found.version) for found in distributions()}
+    assert locked & installed <= named
+    assert named - locked <= {(name, version) for name, version in named if name in {"pip", "setuptools", "uv"}}  # what makes the environment
+    assert sum("licenses" in part for part in bill["components"]) > 0.9 * len(bill["components"])
 
 
 def test_only_sources_get_into_the_image(tmp_path: Path) -> None:
