@@ -40,6 +40,11 @@ class Journal:
         self._file = self._open(new=not resume)
         self._size = os.fstat(self._file).st_size
 
+    @property
+    def waiting(self) -> int:
+        """Records that were not handed to the operating system yet."""
+        return len(self._waiting)
+
     def append(self, kind: str, at: int, data: object) -> int:
         """Seal a record; it reaches the disk with the next `flush` or `barrier`. Its number."""
         self.seq += 1

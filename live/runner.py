@@ -37,6 +37,9 @@ HOUR = 60 * MINUTE
 AWAY = 3.0
 """Seconds between two ticks in the night: every tick is written down."""
 
+CROWD = 512
+"""Records at which the journal is written though more events wait: in a flood the queue is not empty for long."""
+
 NOTED = 5 * MINUTE
 """Between two notes of the journal's head in the file beside it."""
 
@@ -236,21 +239,26 @@ class Runner:
             self.broker.witness(event)
             self.record = self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
-            for decision in decisions:
-                self.journal.append("decision", event.at, encode(decision))
-            requests = [d for d in decisions if isinstance(d, Request)]
-            if requests:
-                self._secure([request.order.id for request in requests if isinstance(request, Submit)])
-            elif self.queue.empty():
+            if decisions:
+                self._carry_out(decisions, event.at)
+            if self.queue.empty() or self.journal.waiting >= CROWD:
                 self.journal.flush()
-            for request in requests:
-                self.asked += 1
-                self.broker.send(request)
             self._done += 1
             self._watch(event, decisions)
             self._moved.set()
             if isinstance(event, Tick):
                 self._on_tick(event.at)
+
+    def _carry_out(self, decisions: list[Decision], at: int) -> None:
+        """Write them down; then, and only when that is on the disk, ask the broker."""
+        for decision in decisions:
+            self.journal.append("decision", at, encode(decision))
+        requests = [decision for decision in decisions if isinstance(decision, Request)]
+        if requests:
+            self._secure([request.order.id for request in requests if isinstance(request, Submit)])
+        for request in requests:
+            self.asked += 1
+            self.broker.send(request)
 
     def _secure(self, orders: list[str]) -> None:
         """The barrier before a send; and for orders, when they were decided and when they were durable: what execution quality is made of."""

@@ -272,11 +272,11 @@ class Failover:
 
     def _source(self, symbol: str) -> str:
         """The vendor that is followed in this symbol."""
-        others = [name for name in self._feeds if name != self._lead.name]
-        suspended, lead = self._trust.suspended(symbol), self._lead.name
-        if others and (suspended == lead or symbol not in self._health[lead].granted) and symbol in self._health[others[0]].granted:
-            return others[0]
-        return lead
+        lead = self._lead.name
+        if symbol in self._health[lead].granted and self._trust.suspended(symbol) != lead:
+            return lead
+        other = next((name for name in self._feeds if name != lead), lead)
+        return other if symbol in self._health[other].granted else lead
 
     def _counts(self, vendor: str, symbol: str) -> bool:
         """Whether a bar of this vendor may be the one that wins."""

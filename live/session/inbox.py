@@ -25,9 +25,11 @@ class Inbox:
     def put_nowait(self, event: Event) -> None:
         """Behind all others. Nothing is refused: whoever was being read when the limit was reached is heard to the end."""
         self._events.append(event)
-        self._there.set()
         waiting = len(self._events)
-        self.most = max(self.most, waiting)
+        if waiting == 1:
+            self._there.set()
+        if waiting > self.most:
+            self.most = waiting
         if waiting >= self._limit and not self.overflowing:
             self.overflowing = True
             self._events.extendleft(reversed(list(self._full(waiting))))

@@ -12,7 +12,7 @@ from pipelines.core.trading.commands import Instruction
 from pipelines.core.trading.orders import Side, Status
 
 
-class Happening(Struct, frozen=True, tag_field="kind"):
+class Happening(Struct, frozen=True, gc=False, tag_field="kind"):
     """The root of every event."""
 
     @property
