@@ -5,10 +5,23 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from pipelines.core.market.bars import SECOND
 from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Answer, Event, FeedStatus, MarketBar, OrderUpdate
+from pipelines.core.trading.events import Answer, Event, FeedStatus, MarketBar, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Role
 
 STATES = {TradingState.HALTED: 0, TradingState.REDUCING: 1, TradingState.ACTIVE: 2}
+
+
+class Answered:
+    """How long the broker takes: from the decision to order until its answer. Where it is not known how a request ended, it was not answered."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, int] = {}
+
+    def watch(self, event: Event, decisions: list[Decision]) -> float | None:
+        """One step of the engine. Seconds of the session's clock, where this event is the answer to an order."""
+        sent = self._sent.pop(event.id, None) if isinstance(event, Answer) and event.outcome is not Outcome.UNKNOWN else None
+        self._sent |= {decision.order.id: decision.at for decision in decisions if isinstance(decision, Submit)}
+        return None if sent is None else (event.at - sent) / SECOND
 
 
 class Metrics:
@@ -35,6 +48,13 @@ class Metrics:
             buckets=(0.1, 0.5, 1, 2, 5, 10, 30, 60),
             registry=registry,
         )
+        self._answered = Answered()
+        self._waits = Histogram(
+            "daybot_answer_seconds",
+            "From the decision to order to the broker's answer: the journal on the disk, the way there and back.",
+            buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+            registry=registry,
+        )
         self._feeds = Gauge("daybot_feed_healthy", "1 where a market data source is healthy.", ["feed"], registry=registry)
         self._state = Gauge("daybot_trading_state", "0 halted, 1 reducing, 2 active.", registry=registry)
         self._equity = Gauge("daybot_equity_dollars", "Start of the day plus realised plus open profit.", registry=registry)
@@ -45,6 +65,9 @@ class Metrics:
     def watch(self, event: Event, decisions: list[Decision]) -> None:
         """One step of the engine."""
         self._events.labels(event.kind).inc()
+        wait = self._answered.watch(event, decisions)
+        if wait is not None:
+            self._waits.observe(wait)
         match event:
             case MarketBar() if not event.late:
                 self._lag.labels(event.feed).observe(max(event.at - event.bar.start - 60 * SECOND, 0) / SECOND)

@@ -12,12 +12,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from live.metrics import Answered
 from live.runner import Runner
 from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.market.session import new_york
 from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, StateChanged, Submit, TradeClosed, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Answer, Event, MarketBar, Outcome
+from pipelines.core.trading.events import Event, MarketBar
 from pipelines.core.trading.orders import Role
 from pipelines.core.trading.trades import Trade
 
@@ -39,7 +40,7 @@ class Screen:
         self._refused: Counter[str] = Counter()
         self._bars = self._entries = 0
         self._lag = 0.0
-        self._sent: dict[str, int] = {}
+        self._answered = Answered()
         self._waits: deque[float] = deque(maxlen=WAITS)
         """Seconds from a decision to the broker's answer."""
 
@@ -48,11 +49,10 @@ class Screen:
         if isinstance(event, MarketBar) and not event.late:
             self._bars += 1
             self._lag = (event.at - event.bar.start - MINUTE) / SECOND
-        elif isinstance(event, Answer) and event.id in self._sent and event.outcome is not Outcome.UNKNOWN:
-            self._waits.append((event.at - self._sent.pop(event.id)) / SECOND)
+        wait = self._answered.watch(event, decisions)
+        if wait is not None:
+            self._waits.append(wait)
         for decision in decisions:
-            if isinstance(decision, Submit):
-                self._sent[decision.order.id] = decision.at
             self._entries += isinstance(decision, Submit) and decision.role is Role.ENTRY
             if isinstance(decision, Refused):
                 self._refused[decision.check.code.value] += 1

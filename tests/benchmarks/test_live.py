@@ -27,6 +27,7 @@ from live.feeds.wire import alpaca as alpaca_wire
 from live.feeds.wire import polygon as polygon_wire
 from live.runner import Runner
 from pipelines.core.journal import Manifest
+from pipelines.core.trading.decisions import TradingState
 
 BIG = os.environ.get("DAYBOT_BENCH") == "big"
 MESSAGES = 2_000_000 if BIG else 100_000
@@ -49,7 +50,9 @@ async def timed(work: Awaitable[Any], reached: asyncio.Event, got: Callable[[], 
     while not begun():
         await asyncio.sleep(0)
     cpu, wall = time.process_time(), time.perf_counter()
-    await asyncio.wait_for(reached.wait(), 300)
+    last = asyncio.ensure_future(reached.wait())
+    await asyncio.wait([task, last], timeout=300, return_when=asyncio.FIRST_COMPLETED)
+    last.cancel()
     took = Took(time.process_time() - cpu, time.perf_counter() - wall, got())
     task.cancel()
     with suppress(asyncio.CancelledError):
@@ -165,22 +168,23 @@ class Load(NamedTuple):
 
 
 async def flooded(runner: Runner, manifest: Manifest, begin: Callable[[], None], count: int) -> Load:
-    """From the moment that the flood begins until all of it was processed."""
+    """From the moment that the flood begins until all of it was processed, or the queue was full and the session halted."""
     task = await armed(runner, manifest)
-    memory = [_memory()]
+    start, half = _memory(), 0.0
     begin()
     cpu, wall = time.process_time(), time.perf_counter()
-    while runner.feed.received < count or not runner.queue.empty():
+    while (runner.feed.received < count or not runner.queue.empty()) and runner.engine.state is not TradingState.HALTED:
         await asyncio.sleep(0.01)
         runner.raw.seal()  # a tick does it; this clock stands
-        if len(memory) == 1 and runner.feed.received >= count / 2:
-            memory.append(_memory())
+        if not half and runner.feed.received >= count / 2:
+            half = _memory()
     took = Took(time.process_time() - cpu, time.perf_counter() - wall, runner.feed.received)
-    memory.append(_memory())
+    end = _memory()
     runner.stop()
     await task
-    written = runner.journal.path.read_bytes().count(b'"kind":"event"')
-    return Load(took, runner.queue.most, written, memory[1] - memory[0], memory[2] - memory[1])
+    with runner.journal.path.open("rb") as lines:
+        written = sum(b'"kind":"event"' in line for line in lines)
+    return Load(took, runner.queue.most, written, (half or end) - start, end - (half or end))
 
 
 def _memory() -> float:

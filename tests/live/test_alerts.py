@@ -4,19 +4,20 @@ import threading
 from pathlib import Path
 
 import pytest
-from market import SECTORS, briefing_of
+from market import SECTORS, briefing_of, day_bars
 
 from live.alerts import Alerts, of
 from live.metrics import Metrics
 from pipelines.alerts import Alert
+from pipelines.core.backtest.run import run
 from pipelines.core.market.bars import MINUTE, SECOND, Bar
 from pipelines.core.risk.checks import Check, Code
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.commands import Resume
-from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, TradingState
+from pipelines.core.trading.decisions import Decision, Noticed, Refused, StateChanged, Submit, TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import AccountState, Command, Event, FeedStatus, MarketBar, Tick
+from pipelines.core.trading.events import AccountState, Action, Answer, Command, Event, FeedStatus, MarketBar, Outcome, Tick
 from pipelines.core.trading.orders import Side
 from pipelines.core.trading.seats import Allocation
 from pipelines.settings import Settings, load
@@ -86,6 +87,20 @@ def test_the_exposition_counts_what_went_by_and_shows_the_account_as_it_is() -> 
         "daybot_equity_dollars 100000.0",
     ):
         assert expected in lines
+
+
+def test_the_exposition_has_how_long_the_broker_takes_and_an_order_whose_end_is_unknown_counts_when_it_is_known() -> None:
+    engine = Engine(briefing_of(SECTORS), Limits(), [Allocation(Momentum(), "v")], run="t")
+    order = next(decision for step in run(engine, day_bars(), equity=100_000) for decision in step.decisions if isinstance(decision, Submit))
+    metrics, name = Metrics(engine, "SIM"), order.order.id
+    metrics.watch(Tick(order.at), [order])
+    metrics.watch(Answer(name, Action.SUBMIT, Outcome.UNKNOWN, order.at + SECOND), [])
+    assert b"daybot_answer_seconds_count 0.0" in metrics.exposition()
+    metrics.watch(Answer(name, Action.SUBMIT, Outcome.ACCEPTED, order.at + 2 * SECOND), [])
+    metrics.watch(Answer(name, Action.CANCEL, Outcome.ACCEPTED, order.at + 9 * SECOND), [])
+    said = metrics.exposition()
+    assert b"daybot_answer_seconds_sum 2.0" in said
+    assert b"daybot_answer_seconds_count 1.0" in said
 
 
 def test_another_symbol_and_a_switch_of_the_feed_are_news_also_within_the_minute() -> None:
