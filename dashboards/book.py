@@ -65,7 +65,8 @@ def funnel(decisions: pl.DataFrame, entries: int) -> pl.DataFrame:
 def positions(tables: Mapping[str, pl.DataFrame], prices: Mapping[str, float]) -> pl.DataFrame:
     """What was still held when the journal ended, with its protection: fills that no closed trade accounts for.
 
-    `prices` are the last ones known; without one, `last` and `open` are null. `at_stop` is the loss from the entry to the stop, dollars.
+    `prices` are the last ones known; without one, `last`, `open`, `value` and `r` are null. `at_stop` is the loss from the entry to the stop,
+    dollars; `r` is what is open in units of the risk taken at the entry, by the first stop.
     """
     signed = pl.when(pl.col("side") == "buy").then(pl.col("quantity")).otherwise(-pl.col("quantity"))
     filled = tables["fills"].join(tables["trades"].select("trade"), on="trade", how="anti")
@@ -78,13 +79,22 @@ def positions(tables: Mapping[str, pl.DataFrame], prices: Mapping[str, float]) -
     paid = (
         filled.filter(pl.col("role") == "entry").group_by("trade").agg(entry=(pl.col("price") * pl.col("quantity")).sum() / pl.col("quantity").sum())
     )
-    bounds = tables["orders"].sort("submitted_at").group_by("trade").agg(pl.col("stop", "target").drop_nulls().last())
+    stop = pl.col("stop").drop_nulls()
+    bounds = (
+        tables["orders"]
+        .sort("submitted_at")
+        .group_by("trade")
+        .agg(stop.last(), stop.first().alias("first_stop"), pl.col("target").drop_nulls().last())
+    )
     last = pl.DataFrame(list(prices.items()), schema={"symbol": pl.String, "last": pl.Float64}, orient="row")
     joined = held.join(paid, on="trade", how="left").join(bounds, on="trade", how="left").join(last, on="symbol", how="left")
+    risked = pl.col("entry") - pl.col("first_stop")
     return joined.with_columns(
+        (pl.col("shares") * pl.col("last")).alias("value"),
         (pl.col("shares") * (pl.col("last") - pl.col("entry"))).alias("open"),
+        pl.when(risked != 0).then((pl.col("last") - pl.col("entry")) / risked).alias("r"),
         (pl.col("shares") * (pl.col("stop") - pl.col("entry"))).alias("at_stop"),
-    ).sort("opened_at")
+    ).drop("first_stop").sort("opened_at")  # fmt: skip
 
 
 def marks(trades: pl.DataFrame, held: pl.DataFrame) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import polars as pl
 import streamlit as st
@@ -88,9 +88,10 @@ def _all(value: str | None) -> str:
     return value or "all"
 
 
-def _label(book: dict[str, object]) -> None:
+def _label(book: dict[str, Any]) -> None:
     color, word, meaning = live.label(str(book["mode"]), Origin(str(book["origin"])))
-    st.markdown(f":{color}-badge[**{word}**] {words.count(int(str(book['sessions'])), 'session')} · {meaning}")
+    span = " to ".join(dict.fromkeys(words.day(book[end])[4:] for end in ("first", "last")))
+    st.markdown(f":{color}-badge[**{word}**] {words.count(book['sessions'], 'session')}, {span} · {meaning}")
 
 
 def _asked(ask: Callable[[Snapshot, Scope], Answer], path: str, version: str, scope: str) -> Answer:

@@ -1,5 +1,6 @@
 """Tables as people want them: readable here, whole as CSV or Parquet in their own tools."""
 
+import re
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
@@ -18,6 +19,9 @@ TALLEST = 14
 MOST = 2_000
 """Rows that a page sends to the browser; the files have all."""
 
+DIGITS = re.compile(r"%\.(?P<digits>\d)f|dollar")
+"""How many are shown after the point, where a column's form says; of dollars two."""
+
 Columns = Mapping[str, Any]
 """Streamlit's column configurations, or plain titles."""
 
@@ -26,7 +30,8 @@ def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLE
     """The frame, and beneath it both files: of `export` where that says more than what is shown. `name` begins the file names."""
     height = tall(frame.height, rows)
     st.dataframe(
-        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height, key=f"table-{name}"
+        _unsigned(frame.head(MOST), columns), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=height,
+        key=f"table-{name}",
     )  # fmt: skip
     exported(frame if export is None else export, name)
 
@@ -34,8 +39,8 @@ def shown(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLE
 def chosen(frame: pl.DataFrame, name: str, columns: Columns, *, rows: int = TALLEST, export: pl.DataFrame | None = None) -> int | None:
     """The same with a row to pick, by mouse or keyboard; its number, None while none is picked."""
     event = st.dataframe(
-        frame.head(MOST), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns), height=tall(frame.height, rows),
-        on_select="rerun", selection_mode="single-row", key=f"pick-{name}",
+        _unsigned(frame.head(MOST), columns), hide_index=True, width="stretch", placeholder=words.NONE, column_config=dict(columns),
+        height=tall(frame.height, rows), on_select="rerun", selection_mode="single-row", key=f"pick-{name}",
     )  # fmt: skip
     exported(frame if export is None else export, name)
     picked = event["selection"]["rows"]
@@ -46,7 +51,7 @@ def exported(frame: pl.DataFrame, name: str) -> None:
     """Both files, made when somebody wants one."""
     row = st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center", gap="small")
     if frame.height > MOST:
-        row.caption(f"the first {MOST:,} of {frame.height:,} rows; the files have all")
+        row.caption(f"first {MOST:,} of {frame.height:,} rows")
     for kind, mime, write in (("csv", "text/csv", csv), ("parquet", "application/vnd.apache.parquet", parquet)):
         row.download_button(
             kind.upper() if kind == "csv" else "Parquet", _made(write, frame), f"{name}.{kind}", mime, key=f"{name}-{kind}", on_click="ignore",
@@ -83,6 +88,18 @@ def measured(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _made(write: Callable[[pl.DataFrame], bytes], frame: pl.DataFrame) -> Callable[[], bytes]:
     return lambda: write(frame)
+
+
+def _unsigned(frame: pl.DataFrame, columns: Columns) -> pl.DataFrame:
+    """Nought in the digits that are shown is not minus nought."""
+    found = {name: DIGITS.match(_form(columns[name])) for name, kind in frame.schema.items() if kind.is_float() and name in columns}
+    least = {name: 0.5 * 10.0 ** -int(one["digits"] or 2) for name, one in found.items() if one}
+    return frame.with_columns(pl.when(pl.col(name).is_between(-size, 0.0)).then(0.0).otherwise(name).alias(name) for name, size in least.items())
+
+
+def _form(column: Any) -> str:
+    """A number's, by Streamlit's configuration."""
+    return str(column["type_config"].get("format") or "") if isinstance(column, dict) else ""
 
 
 # --- columns that are the same everywhere

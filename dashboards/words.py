@@ -73,19 +73,20 @@ AFTER: dict[str, str] = {
 }  # fmt: skip
 """Units of the others."""
 
-AGES = 86_400.0
-"""Seconds: a price older than a day is none."""
+ONE = {"shares": "share", "days": "day", "losses": "loss", "symbols": "symbol"}
+"""The same of one."""
 
 
 def measured(code: str, value: float | None) -> str:
     """What a control measured, or allows, in its unit; a verdict has no number: its words say it."""
-    if value is None or code in VERDICTS or (code == Code.STALE_DATA and value > AGES):
+    if value is None or code in VERDICTS:
         return NONE
     if code in FRACTIONS:
         return percent(value, 2)
     if code in DOLLARS:
         return money(value)
-    return f"{number(value)} {AFTER.get(code, '')}".rstrip()
+    said, unit = number(value), AFTER.get(code, "")
+    return f"{said} {ONE.get(unit, unit) if said == '1' else unit}".rstrip()
 
 
 def count(number: int, noun: str) -> str:

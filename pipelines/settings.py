@@ -143,6 +143,7 @@ class Settings(Limits, BaseSettings):
     minute_sessions: int = Field(2, ge=1, le=60, description="Sessions of minute bars fetched before the day, to seed the indicators.")
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
     snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept, besides the one that the last session began with.")
+    runs_kept: int = Field(30, ge=0, le=100_000, description="Days that Dagster keeps runs and their logs, at least 14; 0: all. Data stay.")
 
     external: Literal["leave", "protect", "close"] = Field(
         "leave", description="What happens to positions that somebody else opened in the account: nothing, a stop at the broker, or the way out."
@@ -186,6 +187,13 @@ class Settings(Limits, BaseSettings):
         if not value.startswith(("ws://", "wss://")):
             raise ValueError("expected an address that starts with ws:// or wss://")
         return value.rstrip("/").removesuffix("/stocks")
+
+    @field_validator("runs_kept")
+    @classmethod
+    def _longer_than_what_looks_back(cls, value: int) -> int:
+        if 0 < value < 14:
+            raise ValueError("expected 0 or at least 14: the automation `follow` makes up for missed sessions of the last week")
+        return value
 
     @field_validator("daybot_lake")
     @classmethod

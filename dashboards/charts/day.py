@@ -6,6 +6,9 @@ import polars as pl
 from dashboards.book import ENTRY, GAIN, LOSS
 from dashboards.charts.style import BLUE, DASHES, GREY, ORANGE, SIDE, VIOLET, Edges, Picture, hours
 
+TALL = 330
+"""Pixels of the candles."""
+
 KINDS, SHAPES, COLORS = [ENTRY, GAIN, LOSS], ["triangle-right", "triangle-up", "triangle-down"], [GREY, BLUE, ORANGE]
 
 
@@ -45,17 +48,36 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
     if "vwap_line" in minutes.columns:
         layers.append(base.mark_line(color=VIOLET, strokeWidth=1.3, strokeDash=[5, 2]).encode(
             across, y="vwap_line:Q", tooltip=[alt.Tooltip("vwap_line:Q", format=",.2f", title="VWAP")]))  # fmt: skip
-    rules = alt.Chart(levels).encode(y="price:Q")
+    near, above, below = _reached(levels, minutes)
+    rules = alt.Chart(near).encode(y="price:Q")
     dashed = alt.StrokeDash("name:N", scale=alt.Scale(domain=["stop", "target", "entry"], range=[[7, 3], [2, 2], [1, 0]]), legend=None)
     layers.append(rules.mark_rule(color=GREY, strokeWidth=1.4).encode(
         strokeDash=dashed, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("price:Q", format=",.2f")]))  # fmt: skip
     layers.append(rules.mark_text(align="right", dy=-6, color=GREY, fontWeight="bold").encode(x=alt.value("width"), text="label:N"))
+    layers += [
+        alt.Chart(far).mark_text(align="right", color=GREY, fontWeight="bold").encode(x=alt.value("width"), y=alt.value(place), text="label:N")
+        for far, place in ((above, 8), (below, TALL - 8))
+    ]
     layers.append(alt.Chart(marks).mark_point(filled=True, size=150, opacity=1, stroke="white", strokeWidth=0.8).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
     traded = base.mark_bar(size=_wide(minutes, edges), opacity=0.55, color=GREY).encode(
         hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown
     )  # fmt: skip
-    return alt.layer(*layers).properties(height=330), traded.properties(height=90)
+    return alt.layer(*layers).properties(height=TALL), traded.properties(height=90)
+
+
+def _reached(levels: pl.DataFrame, minutes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Levels on the scale of the prices, and those so far above and below that it would press the candles flat: with the way to them."""
+    low, high = float(minutes["low"].min() or 0.0), float(minutes["high"].max() or 0.0)  # type: ignore[arg-type]  # float columns
+    last, room = minutes["close"].to_list()[-1], high - low
+    away = (levels["price"] / last - 1) * 100
+    arrow = pl.when(pl.col("price") > last).then(pl.lit("↑")).otherwise(pl.lit("↓"))
+    told = levels.with_columns(pl.format("{} {} ({} %)", arrow, "label", pl.Series([f"{by:+.1f}" for by in away], dtype=pl.String)).alias("label"))
+    return (
+        levels.filter(pl.col("price").is_between(low - room, high + room)),
+        told.filter(pl.col("price") > high + room),
+        told.filter(pl.col("price") < low - room),
+    )
 
 
 def use(uses: pl.DataFrame, edges: Edges) -> Picture:

@@ -83,10 +83,9 @@ def spread(values: pl.DataFrame, field: str, form: str, title: str, *, worse: bo
     placed = binned(values[field])
     if form.endswith("%") and float(placed["high"].max() or 0.0) - float(placed["low"].min() or 0.0) < 0.01:  # type: ignore[arg-type]  # float columns
         form = form.replace(".1", ".2")
-    if values[field].drop_nulls().len() >= MANY:
-        title += f" · outermost bars: all beyond ({BEYOND:.1%} each)"
+    told = [title] if values[field].drop_nulls().len() < MANY else [title, f"outermost bars: all beyond ({BEYOND:.1%} each)"]
     bars = alt.Chart(values).mark_bar(binSpacing=1).encode(
-        alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(format=form, tickCount=8)), alt.X2("high:Q"),
+        alt.X("low:Q", bin="binned", title=told, axis=alt.Axis(format=form, tickCount=8)), alt.X2("high:Q"),
         alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4)), color=signed("middle", worse=worse),
         tooltip=[alt.Tooltip("low:Q", format=form, title="from"), alt.Tooltip("high:Q", format=form, title="to"), alt.Tooltip("count:Q")],
     )  # fmt: skip
@@ -125,7 +124,7 @@ def parts(rows: pl.DataFrame, name: str, field: str = "net", form: str = "$,.0f"
 def cumulated(rows: pl.DataFrame, name: str) -> Picture:
     """Lines of cumulated dollars, one for each name, told apart by dash as well. `rows`: session, profit and the name."""
     names = sorted(rows[name].unique().to_list())
-    legend = alt.Legend(orient="top", columns=4)
+    legend = alt.Legend(orient="top", columns=4, symbolType="stroke")
     lines: alt.Chart = alt.Chart(rows).mark_line(strokeWidth=1.7, point=rows["session"].n_unique() < 20).encode(
         days(rows["session"]), alt.Y("profit:Q", title=None, axis=alt.Axis(format="$,.0f", tickCount=5)),
         alt.Color(f"{name}:N", title=None, scale=alt.Scale(domain=names), legend=legend),

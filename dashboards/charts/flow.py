@@ -1,5 +1,7 @@
 """How orders went: from signals to entries, slippage, latency, one vendor against the other."""
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -65,8 +67,8 @@ def latency(rows: pl.DataFrame) -> Picture:
     shown = rows.with_columns(pl.col(*ends).clip(lower_bound=LEAST))
     names = ranked(shown["name"].to_list())
     axis = alt.Axis(labelExpr="datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'", tickCount=6, grid=True)
-    most = max(1.0, float(shown["p99"].max() or 0.0))  # type: ignore[arg-type]  # a float column
-    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log", domain=[LEAST, most * 1.5]), axis=axis)
+    least, most = min(shown["p50"].to_list()), max(shown["p99"].to_list())
+    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log", domain=[10.0 ** math.floor(math.log10(least)), max(1.0, most) * 1.5]), axis=axis)
     told = [alt.Tooltip("name:N", title="stage"), alt.Tooltip("orders:Q"),
             *(alt.Tooltip(f"{n}:Q", format=",.3f", title=f"{n}, ms") for n in (*ends, "longest"))]  # fmt: skip
     line = alt.Chart(shown).mark_rule(strokeWidth=3, color=GREY, opacity=0.6).encode(across, names, x2="p99:Q", tooltip=told)
@@ -74,7 +76,7 @@ def latency(rows: pl.DataFrame) -> Picture:
     long = shown.unpivot(index=["name", "orders", "longest"], on=ends, variable_name="of", value_name="ms").with_columns(
         pl.col("of").replace_strict(dict(zip(ends, kinds, strict=True)))
     )
-    legend = alt.Legend(orient="top", title="no longer than this took")
+    legend = alt.Legend(orient="top", title="at most this long for")
     marks = alt.Chart(long).mark_point(filled=True, size=90, opacity=1).encode(
         x="ms:Q", y=names, tooltip=[alt.Tooltip("name:N", title="stage"), alt.Tooltip("of:N"), alt.Tooltip("ms:Q", format=",.3f")],
         color=alt.Color("of:N", scale=alt.Scale(domain=list(kinds), range=[c for c, _ in kinds.values()]), legend=legend),

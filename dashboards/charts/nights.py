@@ -14,7 +14,7 @@ def grid(rows: pl.DataFrame) -> Picture:
     )
     names = shown["check"].unique(maintain_order=True).to_list()
     kinds = ["passed", "failed: advice", "failed: reducing", "failed: blocking"]
-    legend = alt.Legend(orient="top")
+    legend = alt.Legend(orient="top", columns=2)
     marks: alt.Chart = alt.Chart(shown).mark_point(filled=True, size=55, opacity=0.9).encode(
         alt.X("session:O", timeUnit="yearmonthdate", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False)),
         ranked(names, "check"),

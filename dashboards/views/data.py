@@ -155,18 +155,22 @@ def _changes(source: Source) -> None:
     if table.is_empty():
         st.caption("Nothing is different between the two.")
         return
-    counts = ", ".join(f"{len(changes)} {name}" for name, changes in found.items() if changes)
-    st.caption(f"{counts} · ATR and ADV from {BEYOND:.0%} on")
+    counts = " · ".join(f"{name} {len(changes)}" for name, changes in found.items() if changes)
+    st.caption(f"Changes: {counts}. ATR and ADV from {BEYOND:.0%} on.")
     tables.shown(table, f"changes-{before}-{after}", {"about": tables.pinned("about"), "note": tables.long("in words")}, rows=10)
 
 
 def _flat(found: dict[str, list[Change]]) -> pl.DataFrame:
-    rows = [(name, c.what, _told(c.before), _told(c.after), c.note) for name, changes in found.items() for c in changes]
+    rows = [
+        (name, c.what, *(_told(value, name, c.what) for value in (c.before, c.after)), c.note) for name, changes in found.items() for c in changes
+    ]
     return pl.DataFrame(rows, schema=dict.fromkeys(("about", "what", "before", "after", "note"), pl.String), orient="row")
 
 
-def _told(value: object) -> str:
-    return words.NONE if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+def _told(value: object, about: str, what: str) -> str:
+    if isinstance(value, float):
+        return words.percent(value) if about == "regime" and not what.endswith("multiplier") else words.number(value)
+    return words.NONE if value is None else str(value)
 
 
 @st.cache_data(ttl=data.KEPT, max_entries=4, show_spinner=False)

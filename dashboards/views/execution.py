@@ -71,8 +71,7 @@ def _slippage(chosen: Chosen) -> None:
     st.markdown("**Every order**")
     tables.shown(
         words.local(orders.sort("at", descending=True), "at").select(
-            "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp",
-            pl.when(pl.col("cost").round(2) != 0).then("cost").otherwise(pl.col("cost").abs().round(2)), "feed", "status",
+            "session", "at", "symbol", "role", "type", "side", "quantity", "filled", "reference", "average", "cost_bp", "cost", "feed", "status",
         ),
         f"orders-{chosen.scope.book}",
         {
@@ -104,7 +103,7 @@ def _latency(chosen: Chosen) -> None:
     with left:
         drawn(flow.latency(rows), "Latency of each stage: median, 90th and 99th percentile, log scale")
     with right:
-        numbers = {name: tables.number(f"{name}, ms", 3) for name in ("p50", "p90", "p99", "longest")}
+        numbers = {name: tables.number(f"{name}, ms", 2) for name in ("p50", "p90", "p99", "longest")}
         tables.shown(rows, f"latency-{chosen.scope.book}", {"name": tables.pinned("stage"), **numbers}, export=found)
     st.caption(_measured(orders, stood))
 

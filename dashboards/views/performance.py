@@ -159,7 +159,7 @@ def _risk(chosen: Chosen) -> None:
         st.markdown("**Deepest drawdowns**")
         shown = found.drawdowns.with_columns(pl.col("depth") * 100)
         columns = {"start": tables.day("high of"), "bottom": tables.day("bottom"), "end": tables.day("reached again"),
-                   "depth": tables.percent("depth", 2), "days": "sessions", "recovery": "of these up"}  # fmt: skip
+                   "depth": tables.percent("depth", 2), "days": "sessions", "recovery": "of them recovering"}  # fmt: skip
         tables.shown(shown, f"drawdowns-{chosen.scope.book}", columns, rows=6, export=found.drawdowns)
     with right:
         st.markdown("**Worst sessions**")

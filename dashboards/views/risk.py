@@ -163,7 +163,7 @@ def _together(found: Risk, limits: Limits) -> None:
     pairs = ", ".join(f"{a}–{b} {rho:.2f}" for a, b, rho in alike.head(12).iter_rows()) or "none"
     st.caption(
         f"Shrunk correlation of 60 daily returns, as the gate has it. {words.count(alike.height, 'pair')} above "
-        f"{limits.max_correlation:g} count as one bet: {pairs}{' …' if alike.height > 12 else ''}"
+        f"{limits.max_correlation:g} {'counts' if alike.height == 1 else 'count'} as one bet: {pairs}{' …' if alike.height > 12 else ''}"
     )
     left, right = st.columns([5, 3])
     with left:

@@ -142,11 +142,14 @@ def _positions(today: Today) -> None:
         st.caption("None: the book is flat.")
         return
     tables.shown(
-        words.local(today.positions, "opened_at").select("symbol", "shares", "open", "opened_at", "entry", "last", "stop", "target", "at_stop"),
+        words.local(today.positions, "opened_at").select(
+            "symbol", "shares", "value", "open", "r", "opened_at", "entry", "last", "stop", "target", "at_stop"
+        ),
         f"positions-{today.briefing.session}",
         {
             "symbol": tables.pinned("symbol"), "opened_at": tables.clock("opened"), "entry": tables.price("entry"), "last": tables.price("last"),
             "stop": tables.price("stop"), "target": tables.price("target"), "open": tables.dollars("open P&L"),
+            "value": tables.dollars("value"), "r": tables.number("R", 2, "What is open in units of the risk taken at the entry."),
             "at_stop": tables.dollars("P&L at the stop", "What it will have made if the stop fills at its price."),
         },
         export=today.positions,
@@ -179,7 +182,7 @@ def _chart(today: Today) -> None:
     shown = local.filter(pl.col("at").is_between(*window))
     said = ", ".join(f"{row['name']} {row['price']:.2f}" for row in levels.iter_rows(named=True)) or "nothing held"
     stacked(day.candles(shown, marks.filter(pl.col("at").is_between(*window)), levels, window), f"Minute candles of {symbol}; {said}")
-    st.caption("Hollow blue rises, filled orange falls; violet is the session's VWAP; times of New York.")
+    st.caption("Hollow blue rises, filled orange falls; violet is the session's VWAP; a stop or target far from the prices stands at the edge.")
 
 
 def _levels(today: Today, symbol: str) -> pl.DataFrame:
@@ -237,11 +240,11 @@ def _feeds(running: Tape) -> None:
             "; ".join(f"{row['feed']} is not healthy: {row['detail']}" for row in sick.iter_rows(named=True)), icon=":material/signal_disconnected:"
         )
     tables.shown(
-        words.local(rows, "newest"),
+        words.local(rows.drop("detail"), "newest"),
         f"feeds-{running.session}",
         {
             "newest": tables.clock("newest bar"), "lag": tables.number("lag, s", 2, "From the end of a minute to the receipt of its bar."),
-            "age": tables.number("age, s", 0, "Of the newest bar, by the session's clock."), "detail": tables.long("said"),
+            "age": tables.number("age, s", 0, "Of the newest bar, by the session's clock."),
         },
         export=rows,
     )  # fmt: skip

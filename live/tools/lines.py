@@ -9,7 +9,7 @@ from pipelines.core.trading.decisions import Lineage
 def check_line(check: Check) -> CheckLine:
     """One control."""
     return CheckLine(
-        code=check.code.value, value=finite(check.value), limit=finite(check.limit), passed=check.passed, detail=check.detail, source=check.origin
+        code=check.code.value, value=finite(check.measured), limit=finite(check.limit), passed=check.passed, detail=check.detail, source=check.origin
     )
 
 

@@ -40,7 +40,7 @@ class ToolError(DaybotError):
             status=status,
             code=code,
             detail=detail,
-            value=finite(check.value) if check else None,
+            value=finite(check.measured) if check else None,
             limit=finite(check.limit) if check else None,
             source=check.origin if check else None,
         )

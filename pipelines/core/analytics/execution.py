@@ -68,11 +68,11 @@ def latency(orders: pl.DataFrame) -> pl.DataFrame:
     """Rows stage, orders, p50, p90, p99, longest (milliseconds) of every stage that any order has.
 
     What we and the wire take is of the machine's clock, whatever the speed of the session's, and not known where that one stood still; the time until
-    a fill is the market's, of the session's clock.
+    a fill is the market's, of the session's clock. Sessions whose clock stood still are left out, save where there are no others.
     """
     ran = orders.filter(pl.col("speed") > 0).with_columns(pl.col(*OURS) / pl.col("speed"))
     frames = [
-        (orders if stage == "to_fill" else ran)
+        (orders if stage == "to_fill" and ran.is_empty() else ran)
         .select(pl.col(stage).drop_nulls().alias("ms"))
         .select(
             pl.lit(stage).alias("stage"),

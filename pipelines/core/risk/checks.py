@@ -65,6 +65,9 @@ OF_EQUITY = frozenset(
 )
 """Controls whose value and limit are fractions of equity."""
 
+DAY = 86_400.0
+"""Seconds: a price older than a day is none."""
+
 
 class Check(Struct, frozen=True):
     """One control as it stood: what was measured, what was allowed, in words with numbers, and where the limit came from."""
@@ -75,6 +78,11 @@ class Check(Struct, frozen=True):
     passed: bool
     detail: str
     origin: str = ""
+
+    @property
+    def measured(self) -> float | None:
+        """The value, for people and tables; None where there was nothing to measure: the age of a price that never was."""
+        return None if self.code is Code.STALE_DATA and self.value > DAY else self.value
 
 
 class Facts(Struct, frozen=True):

@@ -125,14 +125,26 @@ def _row(walk: Walk) -> tuple[Any, ...]:
     start = (walk.seq, moment(decision.at), walk.symbol)
     if isinstance(decision, Refused):
         check = decision.check
-        numbers = (check.code.value, check.value, check.limit, check.detail)
+        numbers = (check.code.value, check.measured, check.limit, check.detail)
         return (*start, decision.strategy, decision.side.value, decision.wanted, 0, "refused", *numbers, decision.reason)
     order = decision.order
     strategy, wanted, cut = (lineage.strategy, lineage.wanted, lineage.cut(decision.reason)) if lineage is not None else ("", None, None)
     wanted = order.quantity if wanted is None else wanted
     if cut is None:
         return (*start, strategy, order.side.value, wanted, order.quantity, "entered", None, None, None, "", decision.reason)
-    return (*start, strategy, order.side.value, wanted, order.quantity, "reduced", cut.code.value, cut.value, cut.limit, cut.detail, decision.reason)
+    return (
+        *start,
+        strategy,
+        order.side.value,
+        wanted,
+        order.quantity,
+        "reduced",
+        cut.code.value,
+        cut.measured,
+        cut.limit,
+        cut.detail,
+        decision.reason,
+    )
 
 
 class Walker:

@@ -297,7 +297,7 @@ def _read(decision: Decision) -> tuple[str | None, float | None, float | None, s
         case Cancel():
             return None, None, None, decision.symbol, decision.reason
         case Refused() | Kept():
-            return decision.check.code.value, decision.check.value, decision.check.limit, decision.symbol, decision.check.detail
+            return decision.check.code.value, decision.check.measured, decision.check.limit, decision.symbol, decision.check.detail
         case StateChanged():
             return decision.after.value, None, None, None, decision.reason
         case TradeClosed():
