@@ -13,9 +13,12 @@ from rich.console import Console
 
 from live import journal
 from live.guards.direct import flatten
+from live.runner import CROWD
 from live.sim.embedded import Exchange
 from pipelines import journals
 from pipelines.core.journal import encode, records
+from pipelines.core.market.bars import Quote
+from pipelines.core.trading.events import MarketQuote
 from pipelines.journals import DIRECT
 from pipelines.settings import Settings
 
@@ -102,6 +105,27 @@ def test_a_guards_stop_and_its_sale_are_on_the_disk_before_they_are_at_the_venue
     at_venue = {o["client_order_id"] for o in books.raw["orders"] if o["client_order_id"].startswith("guard-")}
     written = {r.data.get("id") for r in journal.read(journal.latest(known.journals)) if r.kind == "guard" and r.data["act"] == "protect"}
     assert at_venue == written
+
+
+def test_in_a_flood_the_journal_is_written_though_events_wait(exchange: Exchange, known: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    together: list[int] = []
+    write = os.write
+
+    def writing(file: int, text: bytes) -> int:
+        together.append(text.count(b"\n"))
+        return write(file, text)
+
+    async def act(floor: Floor) -> None:
+        monkeypatch.setattr(os, "write", writing)
+        at = floor.clock.now()
+        for _ in range(5 * CROWD):
+            floor.runner.emit(MarketQuote(Quote("AAA", 99.99, 100.01, 1, 1, at), "sim", at))
+        await floor.settle()
+        monkeypatch.setattr(os, "write", write)
+
+    play(exchange, known, act)
+    assert sum(together) >= 5 * CROWD
+    assert max(together) <= CROWD
 
 
 def test_break_glass_writes_a_journal_of_its_own_before_each_act(exchange: Exchange, known: Settings, wire: Wire) -> None:
