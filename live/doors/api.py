@@ -117,8 +117,8 @@ def _problems(app: FastAPI, desk: Desk) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> Response:
-        code = {404: "NO_ROUTE", 405: "METHOD"}.get(error.status_code, "HTTP")
-        return answer(Problem(title="no such route", status=error.status_code, code=code, detail=str(error.detail)), error.headers)
+        code, title = {404: ("NO_ROUTE", "no such route"), 405: ("METHOD", "no such method here")}.get(error.status_code, ("HTTP", "not possible"))
+        return answer(Problem(title=title, status=error.status_code, code=code, detail=str(error.detail)), error.headers)
 
     @app.exception_handler(DaybotError)
     async def broken(_: Request, error: DaybotError) -> Response:

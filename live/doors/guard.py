@@ -36,6 +36,9 @@ HEADERS = {
     "referrer-policy": "no-referrer",
 }
 
+ONCE = ("authorization", "content-length", "content-type", "host", "idempotency-key", "origin", "sec-fetch-site", "x-client", "x-model")
+"""Headers that decide: said twice, a proxy in front of us might believe the other one."""
+
 Needs = Callable[[str, str], May | None]
 """Method and path -> the scope that they need; None where nobody is asked who he is."""
 Admit = Callable[[str], Grant | None]
@@ -89,9 +92,11 @@ class Guard:
     async def _passed(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         """Let it in, with who it is in its state and its body read; or raise the refusal."""
         method, path = scope["method"], scope["path"]
+        _said_once(headers)
         same_house(method, headers, self._names)
         grant = self._caller(method, path, headers)
-        self._spend(grant.name if grant else "", path)
+        if grant is not None:  # who may come without a token is answered as cheaply as refused: a flood silences no supervisor
+            self._spend(grant.name, path)
         scope.setdefault("state", {})["grant"] = grant
         if method in SAFE:
             return receive
@@ -137,8 +142,15 @@ def same_house(method: str, headers: Mapping[str, str], names: frozenset[str]) -
         raise Refusal(403, "ORIGIN", f"expected no page of another origin, found Sec-Fetch-Site {site!r}")
 
 
+def _said_once(headers: Headers) -> None:
+    twice = [name for name in ONCE if len(headers.getlist(name)) > 1]
+    if twice or ("content-length" in headers and "transfer-encoding" in headers):
+        found = " and ".join(twice) + " more than once" if twice else "content-length beside transfer-encoding"
+        raise Refusal(400, "HEADERS", f"expected one answer to each question in the headers, found {found}")
+
+
 async def _read(method: str, headers: Headers, receive: Receive) -> Receive:
-    """The whole body, before anything is done: JSON, small and soon. What it returns hands it on."""
+    """The whole body, before anything is done: JSON that can be read in one way, small and soon. What it returns hands it on."""
     declared = headers.get("content-length", "")
     if declared and (not declared.isdecimal() or int(declared) > LARGEST):
         raise _too_large(declared)
@@ -150,6 +162,8 @@ async def _read(method: str, headers: Headers, receive: Receive) -> Receive:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and (body or method == "POST"):
         raise Refusal(415, "CONTENT_TYPE", f"expected Content-Type: application/json, found {kind[:80]!r}")
+    if body:
+        _unambiguous(body)
     kept: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:
@@ -167,6 +181,27 @@ async def _body(receive: Receive) -> bytes:
             raise _too_large(f"{len(body)} and more")
         if not message.get("more_body", False):  # a disconnect has none either
             return bytes(body)
+
+
+def _unambiguous(body: bytes) -> None:
+    """Of a name that comes twice, one reader takes the first and another the last; an infinite price or half a character is nobody's."""
+
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            raise ValueError(f"{next(name for name in names if names.count(name) > 1)[:40]!r} twice in one object")
+        return found
+
+    def never(word: str) -> object:
+        raise ValueError(word)
+
+    try:
+        json.dumps(json.loads(body.decode(), object_pairs_hook=once, parse_constant=never), ensure_ascii=False).encode()
+    except UnicodeError:
+        raise Refusal(422, "BAD_REQUEST", "expected JSON in UTF-8, found characters that are none") from None
+    except (ValueError, RecursionError) as error:
+        raise Refusal(422, "BAD_REQUEST", f"expected JSON that can be read in one way only, found: {str(error)[:120]}") from None
 
 
 def _too_large(found: str) -> Refusal:

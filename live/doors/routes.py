@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError, create_model
 from live.doors.tokens import Grant
 from live.tools.asks import Ask
 from live.tools.catalogue import CATALOGUE, Entry
-from live.tools.desk import Desk
+from live.tools.desk import Caller, Desk
 from live.tools.problems import Problem
 
 Key = Annotated[
@@ -23,10 +23,18 @@ Key = Annotated[
     ),
 ]  # fmt: skip
 Client = Annotated[str | None, Header(alias="X-Client", max_length=40, pattern=r"^[A-Za-z0-9 ._-]+$", description="Who asks, for the journal.")]
+Model = Annotated[
+    str | None,
+    Header(
+        alias="X-Model", max_length=40, pattern=r"^[A-Za-z0-9 ._-]+$",
+        description="The program in whose name a model asks: MAX_MODEL_ENTRIES and MAX_MODEL_VALUE hold for what it opens. The MCP door says it.",
+    ),
+]  # fmt: skip
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
     for status, text in (
+        (400, "Headers contradict each other."),
         (401, "No token."), (408, "The body came too slowly."), (413, "The body is too large."), (415, "The body is not JSON."),
         (421, "A host that is not ours."), (403, "The token's scope does not reach."), (404, "There is no such thing."),
         (409, "Refused by a limit, with value, limit and source; or not possible as things stand."),
@@ -57,10 +65,11 @@ def _endpoint(entry: Entry, desk: Desk) -> Callable[..., Any]:
         path = {name: given[name] for name in names}
         ask = _asked(entry, given.get("ask"), path) if names else given["ask"]
         if not entry.acts:
+            caller = Caller(who(request, given["client"]), given.get("model") or "")
             if given["client"] is not None:
-                desk.looked(entry.name, ask, who(request, given["client"]))
-            return await entry.run(desk, ask, **({"who": who(request, given["client"])} if entry.weighs else {}))
-        answer = await entry.run(desk, ask, who=who(request, given["client"]), key=given["key"])
+                desk.looked(entry.name, ask, caller)
+            return await entry.run(desk, ask, **({"who": caller} if entry.weighs else {}))
+        answer = await entry.run(desk, ask, who=Caller(who(request, given["client"]), given["model"] or ""), key=given["key"])
         if getattr(answer, "outcome", "") == "unknown":
             response.status_code = 202
         return answer
@@ -76,7 +85,8 @@ def _endpoint(entry: Entry, desk: Desk) -> Callable[..., Any]:
         parameters.append(("ask", Annotated[model, Query()], ...))
     elif not names:
         parameters.append(("ask", Annotated[entry.ask, Query()], ...))
-    parameters += [("key", Key, None), ("client", Client, None)] if entry.acts else [("client", Client, None)]
+    parameters += [("key", Key, None)] if entry.acts else []
+    parameters += [("client", Client, None)] + ([("model", Model, None)] if entry.acts or entry.weighs else [])
     made = [
         inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=inspect.Parameter.empty if default is ... else default)
         for n, kind, default in parameters

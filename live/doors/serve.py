@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from live.doors.guard import Guard, Needs
 from live.doors.tokens import OWNER, Tokens
@@ -20,8 +22,45 @@ from pipelines.settings import Settings
 
 CONNECTIONS = 64
 """At once and server; more are answered with 503."""
+PATIENCE = 20.0
+"""Seconds for the head of a request, and for a client to take what waits for it."""
 LEAVING = 2
 """Seconds that open streams are given at the end."""
+
+
+class _Connection(H11Protocol):
+    """Cut off where nobody says in time what he wants, or takes what he asked for: a held connection is one less for others."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        super().connection_made(transport)
+        self._deaf: asyncio.TimerHandle | None = None
+        self._silent: asyncio.TimerHandle | None = self.loop.call_later(PATIENCE, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is not h11.IDLE:  # the head is whole; of the body the guard keeps the time
+            self._silent = _over(self._silent)
+        elif self._silent is None:
+            self._silent = self.loop.call_later(PATIENCE, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._deaf = self._deaf or self.loop.call_later(PATIENCE, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._deaf = _over(self._deaf)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._silent, self._deaf = _over(self._silent), _over(self._deaf)
+        super().connection_lost(exc)
+
+
+def _over(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """No more of it."""
+    if timer is not None:
+        timer.cancel()
+    return None
 
 
 class _Server(uvicorn.Server):
@@ -79,7 +118,7 @@ async def _tcp(app: ASGIApp, settings: Settings) -> AsyncIterator[None]:
 def _config(app: ASGIApp, *, certificate: str = "", key: str = "") -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="h11",  # refuses headers beyond 64 KiB
+        http=_Connection,  # h11 refuses headers beyond 64 KiB
         ws="none",
         lifespan="off",
         log_level="warning",

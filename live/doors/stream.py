@@ -1,11 +1,13 @@
 """What happens, as it happens: server-sent events that a client takes up again where it was cut off, by the number of the journal's record."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
+from live.doors.routes import who
 from live.tools.desk import Desk
 from live.tools.problems import ToolError
 from live.tools.reading import happened
@@ -14,13 +16,13 @@ from live.tools.reports import Happened
 HEARTBEAT = 10.0
 """Wall seconds of silence after which a comment is sent, so that both sides know that the other is there."""
 
-STREAMS = 16
-"""At once; each holds one of the door's connections."""
+STREAMS = 8
+"""Of one caller at once; each holds one of the door's connections."""
 
 
 def add(app: FastAPI, desk: Desk) -> None:
     """The route of the stream."""
-    open_: set[int] = set()
+    open_: Counter[str] = Counter()
 
     @app.get("/events", response_class=StreamingResponse, tags=["events"], responses={200: {"content": {"text/event-stream": {}}}})
     async def events(
@@ -29,19 +31,20 @@ def add(app: FastAPI, desk: Desk) -> None:
         last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=20, pattern=r"^[0-9]+$")] = None,
     ) -> StreamingResponse:
         """Decisions, the broker's words, commands, feeds and alarms as server-sent events; `Last-Event-ID` takes up where one was cut off."""
-        if len(open_) >= STREAMS:
-            raise ToolError(503, "TOO_MANY_STREAMS", "too many streams", f"expected fewer than {STREAMS} open streams; close one")
+        caller = who(request, None)
+        if open_[caller] >= STREAMS:
+            raise ToolError(503, "TOO_MANY_STREAMS", "too many streams", f"expected fewer than {STREAMS} open streams of {caller}; close one")
         begin = int(last) if last is not None else after
         if begin is None:
             begin = desk.happened[-1][0] if desk.happened else 0
 
         async def told() -> AsyncIterator[str]:
-            open_.add(id(request))
+            open_[caller] += 1
             try:
                 async for text in _told(desk, begin):
                     yield text
             finally:
-                open_.discard(id(request))
+                open_[caller] -= 1
 
         return StreamingResponse(told(), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 

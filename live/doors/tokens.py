@@ -1,7 +1,9 @@
 """Who may do what over TCP: bearer tokens with a scope and an end. Only their hashes are kept; the token itself is shown once, when it is made."""
 
 import hmac
+import os
 import secrets
+import stat
 from collections.abc import Iterable
 from enum import IntEnum
 from hashlib import sha256
@@ -104,11 +106,15 @@ class Tokens:
     def all(self) -> list[Token]:
         """Every token, also those that are over. `SettingsError` where the file cannot be believed, or others may read it."""
         try:
-            mode, text = self._path.stat().st_mode, self._path.read_text()
+            found, text = self._path.lstat(), self._path.read_text()
         except FileNotFoundError:
             return []
-        if mode & 0o077:
-            raise SettingsError(f"expected {self._path} to be readable by its owner alone, found mode {mode & 0o777:o}: `chmod 600` it")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"expected tokens in {self._path}, found: {error}") from None
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+            raise SettingsError(f"expected {self._path} to be a file of this user's own, found a link or another's: remove it and make new tokens")
+        if found.st_mode & 0o077:
+            raise SettingsError(f"expected {self._path} to be readable by its owner alone, found mode {found.st_mode & 0o777:o}: `chmod 600` it")
         try:
             return FILE.validate_json(text)
         except ValidationError:

@@ -6,8 +6,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Symbol = Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z][A-Za-z0-9./-]{0,11}$")]
-Price = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False)]
-Words = Annotated[str, StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+Price = Annotated[float, Field(gt=0, le=1_000_000, allow_inf_nan=False, strict=True)]
+Words = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, max_length=500, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]*$"),
+]
+"""Without what moves a terminal's cursor or turns a line round."""
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_./-]+$")]
 
 
@@ -17,7 +21,8 @@ def _whole(value: float) -> float:
     return value
 
 
-Shares = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False), AfterValidator(_whole)]
+Shares = Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False, strict=True), AfterValidator(_whole)]
+"""A number, and not what can be taken for one: `true` is not one share."""
 
 
 class Ask(BaseModel):
@@ -117,6 +122,14 @@ class FlatRequest(Waiting):
     """Close everything."""
 
 
+class HaltRequest(Waiting):
+    """Enter no more."""
+
+
+class ResumeRequest(Waiting):
+    """Trade again."""
+
+
 class ReleaseRequest(Waiting):
     """Let a strategy go on that a throttle has stopped."""
 
@@ -134,7 +147,7 @@ class RecordRequest(Waiting):
     order_id: Name | None = None
     pnl: float | None = Field(None, allow_inf_nan=False, description="Dollars.")
     reason: Words = ""
-    metadata: dict[Name, str | float | bool | None] = Field({}, max_length=20, description="Anything else, flat.")
+    metadata: dict[Name, Words | float | bool | None] = Field({}, max_length=20, description="Anything else, flat.")
 
 
 class Page(Ask):

@@ -5,14 +5,13 @@ was used before is still the same command.
 """
 
 import asyncio
-import re
 from collections import deque
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -36,11 +35,17 @@ KEPT = 20_000
 QUIET = (Tick, MarketBar, MarketTrade, MarketQuote, RevisedBar)
 """Events that are too many to be told."""
 
-MODEL = re.compile(r"(mcp\b[^(]*) \(")
-"""How a program is called that came in by MCP, before whose token or socket it used: a model acts there."""
-
 PREFIX = "key-"
 """Before every key of a caller: the session's own commands have names without it, and nobody can take one away from them."""
+
+
+class Caller(NamedTuple):
+    """Who asks, as the door knows him."""
+
+    name: str
+    """For the journal."""
+    model: str = ""
+    """The program in whose name a model asks; empty for everybody else."""
 
 
 @dataclass(slots=True)
@@ -150,7 +155,7 @@ class Desk:
         self._made += 1
         return f"{PREFIX}{self.runner.clock.now()}-{self._made}"
 
-    async def tell(self, name: str, instruction: Instruction, ask: Ask, who: str, wait: float) -> Given:
+    async def tell(self, name: str, instruction: Instruction, ask: Ask, who: Caller, wait: float) -> Given:
         """Put the command on the queue, unless it was before, and wait for what the engine decides. `decisions` None: it has not, in that time.
 
         Raises `ToolError` where the key was used for something else.
@@ -160,13 +165,13 @@ class Desk:
             if self.runner.over:
                 raise unready("the session is over: nothing is traded any more")
             given = self.given[name] = Given(instruction, asked=_text(ask))
-            self.runner.command(instruction, who, name)
+            self.runner.command(instruction, who.name, name)
         await self.until(lambda: given.decisions is not None, wait)
         return given
 
-    def looked(self, tool: str, ask: Ask, who: str) -> None:
+    def looked(self, tool: str, ask: Ask, who: Caller) -> None:
         """A program that named itself has looked: written down, because a model acts on what it has seen."""
-        self.runner.journal.append("looked", self.runner.clock.now(), {"tool": tool, "ask": plain(ask), "who": who})
+        self.runner.journal.append("looked", self.runner.clock.now(), {"tool": tool, "ask": plain(ask), "who": who.name})
 
     def before(self, name: str, ask: Ask, instruction: Instruction | None = None) -> Given | None:
         """The command of this name, if it was given; an error if it was another one."""
@@ -213,12 +218,6 @@ class Desk:
         """Raise where nothing can be traded because the account is not known."""
         if self.runner.engine.portfolio is None:
             raise unready("the account is not known yet; ask again in a few seconds, GET /tools/healthcheck says what is missing")
-
-
-def model(who: str) -> str:
-    """The program in whose name a model asks; empty for everybody else."""
-    found = MODEL.match(who)
-    return found[1] if found else ""
 
 
 def _text(ask: Ask) -> str:

@@ -22,7 +22,7 @@ from live.tools.answers import (
     RiskStatus,
 )
 from live.tools.asks import Empty, EventsRequest, LogRequest, OrdersRequest, Page, PreviewRequest
-from live.tools.desk import Desk
+from live.tools.desk import Caller, Desk
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import finite, missing
 from live.tools.reports import EventsAnswer, Happened, LogLine, TradeLog
@@ -169,7 +169,7 @@ async def limits(desk: Desk, ask: Empty) -> LimitsAnswer:
     return LimitsAnswer(**desk.head, limits=lines, used=tuple(map(check_line, used)))
 
 
-async def preview(desk: Desk, ask: PreviewRequest, *, who: str = "") -> Previewed:
+async def preview(desk: Desk, ask: PreviewRequest, *, who: Caller) -> Previewed:
     """The gate without the order: what an entry would come to now, with every control. Nothing changes by asking."""
     desk.armed()
     plan = desk.runner.engine.preview(wish(desk, ask, who), desk.runner.clock.now())

@@ -10,8 +10,18 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from live.tools.answers import Accepted, Answer, Closed, Entered, Managed, Recorded
-from live.tools.asks import Ask, CloseRequest, EnterRequest, FlatRequest, ManageRequest, RecordRequest, ReleaseRequest, Waiting
-from live.tools.desk import PREFIX, Desk, Given, model
+from live.tools.asks import (
+    Ask,
+    CloseRequest,
+    EnterRequest,
+    FlatRequest,
+    HaltRequest,
+    ManageRequest,
+    RecordRequest,
+    ReleaseRequest,
+    ResumeRequest,
+)
+from live.tools.desk import PREFIX, Caller, Desk, Given
 from live.tools.lines import check_line, checks, steps
 from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
@@ -26,7 +36,7 @@ Final = TypeVar("Final", bound=Answer)
 AGAIN = "no outcome yet: ask again with the same Idempotency-Key, which does nothing twice"
 
 
-async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | None = None) -> Entered:
+async def enter_trade(desk: Desk, ask: EnterRequest, *, who: Caller, key: str | None = None) -> Entered:
     """Open a position with its stop and target, through the gate. Raises the refusal with its numbers."""
     desk.armed()
     name, known, final = _asked(desk, ask, key, Entered, wish(desk, ask, who) if ask.risk_percent is None else None)
@@ -47,7 +57,7 @@ async def enter_trade(desk: Desk, ask: EnterRequest, *, who: str, key: str | Non
     return answer
 
 
-async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | None = None) -> Managed:
+async def manage_trade(desk: Desk, ask: ManageRequest, *, who: Caller, key: str | None = None) -> Managed:
     """Move a stop or a target, trail the stop, sell a part. A stop further away is refused beyond MAX_PORTFOLIO_HEAT; what reduces risk never is."""
     desk.armed()
     name, known, final = _asked(desk, ask, key, Managed)
@@ -81,7 +91,7 @@ async def manage_trade(desk: Desk, ask: ManageRequest, *, who: str, key: str | N
     return answer
 
 
-async def close_symbol(desk: Desk, ask: CloseRequest, *, who: str, key: str | None = None) -> Closed:
+async def close_symbol(desk: Desk, ask: CloseRequest, *, who: Caller, key: str | None = None) -> Closed:
     """Close what is held in a symbol, and say whether the broker's own books show it flat. Closing what is flat does nothing."""
     desk.armed()
     name, known, final = _asked(desk, ask, key, Closed)
@@ -95,7 +105,7 @@ async def close_symbol(desk: Desk, ask: CloseRequest, *, who: str, key: str | No
     return await _until_flat(desk, ask, name, given, ask.symbol)
 
 
-async def flat_all(desk: Desk, ask: FlatRequest, *, who: str, key: str | None = None) -> Closed:
+async def flat_all(desk: Desk, ask: FlatRequest, *, who: Caller, key: str | None = None) -> Closed:
     """Halt, cancel every order, close every position, and say whether the broker's own books show it. Never refused, needs no price."""
     name, _, final = _asked(desk, ask, key, Closed)
     if final is not None:
@@ -103,12 +113,12 @@ async def flat_all(desk: Desk, ask: FlatRequest, *, who: str, key: str | None = 
     return await _until_flat(desk, ask, name, await desk.tell(name, Flatten(), ask, who, ask.wait), None)
 
 
-async def halt(desk: Desk, ask: Waiting, *, who: str, key: str | None = None) -> Accepted:
+async def halt(desk: Desk, ask: HaltRequest, *, who: Caller, key: str | None = None) -> Accepted:
     """No more entries; what is held keeps its protection."""
     return _accepted(desk, desk_name := desk.key(key), await desk.tell(desk_name, Stand(), ask, who, ask.wait), "no more entries")
 
 
-async def resume(desk: Desk, ask: Waiting, *, who: str, key: str | None = None) -> Accepted:
+async def resume(desk: Desk, ask: ResumeRequest, *, who: Caller, key: str | None = None) -> Accepted:
     """Trade again: a person's word, after a look at why it stood. Raises where the day's loss or its end forbids it."""
     name = desk.key(key)
     given = await desk.tell(name, Resume(), ask, who, ask.wait)
@@ -117,7 +127,7 @@ async def resume(desk: Desk, ask: Waiting, *, who: str, key: str | None = None) 
     return _accepted(desk, name, given, "entries are allowed again")
 
 
-async def release(desk: Desk, ask: ReleaseRequest, *, who: str, key: str | None = None) -> Accepted:
+async def release(desk: Desk, ask: ReleaseRequest, *, who: Caller, key: str | None = None) -> Accepted:
     """Let a strategy go on that a throttle or a losing streak has stopped."""
     name = desk.key(key)
     given = await desk.tell(name, Release(ask.strategy), ask, who, ask.wait)
@@ -126,7 +136,7 @@ async def release(desk: Desk, ask: ReleaseRequest, *, who: str, key: str | None 
     return _accepted(desk, name, given, f"{ask.strategy} may enter again")
 
 
-async def record_trade(desk: Desk, ask: RecordRequest, *, who: str, key: str | None = None) -> Recorded:
+async def record_trade(desk: Desk, ask: RecordRequest, *, who: Caller, key: str | None = None) -> Recorded:
     """Write a note into the journal."""
     name = desk.key(key)
     words = " ".join(f"{n} {v}" for n, v in (("order", ask.order_id), ("side", ask.side), *ask.metadata.items()) if v is not None)
@@ -146,12 +156,12 @@ def _asked(
     return name, known, known.answer if known is not None and isinstance(known.answer, kind) else None
 
 
-def wish(desk: Desk, ask: EnterRequest, who: str) -> Open:
+def wish(desk: Desk, ask: EnterRequest, who: Caller) -> Open:
     """A request as the engine takes it; a risk of the caller's own becomes a quantity here, whole shares."""
     quantity = None if ask.quantity is None else int(ask.quantity)
     made = Open(
         ask.symbol, Side(ask.side), quantity, ask.entry_price if ask.order_type == "limit" else None, ask.stop_loss_price,
-        ask.take_profit_price, ask.reason, ask.strategy, model(who),
+        ask.take_profit_price, ask.reason, ask.strategy, who.model,
     )  # fmt: skip
     if ask.risk_percent is None:
         return made

@@ -3,73 +3,36 @@
 import asyncio
 import itertools
 import json
-import os
 import re
 import socket
 import ssl
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from commands import daybot, free_port
+from commands import daybot
 from desk import settings as sim
 from desk import world
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from house import House
 from manned import Manned
-from served import GOOD, HOSTS, ORIGINS, REFUSALS, Served, asked, commands, local, quiet_desk, tcp
+from served import GOOD, HOSTS, ORIGINS, REFUSALS, asked, local, quiet_desk, tcp
 from typer.testing import CliRunner
 
 from live.cli import app
 from live.doors import guard
-from live.doors.api import OPEN, URGENT, build, needs
+from live.doors.api import OPEN, build, needs
 from live.doors.tokens import Grant, Scope, Tokens
 from live.sim.embedded import Exchange
 from live.tools.catalogue import CATALOGUE
 from pipelines.core.errors import SettingsError
 from pipelines.settings import load
-
-
-class House:
-    """Both doors of a session that notes what it is told."""
-
-    def __init__(self, home: Path, **more: Any) -> None:
-        self.settings = sim("http://127.0.0.1:1", home, server_listen=True, server_port=free_port(), **more)
-        self.desk = quiet_desk(self.settings)
-        self.app = build(self.desk)
-        self.tokens = Tokens(self.settings.tokens)
-
-    @property
-    def acts(self) -> list[str]:
-        """Commands that came through."""
-        return commands(self.desk)
-
-    def token(self, scope: Scope = Scope.ADMIN, days: float = 1.0) -> str:
-        return self.tokens.create(f"{scope.name.lower()} {os.urandom(4).hex()}", scope, days)
-
-    def served(self) -> Served:
-        return Served(self.app, self.settings, needs=needs, urgent=URGENT)
-
-
-@pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    made = House(tmp_path_factory.mktemp("house"), server_rate=100_000)
-    with made.served():
-        yield made
-
-
-@pytest.fixture
-def house(opened: House) -> House:
-    opened.desk.runner.queue._events.clear()
-    opened.desk.given.clear()
-    opened.settings.tokens.unlink(missing_ok=True)
-    return opened
 
 
 def routes(app: FastAPI) -> list[tuple[str, str]]:

@@ -76,7 +76,7 @@ def tcp(settings: Settings, token: str = "", **more: Any) -> httpx.Client:
     return httpx.Client(base_url=f"http://localhost:{settings.server_port}", headers=headers, timeout=20, verify=False, **more)
 
 
-REFUSALS = {"NO_TOKEN", "SCOPE", "HOST", "ORIGIN", "CONTENT_TYPE", "RATE", "TOO_LARGE", "SLOW", "TOKENS_UNREADABLE"}
+REFUSALS = {"NO_TOKEN", "SCOPE", "HEADERS", "HOST", "ORIGIN", "CONTENT_TYPE", "RATE", "TOO_LARGE", "SLOW", "TOKENS_UNREADABLE"}
 """What the guard says to those who do not come in."""
 
 

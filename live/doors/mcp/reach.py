@@ -18,7 +18,8 @@ PATIENCE = 40.0
 """Seconds for an answer; a tool itself waits up to 30."""
 CLIENT = "x-client"
 """Header that names the program behind a call, for the journal."""
-
+MODEL = "x-model"
+"""Header that says that a model asks: whatever comes by MCP."""
 
 INSIDE = Grant(name="mcp", scope=May.ADMIN)
 
@@ -38,7 +39,7 @@ class Reach:
 
     async def request(self, method: str, path: str, given: dict[str, Any], *, client: str, key: str | None = None) -> dict[str, Any]:
         """The same of any route of the runner."""
-        headers = {CLIENT: client} | ({"idempotency-key": key} if key else {})
+        headers = {CLIENT: client, MODEL: client} | ({"idempotency-key": key} if key else {})
         body: dict[str, Any] = {"params": given} if method == "GET" else {"json": given}
         try:
             answer = await self._http.request(method, path, headers=headers, **body)
