@@ -6,9 +6,6 @@ import polars as pl
 from dashboards.book import ENTRY, GAIN, LOSS
 from dashboards.charts.style import BLUE, DASHES, GREY, ORANGE, SIDE, VIOLET, Edges, Picture, hours
 
-TALL = 330
-"""Pixels of the candles."""
-
 KINDS, SHAPES, COLORS = [ENTRY, GAIN, LOSS], ["triangle-right", "triangle-up", "triangle-down"], [GREY, BLUE, ORANGE]
 
 
@@ -55,15 +52,17 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
         strokeDash=dashed, tooltip=[alt.Tooltip("name:N"), alt.Tooltip("price:Q", format=",.2f")]))  # fmt: skip
     layers.append(rules.mark_text(align="right", dy=-6, color=GREY, fontWeight="bold").encode(x=alt.value("width"), text="label:N"))
     layers += [
-        alt.Chart(far).mark_text(align="right", color=GREY, fontWeight="bold").encode(x=alt.value("width"), y=alt.value(place), text="label:N")
-        for far, place in ((above, 8), (below, TALL - 8))
+        alt.Chart(far)
+        .mark_text(align="right", dy=inwards, color=GREY, fontWeight="bold")
+        .encode(x=alt.value("width"), y=alt.value(edge), text="label:N")
+        for far, edge, inwards in ((above, 0, 8), (below, "height", -8))
     ]
     layers.append(alt.Chart(marks).mark_point(filled=True, size=150, opacity=1, stroke="white", strokeWidth=0.8).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
     traded = base.mark_bar(size=_wide(minutes, edges), opacity=0.55, color=GREY).encode(
         hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown
     )  # fmt: skip
-    return alt.layer(*layers).properties(height=TALL), traded.properties(height=90)
+    return alt.layer(*layers).properties(height=330), traded.properties(height=90)
 
 
 def _reached(levels: pl.DataFrame, minutes: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:

@@ -19,6 +19,9 @@ MANY = 200
 WEEKS = 53
 """Of a calendar at least: squares stay squares when there are few sessions."""
 
+READ = "Blue: equity after fees · grey, dashed: the benchmark, where it is known · orange: how far below its highest point"
+"""How the curve is read."""
+
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri"]
 
 
@@ -35,7 +38,7 @@ def curve(rows: pl.DataFrame) -> tuple[Picture, Picture]:
     shown = pl.concat([first, rows], how="diagonal").with_columns(pl.col("growth") - 1, pl.col("benchmark_growth") - 1, -pl.col("drawdown"))
     points = rows.height < EACH
     wide = max(float(shown[name].max() or 0.0) - float(shown[name].min() or 0.0) for name in ("growth", "benchmark_growth"))  # type: ignore[arg-type]  # float columns
-    digits = 1 if wide >= 0.02 else 2
+    digits, depth = (1 if size >= 0.02 else 2 for size in (wide, float(shown["drawdown"].min() or 0.0) * -1))  # type: ignore[arg-type]  # a float column
     up = alt.Axis(format=f"+.{digits}%", tickCount=6, minExtent=SIDE, maxExtent=SIDE)
     across = days(rows["session"], labels=False)
     line = alt.Chart(shown).mark_line(color=BLUE, strokeWidth=1.8, point={"color": BLUE} if points else False)
@@ -44,7 +47,7 @@ def curve(rows: pl.DataFrame) -> tuple[Picture, Picture]:
     layers: list[alt.Chart] = [nought, own]
     if rows["benchmark"].drop_nulls().len():
         layers.append(alt.Chart(shown).mark_line(color=GREY, strokeWidth=1.2, strokeDash=[5, 3]).encode(across, y="benchmark_growth:Q"))
-    down = alt.Axis(format=f".{digits}%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)
+    down = alt.Axis(format=f".{depth}%", tickCount=3, minExtent=SIDE, maxExtent=SIDE)
     falls = alt.Chart(shown).mark_area(color=ORANGE, opacity=0.45, line={"color": ORANGE, "strokeWidth": 1}).encode(
         days(rows["session"]), alt.Y("drawdown:Q", title=None, axis=down), tooltip=told
     )  # fmt: skip

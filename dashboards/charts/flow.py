@@ -66,9 +66,10 @@ def latency(rows: pl.DataFrame) -> Picture:
     ends = ("p50", "p90", "p99")
     shown = rows.with_columns(pl.col(*ends).clip(lower_bound=LEAST))
     names = ranked(shown["name"].to_list())
-    axis = alt.Axis(labelExpr="datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'", tickCount=6, grid=True)
-    least, most = min(shown["p50"].to_list()), max(shown["p99"].to_list())
-    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log", domain=[10.0 ** math.floor(math.log10(least)), max(1.0, most) * 1.5]), axis=axis)
+    least, most = math.floor(math.log10(min(shown["p50"].to_list()))), max(1.0, *shown["p99"].to_list()) * 1.5
+    decades = [10.0**power for power in range(least, math.ceil(math.log10(most)) + 1)]
+    axis = alt.Axis(labelExpr="datum.value >= 1000 ? datum.value / 1000 + ' s' : datum.value + ' ms'", values=decades)
+    across = alt.X("p50:Q", title=None, scale=alt.Scale(type="log", domain=[decades[0], most]), axis=axis)
     told = [alt.Tooltip("name:N", title="stage"), alt.Tooltip("orders:Q"),
             *(alt.Tooltip(f"{n}:Q", format=",.3f", title=f"{n}, ms") for n in (*ends, "longest"))]  # fmt: skip
     line = alt.Chart(shown).mark_rule(strokeWidth=3, color=GREY, opacity=0.6).encode(across, names, x2="p99:Q", tooltip=told)

@@ -68,8 +68,7 @@ def _curve(found: Performance, chosen: Chosen) -> None:
         return
     n = found.numbers
     stacked(earned.curve(found.curve), f"Growth {words.percent(n.total_return, 2, signed=True)}, deepest fall {words.percent(n.max_drawdown, 2)}")
-    benchmark = " · grey, dashed: the benchmark" if found.curve["benchmark"].drop_nulls().len() else ""
-    st.caption(f"Blue: equity after fees since the beginning of the span{benchmark} · orange: how far below its highest point")
+    st.caption(earned.READ)
     tables.exported(found.curve, f"curve-{chosen.scope.book}")
 
 

@@ -76,7 +76,7 @@ def _one(name: str, report: Report) -> None:
     frame.cards([
         Card("Return", words.percent(n.get("return"), 2, signed=True), f"benchmark {words.percent(n.get('benchmark'), 2, signed=True)}"),
         Card("Net", words.money(n.get("net"), signed=True), f"{words.money(n.get('fees'))} fees"),
-        Card("Max drawdown", words.percent(n.get("max_drawdown"), 2)),
+        Card("Max drawdown", words.percent(n.get("max_drawdown"), 2), "from one close to the next"),
         Card("Sharpe", words.ratio(n.get("sharpe")), "from 20 sessions on"),
         Card("Round trips", words.ratio(n.get("trades"), 0), f"{words.percent(n.get('win_rate'), 0)} won"),
         Card("Refused", words.ratio(n.get("refused"), 0), "entries"),
@@ -84,6 +84,7 @@ def _one(name: str, report: Report) -> None:
     sessions = report.tables["sessions"]
     if sessions.height > 1:
         stacked(earned.curve(curve(sessions.with_columns((pl.col("profit") - pl.col("fees")).alias("net")))), "Equity of the backtest and its falls")
+        st.caption(earned.READ)
     columns = {"session": tables.day("session"), **{name: tables.dollars(name) for name in ("start", "end", "profit", "fees", "spread", "impact")},
                "return": tables.percent("return", 2)}  # fmt: skip
     shown = sessions.with_columns(pl.col("return") * 100).drop("benchmark", strict=False)
@@ -107,8 +108,8 @@ def _sweeps(settings: Settings) -> None:
     labels = {one.name: f"{one.words['strategy']} · {' '.join(one.words['set'])} · {one.words['first']} to {one.words['last']}" for one in found}
     picked = st.selectbox("Sweep", list(labels), key="sweep", bind="query-params", format_func=labels.__getitem__, label_visibility="collapsed")
     one = next(one for one in found if one.name == picked)
-    for warning in one.words["warnings"]:
-        st.warning(warning, icon=":material/warning:")
+    if one.words["warnings"]:
+        st.warning("  \n".join(words.plain(f"{warning[:1].upper()}{warning[1:]}.") for warning in one.words["warnings"]), icon=":material/warning:")
     varied = [name for name in one.changes if one.table[name].n_unique() > 1]
     if len(varied) >= 2:
         drawn(trials.grid(one.table, *varied[:2]), f"Plateau Sharpe ratio by {varied[0]} and {varied[1]}")
@@ -117,7 +118,9 @@ def _sweeps(settings: Settings) -> None:
     columns: dict[str, Any] = {"rank": st.column_config.NumberColumn("#", width="small"), "net": tables.dollars("net"),
                                "later_net": tables.dollars("later net", "On the sessions kept out of the ranking.")}  # fmt: skip
     columns |= {name: tables.number(name.replace("_", " ")) for name in ("sharpe", "plateau", "deflated", "later_sharpe")}
-    tables.shown(one.table.drop("set", strict=False), f"sweep-{one.name}", columns, rows=10, export=one.table)
+    columns |= {"win_rate": tables.percent("win rate"), "drawdown": tables.percent("drawdown", 2), "later_trades": tables.whole("later trades")}
+    shown = one.table.drop("set", strict=False).with_columns(pl.col("win_rate", "drawdown") * 100)
+    tables.shown(shown, f"sweep-{one.name}", columns, rows=10, export=one.table)
 
 
 def _setups(source: Source) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
+from live.commands import shown
 from pipelines import publish
 from pipelines.core.backtest.whatif import Outcome
 from pipelines.core.market.session import NEW_YORK
@@ -109,7 +110,7 @@ def _refusals(refused: pl.DataFrame) -> Table:
     grouped = refused.group_by("code").agg(pl.len(), pl.first("value", "limit", "detail", "symbol", "at")).sort("len", descending=True)
     for row in grouped.iter_rows(named=True):
         example = f"{_clock(row['at'])} {row['symbol']}: {row['detail']}"
-        table.add_row(row["code"], str(row["len"]), _number(row["value"]), _number(row["limit"]), example)
+        table.add_row(row["code"], str(row["len"]), *(shown.measured(row["code"], row[name]) for name in ("value", "limit")), example)
     return table
 
 
@@ -120,7 +121,7 @@ def _performance(metrics: dict[str, Any], tally: Tally) -> Table:
     table.add_row("bars seen", f"{tally.bars:,}")
     for name, value in metrics.items():
         if value is not None:
-            table.add_row(name.replace("_", " "), _number(value))
+            table.add_row(name.replace("_", " "), shown.cell(value, name))
     return table
 
 
@@ -135,10 +136,6 @@ def _where(settings: Settings, version: str, seconds: float) -> str:
             f"  journal     [cyan]daybot journal verify --home {home}[/]",
         )
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.4f}" if abs(value) < 10 else f"{value:,.2f}"
 
 
 def _clock(at: Any) -> str:
