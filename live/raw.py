@@ -87,6 +87,8 @@ class Raw:
         now, waiting = asyncio.get_running_loop().time(), self._taken.qsize()
         due = waiting >= CROWD or (waiting and now - self._sealed >= WAIT)
         if due and (self._sealing is None or self._sealing.done()):
+            if self._sealing is not None:
+                self._sealing.result()  # what broke in there is told here
             self._sealed = now
             self._sealing = asyncio.create_task(self._write())
 

@@ -210,7 +210,8 @@ class Runner:
     @property
     def idle(self) -> bool:
         """Nothing queued, nothing on its way."""
-        return self.queue.empty() and not (self.broker.busy or self.feed.busy or self.oversight.busy or self.vigil.busy)
+        looking = (self.oversight.busy or self.vigil.busy) and not self.broker.waits
+        return self.queue.empty() and not (self.broker.busy or self.feed.busy or looking)
 
     # --- the life of a session
 
@@ -296,6 +297,7 @@ class Runner:
         self._pulse.beat(self.engine.state)
 
     async def _leave(self, tasks: list[asyncio.Task[None]]) -> None:
+        self._over.set()
         await end(tasks)
         if self.error is None:
             self._pulse.stop()
@@ -325,20 +327,32 @@ class Runner:
         self.journal.close()
 
     def _guard(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run one long task; whatever ends it ends the session, with its reason."""
+        """Run one long task; whatever ends it before the session is over ends the session, with its reason: a part that stopped unseen would leave
+        a session that looks alive.
+        """
+        part: str = work.__qualname__  # type: ignore[attr-defined]  # every coroutine has one; typeshed's protocol does not say so
 
         async def watched() -> None:
             try:
                 await work
-            except DaybotError as error:
-                self.error = error
-            except Exception as error:  # the boundary of a task: journaled, and the session stops
-                self.error = DaybotError(f"{type(error).__name__}: {error}")
-                self.error.__cause__ = error
-            self._over.set()
-            self._moved.set()
+                self._stopped(part, None)
+            except BaseException as error:  # what is no Exception, as a stranger's cancel is, asyncio would keep to itself
+                self._stopped(part, error)
+                if not isinstance(error, Exception):
+                    raise
 
-        return asyncio.create_task(watched())
+        return asyncio.create_task(watched(), name=part)
+
+    def _stopped(self, part: str, why: BaseException | None) -> None:
+        """A part has ended, and with it the session; the reason is that, unless we are leaving already."""
+        expected = self._over.is_set() and (why is None or isinstance(why, asyncio.CancelledError))
+        if isinstance(why, DaybotError):
+            self.error = self.error or why
+        elif self.error is None and not expected:
+            self.error = DaybotError(f"{part} ended" if why is None else f"{part} ended: {type(why).__name__}: {why}")
+            self.error.__cause__ = why
+        self._over.set()
+        self._moved.set()
 
     def _note(self, kind: str, data: dict[str, Any]) -> None:
         self.journal.append(kind, self.clock.now(), data)

@@ -15,6 +15,18 @@ settings.load_profile("house")
 
 MAIN = sys.modules["__main__"]
 
+SOAKING = 1800
+"""Seconds that a soak may take on a busy machine. Its time-out is raised in whatever runs at that moment, and asyncio keeps it with the task: one in
+the middle of a day looked like a session that hung.
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A soak that names no time-out has its own."""
+    for item in items:
+        if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SOAKING))
+
 
 @pytest.fixture(autouse=True)
 def _main_stays_main() -> Iterator[None]:

@@ -80,6 +80,11 @@ class AlpacaBroker:
         """Something is on its way. What waits for time to pass, such as the next look for a lost order, is not."""
         return self.lanes.busy
 
+    @property
+    def waits(self) -> bool:
+        """Something that was asked waits for time to pass, until the rate limit has room."""
+        return self.lanes.asleep
+
     def send(self, request: Request) -> None:
         """Send an order, move or cancel one. Its `Answer` comes as an event."""
         if isinstance(request, Submit):

@@ -59,6 +59,11 @@ class Lanes:
         stuck = sum(count for lane, count in self._queued.items() if self._asleep[lane] == WIDTH[lane])
         return self._working > stuck
 
+    @property
+    def asleep(self) -> bool:
+        """A connection waits for the budget."""
+        return any(self._asleep.values())
+
     @asynccontextmanager
     async def turn(self, lane: Lane) -> AsyncIterator[Route]:
         """A connection, when one is free and the budget allows a request."""

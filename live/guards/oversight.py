@@ -16,14 +16,14 @@ from live.guards.protection import PREFIX, Guard
 from live.guards.reconcile import Reconciler
 from pipelines.core.errors import BrokerError
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import Alarm
+from pipelines.core.trading.events import Alarm, Taint
 from pipelines.settings import Settings
 
 RISK, REST, SOON = 5 * SECOND, 15 * SECOND, 2 * SECOND
 """Between two looks while something is held or on its way, while nothing is, and after one that is not believed yet."""
 
 SILENCE = 30 * SECOND
-"""How long the broker may give no answer until people are told; and again after each such time."""
+"""How long the broker may not tell the account until people are told; and again after each such time."""
 
 AUDIT = 4
 """Every so many looks the executions are read as well."""
@@ -69,11 +69,11 @@ class Oversight:
         )
         self.closing = Closing(self.guard, hours=engine.hours, buffer=settings.market_close_buffer, ours=self._is_ours, **known)
         self._due = asyncio.Event()
-        self._looked = self._looks = 0
+        self._wanted = self._looked = self._looks = 0
         self._doubtful = False
         """The last look has to be repeated soon."""
         self._answered: int | None = None
-        self._told = 0
+        self._told, self._said = 0, ""
         self.last: Standing | None = None
         """The newest reading."""
 
@@ -91,10 +91,14 @@ class Oversight:
         """Time passed."""
         risk = self._engine.trades or (self.last is not None and (self.last.held or self.last.resting))
         if at - self._looked >= (SOON if self._doubtful else RISK if risk else REST):
-            self._due.set()
+            self.hurry()
+        if self._due.is_set() and at - self._wanted >= SILENCE:
+            self._silent(self._said or "a look at the account has not come to its end")
 
     def hurry(self) -> None:
         """Something may have been missed: look now."""
+        if not self._due.is_set():
+            self._wanted = self._clock.now()
         self._due.set()
 
     async def begin(self) -> Standing:
@@ -115,8 +119,8 @@ class Oversight:
             await self._due.wait()
             try:
                 await self._look()
-            except BrokerError as silence:
-                self._silent(silence)
+            except BrokerError as failed:
+                self._silent(str(failed))
             finally:
                 self._due.clear()
                 self._moved()
@@ -136,18 +140,20 @@ class Oversight:
 
     def _took(self, found: Standing) -> None:
         if self._told:
-            self._emit(Alarm("BROKER_ANSWERS", "the broker answers again", found.at))
-        self.last, self._answered, self._told = found, found.at, 0
+            self._emit(Alarm("BROKER_ANSWERS", "the broker tells the account again", found.at))
+        self.last, self._answered, self._told, self._said = found, found.at, 0, ""
 
-    def _silent(self, silence: BrokerError) -> None:
-        """No answer is no news: nothing is concluded from it, but people hear of it, and again."""
+    def _silent(self, said: str) -> None:
+        """No account is no news: nothing is concluded from it; but people hear of it, and again, and nothing is entered. `said`: what came."""
         now = self._clock.now()
-        self._doubtful = True
+        self._doubtful, self._said = True, said
         self._answered = now if self._answered is None else self._answered
         since = max(self._answered, self._told)
         if now - since >= SILENCE:
             self._told = now
-            self._emit(Alarm("BROKER_SILENT", f"no answer for {(now - self._answered) // SECOND} s; protection rests at the broker: {silence}", now))
+            told = f"the broker has not told the account for {(now - self._answered) // SECOND} s; protection rests there"
+            self._emit(Alarm("BROKER_SILENT", f"{told}; what came instead: {said}", now))
+            self._emit(Taint("", told, now + SILENCE + REST, now))
 
     def _is_ours(self, client_id: str) -> bool:
         """An order of this session: sent by the engine or by the guard. Legs and successors have ids of the broker's, but names of ours."""

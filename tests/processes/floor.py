@@ -166,22 +166,23 @@ class Floor:
 
     def die(self) -> None:
         """As by kill -9: from now on this run does nothing, and what it has not written is lost."""
+        self.runner._leave = self._vanish  # type: ignore[method-assign]
         self.dead.set()
 
     async def bury(self) -> None:
         """Take the dead run's tasks and sockets away without a word to the journal."""
-        runner = self.runner
-
-        async def leave(tasks: list[asyncio.Task[None]]) -> None:
-            await end(tasks)
-            await runner.feed.close()
-            await runner.broker.updates.close()
-            runner.broker.close()
-            os.close(runner.journal._file)
-
-        runner._leave = leave  # type: ignore[method-assign]
-        if self.task is not None:
+        if self.task is not None and self.runner.over:
+            await asyncio.wait({self.task})  # it is leaving already
+        elif self.task is not None:
             await end([self.task])
+
+    async def _vanish(self, tasks: list[asyncio.Task[None]]) -> None:
+        await end(tasks)
+        await self.runner.feed.close()
+        await self.runner.broker.updates.close()
+        self.runner.broker.close()
+        os.close(self.runner.journal._file)
+        self.runner.error = None  # nobody is left to tell
 
 
 def play(exchange: Exchange, known: Settings, act: Callable[[Floor], Awaitable[None]], **more: Any) -> Floor:

@@ -14,7 +14,7 @@ from live.sim.embedded import Exchange
 from pipelines.core.backtest.replay import replay
 from pipelines.core.risk.checks import Code
 from pipelines.core.trading.commands import Resume
-from pipelines.core.trading.decisions import Refused, TradingState
+from pipelines.core.trading.decisions import Noticed, Refused, TradingState
 from pipelines.core.trading.events import MarketTrade, Taint
 from pipelines.settings import Settings
 
@@ -112,3 +112,26 @@ def test_f45_a_loop_that_stands_still_keeps_entries_away_for_two_minutes(tmp_pat
     assert (taint.symbol, taint.until - taint.at) == ("", 120 * SECOND)
     assert "the event loop stood still for" in taint.detail
     same_again(known)
+
+
+def test_a_broker_that_tells_no_account_is_told_with_its_own_words_and_nothing_is_entered(exchange: Exchange, known: Settings) -> None:
+    """The one look is refused, the next one waits for a minute, as the broker asks it to: it does not fail, and is noticed all the same."""
+
+    async def act(floor: Floor) -> None:
+        await floor.held()
+        exchange.inject(kind="rest.limit", method="GET", path="/v2/orders", times=1, retry_after=60)
+        await floor.step(50)
+        floor.buy("BBB")
+        await floor.step(30)
+        floor.buy("BBB", name="later")
+        await floor.step(5)
+
+    floor = play(exchange, known, act)
+    (told,) = [d.detail for d in floor.decisions if isinstance(d, Noticed) and d.code == "BROKER_SILENT"][:1]
+    assert "has not told the account for 3" in told
+    assert "HTTP 429" in told
+    assert "no answer" not in told
+    assert floor.codes.count("BROKER_ANSWERS") == 1
+    bought = [f["symbol"] for f in floor.books.raw["fills"] if f["side"] == "buy"]
+    assert bought == ["AAA", "BBB"]
+    assert refusals(floor) == [Code.TAINTED]
