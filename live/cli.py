@@ -5,6 +5,7 @@ Each command imports what it needs: alpaca-py, numba and the calendar take secon
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -281,8 +282,9 @@ for name, group in {"journal": journals, "snapshots": snapshots, "token": tokens
 
 
 def main() -> None:
-    """The console script. Whatever it and its children write is their owner's alone."""
+    """The console script. Whatever it and its children write is their owner's alone; told to end by SIGTERM, it ends as by Ctrl-C."""
     os.umask(0o077)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     app()
 
 

@@ -335,11 +335,12 @@ class Failover:
             said = detail or (fault[1] if fault else self._health[vendor].numbers())
             self._emit(FeedStatus(vendor, fault is None, said, at))
 
-    def _say(self, symbol: str, left: str, why: str) -> None:
-        """A single symbol is followed elsewhere, or as the others again."""
+    def _say(self, symbol: str, doubted: str, why: str) -> None:
+        """A vendor is no longer believed in a single symbol, or is again: from whom to whom that leads, which is nowhere where it did not lead."""
         taken, now = self._source(symbol), self._clock.now()
+        left = next((name for name in self._feeds if name != taken), taken) if doubted == self._lead.name else taken
         self._emit(FeedStatus(taken, self._health[taken].fault(now) is None, f"{symbol} is followed here: {why}", now))
-        self._note("switch", {"symbol": symbol, "left": left, "taken": taken, "why": why})
+        self._note("switch", {"symbol": symbol, "doubted": doubted, "left": left, "taken": taken, "why": why})
 
     # --- halts and doubts
 

@@ -13,7 +13,7 @@ PLAINLY = 3.0
 """How many times as far from the last agreed price a vendor's open has to lie as the other's before it is the wrong one."""
 
 Say = Callable[[str, str, str], None]
-"""Told the symbol, the vendor that was followed, and why that changes."""
+"""Told the symbol, the vendor that is no longer believed there, or is again, and why."""
 
 
 class Doubt(NamedTuple):

@@ -151,9 +151,10 @@ class Oversight:
         since = max(self._answered, self._told)
         if now - since >= SILENCE:
             self._told = now
-            told = f"the broker has not told the account for {(now - self._answered) // SECOND} s; protection rests there"
-            self._emit(Alarm("BROKER_SILENT", f"{told}; what came instead: {said}", now))
-            self._emit(Taint("", told, now + SILENCE + REST, now))
+            lasts = (now - self._answered) // SECOND
+            told = f"the broker has not told the account for {lasts} s; protection rests there; what came instead: {said}"
+            self._emit(Alarm("BROKER_SILENT", told, now))
+            self._emit(Taint("", "the broker does not tell the account", now + SILENCE + REST, now))
 
     def _is_ours(self, client_id: str) -> bool:
         """An order of this session: sent by the engine or by the guard. Legs and successors have ids of the broker's, but names of ours."""

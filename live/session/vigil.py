@@ -7,6 +7,7 @@ A queue that fills up halts entries and stops the reading, and nothing is droppe
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,36 @@ from live.session.inbox import Inbox
 from live.session.timing import Drift, Stall
 from pipelines.core.errors import BrokerError
 from pipelines.core.market.bars import MINUTE
+from pipelines.core.market.session import new_york
 from pipelines.core.trading.commands import Reduce, Stand
 from pipelines.core.trading.events import Alarm, Command, Event, MarketBar, Taint
 from pipelines.settings import Settings
 
 LASTS = 2 * MINUTE
-"""How long a doubt about time keeps entries away: what was missed has been fetched by then, and a doubt that stays is told again before."""
+"""How long a doubt about time keeps entries away, and after how long it is over: what was missed has been fetched by then."""
 
 AGAIN = MINUTE
-"""Between two words on the same doubt, and between two looks at the broker's clock while there is one."""
+"""Between two words on the same doubt, and between two looks at the broker's clock while there is one. One that stays as it was is only counted."""
 
 COMPARED = 10 * MINUTE
 """Between two looks at the broker's clock otherwise."""
 
 Ask = Callable[[], Awaitable[tuple[int, int, int]]]
 """The broker's time, and ours before and after asking. Raises BrokerError."""
+
+
+@dataclass(slots=True)
+class Doubt:
+    """One about time, while it lasts. Moments in nanoseconds UTC; `told` is its size, seconds, when people heard of it."""
+
+    limit: float
+    since: int
+    detail: str = ""
+    told: float = 0.0
+    worst: float = 0.0
+    times: int = 0
+    last: int = 0
+    renewed: int = -AGAIN
 
 
 class Vigil:
@@ -54,13 +70,14 @@ class Vigil:
         self._clock, self._doubt = clock, settings.time_doubt
         self._ask, self._emit, self._hold, self._release, self._moved = ask, emit, hold, release, moved
         self.inbox = Inbox(settings.feed_queue, full=self._overflowed, drained=self._drained)
-        self.stall = Stall(clock, settings.loop_stall, late=lambda what, _: self._doubted("STALLED", what))
         pace = max(clock.speed or 1.0, 1.0)  # a simulated market that runs faster makes more of the same delay
-        self._drift = Drift(settings.clock_drift * pace, off=lambda what, _: self._doubted("CLOCK_DRIFT", what))
-        self._suspected = Drift(settings.clock_drift * pace, off=lambda *_: self._due.set())
+        self._limits = {"STALLED": settings.loop_stall, "CLOCK_DRIFT": settings.clock_drift * pace}
+        self.stall = Stall(clock, self._limits["STALLED"], late=lambda what, size: self._doubted("STALLED", what, size))
+        self._drift = Drift(self._limits["CLOCK_DRIFT"], off=lambda what, size: self._doubted("CLOCK_DRIFT", what, size))
+        self._suspected = Drift(self._limits["CLOCK_DRIFT"], off=lambda *_: self._due.set())
         self._due = asyncio.Event()
         self._compared = self._minute = 0
-        self._told: dict[str, int] = {}
+        self._doubts: dict[str, Doubt] = {}
         self._folder, self._reserve = folder, settings.disk_reserve * 1_000_000
         self._low = False
 
@@ -81,12 +98,13 @@ class Vigil:
 
     def tick(self, at: int) -> None:
         """Time passed."""
-        doubtful = at - self._told.get("CLOCK_DRIFT", -COMPARED) < COMPARED
-        if at - self._compared >= (AGAIN if doubtful else COMPARED):
+        if at - self._compared >= (AGAIN if "CLOCK_DRIFT" in self._doubts else COMPARED):
             self._due.set()
         if at // MINUTE != self._minute:
             self._minute = at // MINUTE
             self._suspected.minute()
+        for code in [code for code, doubt in self._doubts.items() if at - doubt.last >= LASTS]:
+            self._believed(code, at)
         self._look_at_disk()
 
     async def _compare(self) -> None:
@@ -104,16 +122,29 @@ class Vigil:
 
     # --- what follows
 
-    def _doubted(self, code: str, detail: str) -> None:
+    def _doubted(self, code: str, detail: str, size: float) -> None:
+        """People hear of it when it begins and when it has changed by more than what is allowed at all; entries are kept away as long as it lasts."""
         now = self._clock.now()
-        if now - self._told.get(code, -AGAIN) < AGAIN:
+        doubt = self._doubts.setdefault(code, Doubt(self._limits[code], now))
+        doubt.times, doubt.last, doubt.worst = doubt.times + 1, now, max(doubt.worst, abs(size))
+        if now - doubt.renewed < AGAIN:
             return
-        self._told[code] = now
-        self._emit(Alarm(code, detail, now))
+        doubt.renewed = now
+        if abs(size - doubt.told) > doubt.limit:
+            doubt.told, doubt.detail = size, detail
+            self._emit(
+                Alarm(code, detail if doubt.times == 1 else f"{detail}; {doubt.times} times since {new_york(doubt.since):%H:%M} New York", now)
+            )
+            if self._doubt == "reduce":
+                self._emit(Command(f"{code.lower()}-{now}", Reduce(), detail, now))
         if self._doubt == "taint":
-            self._emit(Taint("", detail, now + LASTS, now))
-        elif self._doubt == "reduce":
-            self._emit(Command(f"{code.lower()}-{now}", Reduce(), detail, now))
+            self._emit(Taint("", doubt.detail, now + LASTS, now))
+
+    def _believed(self, code: str, at: int) -> None:
+        """A doubt that did not come again is over."""
+        doubt = self._doubts.pop(code)
+        told = f"{code} for {LASTS // MINUTE} minutes no more: {doubt.times} times since {new_york(doubt.since):%H:%M} New York"
+        self._emit(Alarm("TIME_AGREES", f"{told}, by {doubt.worst:.2f} s at most", at))
 
     def full(self, detail: str) -> None:
         """The disk takes no more, or soon will not: what is left of it is for what protects."""

@@ -45,8 +45,12 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
             until(lambda: positions() == {}, "flat in our book")
             shown = daybot("status", home=home, **ours)
             assert "halted" in shown.output
-            runner.send_signal(signal.SIGINT)
-            runner.wait(30)
+            door = home / "run" / "daybot.sock"
+            assert door.exists()
+            runner.send_signal(signal.SIGTERM)
+            assert runner.wait(30) == 0, "as by Ctrl-C"
+    assert not door.exists()
+    assert journal.verify(journal.latest(home / "journal")).kind == "end"
     decisions = [decision_of(r) for r in journal.read(journal.latest(home / "journal")) if r.kind == "decision"]
     assert [d.kind for d in decisions if d.kind == "state"] == ["state", "state"]
     entries = [d.at for d in decisions if d.kind == "submit" and d.role == "entry"]

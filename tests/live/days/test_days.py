@@ -69,7 +69,7 @@ def test_started_in_the_evening_it_waits_over_midnight_for_its_session(tmp_path:
     life = live_through(tmp_path / "home", world, local(session - timedelta(days=1), 23, 50), play, symbols=SYMBOLS)
     assert bought(life) == ["KO"]
     assert life.states[0] == "active"
-    assert set(life.codes) <= {"FEED", "STALLED", "TAINTED"}, "a night without a market is no fault"
+    assert set(life.codes) <= {"FEED", "STALLED", "TAINTED", "TIME_AGREES"}, "a night without a market is no fault"
     assert len(life.refused) == 1
 
 

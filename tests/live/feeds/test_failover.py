@@ -214,7 +214,10 @@ def test_vendors_that_contradict_each_other_keep_entries_away_and_the_wrong_one_
     assert len(stage.taints) == 3, "each minute of it says so anew"
     assert "+200 bp" in stage.taints[0].detail or "-196 bp" in stage.taints[0].detail
     said = [note for note in stage.noted("switch") if note.get("symbol") == "AAPL"]
-    assert [note["left"] for note in said] == ["alpaca-sip", "alpaca-sip"], "left, and followed again"
+    assert [(note["doubted"], note["left"], note["taken"]) for note in said] == [
+        ("alpaca-sip", "alpaca-sip", "polygon"),
+        ("alpaca-sip", "polygon", "alpaca-sip"),
+    ], "left, and followed again"
     closes = official("AAPL")
     handed = {(event.bar.start - OPEN) // MINUTE: event.bar.close for event in stage.of("AAPL")}
     revised = {(event.bar.start - OPEN) // MINUTE: event.bar.close for event in stage.events if isinstance(event, RevisedBar)}

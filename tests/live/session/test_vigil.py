@@ -1,6 +1,7 @@
 """The runner over its own shoulder: a queue that fills up, a clock that is off, a loop that stands still; over real sockets, by the venue's books."""
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -85,6 +86,32 @@ def test_f44_a_clock_off_the_brokers_is_treated_as_the_settings_say(exchange: Ex
     assert (floor.state is TradingState.REDUCING) is (doubt == "reduce")
     assert refusals(floor) == {"alarm": [Code.DUPLICATE], "taint": [Code.TAINTED], "reduce": [Code.STATE, Code.STATE]}[doubt]
     assert floor.books.positions == ({} if doubt == "reduce" else {"BBB": 100}), "a doubt that is over keeps nobody away"
+    same_again(known)
+
+
+def test_a_doubt_that_stays_is_told_once_and_again_where_it_changes_and_counted(exchange: Exchange, known: Settings) -> None:
+    """It wrote four lines a minute for half an hour."""
+    skew = exchange.inject(kind="clock.skew", seconds=-7)
+
+    async def act(floor: Floor) -> None:
+        nonlocal skew
+        await floor.step(600, by=5)
+        assert (floor.codes.count("CLOCK_DRIFT"), floor.codes.count("TAINTED")) == (1, 1)
+        floor.buy("BBB")
+        await floor.step(3)
+        exchange.relent(skew["id"])
+        skew = exchange.inject(kind="clock.skew", seconds=30)
+        await floor.step(240, by=5)
+        assert (floor.codes.count("CLOCK_DRIFT"), floor.codes.count("TAINTED")) == (2, 2)
+        exchange.relent(skew["id"])
+        await floor.step(240, by=5)
+
+    floor = play(exchange, known, act)
+    assert refusals(floor) == [Code.TAINTED], "renewed without a word"
+    told = [d for d in floor.decisions if isinstance(d, Noticed) and d.code in {"CLOCK_DRIFT", "TIME_AGREES"}]
+    assert [d.code for d in told] == ["CLOCK_DRIFT", "CLOCK_DRIFT", "TIME_AGREES"]
+    assert re.search(r"\+30\.00 s .* times since", told[1].detail)
+    assert re.search(r"CLOCK_DRIFT for 2 minutes no more: 1\d times since 10:0\d New York, by 30\.00 s at most", told[2].detail)
     same_again(known)
 
 

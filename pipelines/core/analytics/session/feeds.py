@@ -52,7 +52,8 @@ def happened(records: Iterable[Record]) -> pl.DataFrame:
             case "connection" if data["cause"] != "subscribed":
                 rows.append((record.at, "ended", data["vendor"], data["detail"]))
             case "switch":
-                rows.append((record.at, "switch", data["taken"], f"{data.get('symbol', 'all')} from {data['left']}: {data['why']}"))
+                whence = f"from {data['left']}" if data["left"] != data["taken"] else "as before"
+                rows.append((record.at, "switch", data["taken"], f"{data.get('symbol', 'all')} {whence}: {data['why']}"))
             case "backfill":
                 told = data["error"] if "error" in data else f"{data['bars']} bars of {len(data['symbols'])} symbols"
                 rows.append((record.at, "back-fill", data["vendor"], told))
