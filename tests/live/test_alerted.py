@@ -9,11 +9,16 @@ from typing import Any
 import httpx
 import pytest
 from floor import Floor, floor_settings
+from homes import home_of
 from posted import Posted, collecting
+from rich.console import Console
 
 from live.alerts import Alerts
 from live.clock import SECOND
+from live.commands.demo import sim_settings
+from live.session.attend import Attended as Session
 from live.sim.embedded import Exchange
+from pipelines.core.errors import DaybotError
 from pipelines.core.trading.decisions import Decision
 from pipelines.core.trading.events import Event
 from pipelines.settings import Settings
@@ -141,3 +146,22 @@ def test_a_broker_without_an_answer_is_told_after_half_a_minute_and_again(exchan
         assert floor.protected()
 
     played(exchange, known, act)
+
+
+def test_a_session_that_ends_by_an_error(tmp_path: Path, hook: Posted) -> None:
+    with Exchange(stepped=False, speed=1.0, start=(9, 44)) as exchange:
+        settings = sim_settings(exchange.url, tmp_path / "home", alert_webhook=hook.url)
+        home_of(settings)
+
+        async def run() -> None:
+            attended = Session(settings)
+            running = asyncio.create_task(attended.run(Console(quiet=True)))
+            await asyncio.wait_for(attended.session.runner.armed.wait(), 30)
+            (part,) = [task for task in asyncio.all_tasks() if task.get_name() == "Oversight.run"]
+            part.cancel()
+            await running
+
+        with pytest.raises(DaybotError, match=r"Oversight\.run ended: CancelledError"):
+            asyncio.run(run())
+        assert not settings.socket.exists()
+    assert hook.when("the session ended by an error") is not None

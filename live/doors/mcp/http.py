@@ -15,6 +15,7 @@ from live.doors.mcp.server import build, named
 from live.doors.tickets import Tickets
 from live.doors.tokens import Grant
 from live.doors.tokens import Scope as May
+from pipelines.core.errors import DaybotError
 from pipelines.settings import Settings
 
 SESSIONS = 32
@@ -25,8 +26,8 @@ IDLE = 1800.0
 
 @asynccontextmanager
 async def with_mcp(app: ASGIApp, settings: Settings) -> AsyncIterator[ASGIApp]:
-    """The app with /mcp beside its routes, while the block lasts."""
-    reach = within(app)
+    """The app with /mcp beside its routes, while the block lasts. An error of ours leaves it as it is: the SDK's task groups would wrap it."""
+    reach, raised = within(app), None
     async with AsyncExitStack() as stack:
         stack.push_async_callback(reach.close)
         doors: dict[bool, ASGIApp] = {}
@@ -42,7 +43,12 @@ async def with_mcp(app: ASGIApp, settings: Settings) -> AsyncIterator[ASGIApp]:
             grant: Grant = scope["state"]["grant"]
             await doors[settings.mcp_trading and grant.scope >= May.TRADE](scope, receive, send)
 
-        yield either
+        try:
+            yield either
+        except DaybotError as error:
+            raised = error
+    if raised is not None:
+        raise raised
 
 
 def client(ctx: ServerRequestContext[Any, Any]) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 import httpx
 import pytest
 from commands import Ran, background, daybot, sim, until, working_in
+from homes import home_of
 
 from live import journal
+from live.commands.demo import sim_settings
 from live.sim.embedded import Exchange
 from pipelines.core.journal import decision_of, manifest
 
@@ -45,18 +47,37 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
             until(lambda: positions() == {}, "flat in our book")
             shown = daybot("status", home=home, **ours)
             assert "halted" in shown.output
-            door = home / "run" / "daybot.sock"
-            assert door.exists()
-            runner.send_signal(signal.SIGTERM)
-            assert runner.wait(30) == 0, "as by Ctrl-C"
-    assert not door.exists()
-    assert journal.verify(journal.latest(home / "journal")).kind == "end"
+            runner.send_signal(signal.SIGINT)
+            runner.wait(30)
     decisions = [decision_of(r) for r in journal.read(journal.latest(home / "journal")) if r.kind == "decision"]
     assert [d.kind for d in decisions if d.kind == "state"] == ["state", "state"]
     entries = [d.at for d in decisions if d.kind == "submit" and d.role == "entry"]
     halted = next(d.at for d in decisions if d.kind == "state" and d.after == "halted")
     assert entries
     assert max(entries) <= halted
+
+
+def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tells_it_to(tmp_path: Path) -> None:
+    with Exchange(stepped=False, speed=1.0, start=(9, 44)) as exchange:
+        ours, home = sim(exchange.url), tmp_path / "home"
+        home_of(sim_settings(exchange.url, home))
+        door = home / "run" / "daybot.sock"
+        with (
+            background(home, "live", **ours) as runner,
+            httpx.Client(transport=httpx.HTTPTransport(uds=str(door)), base_url="http://daybot") as asked,
+        ):
+
+            def ready() -> bool:
+                return door.exists() and asked.get("/readyz").status_code == 200
+
+            until(ready, "a runner that is ready")
+            assert asked.get("/healthz").json()["status"] == "alive"
+            assert asked.get("/readyz").json()["status"] == "ready"
+            assert "daybot_trading_state 2.0" in asked.get("/metrics").text
+            runner.send_signal(signal.SIGTERM)
+            assert runner.wait(30) == 0
+    assert not door.exists()
+    assert journal.verify(journal.latest(home / "journal")).kind == "end"
 
 
 def open_orders(exchange: Exchange) -> list[object]:
