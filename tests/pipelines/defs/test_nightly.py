@@ -158,3 +158,14 @@ def test_live_and_backtest_that_made_other_trades_fail_the_check(daybot: DayBot)
     alone = {**row, "number": 2, "cause": "signal: only live", "entry_bp": None, "exit_bp": None, "minutes": None, "backtest": None}
     daybot.warehouse.replace({"live_against_backtest": pl.DataFrame([row, alone])}, [SESSION])
     assert not judged(daybot, "live_against_backtest", "matched").passed
+
+
+def test_a_session_that_replays_otherwise_fails_the_check_and_says_where(daybot: DayBot) -> None:
+    book = Book(daybot)
+    book.journal.flush()
+    assert judged(daybot, "journal", "replayed").passed
+    book.refused("XOM", Code.SECTOR)
+    book.journal.close()
+    found = judged(daybot, "journal", "replayed")
+    assert not found.passed
+    assert f"differs: {SESSION}-01-aaaa.jsonl after record" in found.detail
