@@ -1,6 +1,7 @@
 """The whole chain as a newcomer runs it: what it says, what it leaves behind, and whether it can be repeated."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -175,6 +176,19 @@ def test_verify_says_that_the_journal_is_intact(demo: Ran) -> None:
 def test_replay_on_the_command_line_is_identical(demo: Ran) -> None:
     ran = daybot("replay", home=demo.home)
     assert (ran.code, "identical" in ran.output) == (0, True)
+
+
+def test_other_limits_on_the_command_line_say_what_they_would_have_done(demo: Ran, tmp_path: Path) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text("MAX_ENTRIES = 1\n")
+    ran = daybot("replay", "--limits", str(limits), home=demo.home)
+    assert ran.code == 0, ran.output
+    ((was, other),) = re.findall(r"entries\s+(\d+)\s+(\d+)\n", ran.output)
+    assert int(was) > int(other) == 1, ran.output
+    assert "refused by" in ran.output
+    limits.write_text("max_entrys = 1\n")
+    wrong = daybot("replay", "--limits", str(limits), home=demo.home)
+    assert (wrong.code, "max_entrys" in wrong.output.lower()) == (1, True), wrong.output
 
 
 def test_a_home_that_no_demo_made_is_never_emptied(tmp_path: Path) -> None:
