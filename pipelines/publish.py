@@ -33,6 +33,11 @@ HOW_TO_GO_BACK = "`daybot snapshots list` shows the others, `daybot snapshots us
 PATIENCE = 300.0
 """Seconds to wait for another publication: a copy of a gigabyte takes a few."""
 
+CLOSED: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False,
+}  # fmt: skip
+"""A query may come from a page or a notebook: it reads the tables of its snapshot, and no other file, no extension and no variable of ours."""
+
 BROKEN = (duckdb.IOException, duckdb.InternalException, duckdb.FatalException, duckdb.SerializationException)
 """What DuckDB raises for a file that is cut short, overwritten or none of its own."""
 
@@ -166,8 +171,9 @@ class Snapshot:
         if not self.path.exists():
             raise MissingData(f"expected snapshot {self.path}, found it removed as one of the oldest; ask for the current one")
         try:
-            with duckdb.connect(self.path, read_only=True) as connection:
+            with duckdb.connect(self.path, read_only=True, config=CLOSED) as connection:
                 connection.execute("SET TimeZone = 'UTC'")
+                connection.execute("SET lock_configuration = true")
                 yield connection
         except OLDER as error:
             told = str(error).splitlines()[0]

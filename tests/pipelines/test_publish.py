@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -67,7 +68,6 @@ def test_a_held_snapshot_keeps_its_state_after_the_next_is_published(tools: Call
 
 
 def test_a_snapshot_cannot_be_written_to(tools: Callable[..., DayBot]) -> None:
-    import duckdb
 
     with pytest.raises(duckdb.InvalidInputException):
         publish_value(tools(), "a", 1).sql("CREATE TABLE x AS SELECT 1")
@@ -331,3 +331,31 @@ def test_a_pointer_that_names_nothing_is_said_to(tools: Callable[..., DayBot]) -
 
 def test_rows_of_every_table_are_counted(tools: Callable[..., DayBot]) -> None:
     assert publish_value(tools(), "a", 1).rows() == {"t": 1000}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('{beside}')",
+        "SELECT * FROM read_parquet('{beside}')",
+        "SELECT * FROM '{beside}'",
+        "COPY t TO '{folder}/out.csv'",
+        "EXPORT DATABASE '{folder}/out'",
+        "ATTACH '{folder}/other.duckdb'",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SELECT * FROM hidden",
+        "CREATE TABLE more AS SELECT 1",
+    ],
+)
+def test_a_query_reads_the_snapshots_tables_and_nothing_else_of_this_machine(query: str, tmp_path: Path, tools: Callable[..., DayBot]) -> None:
+    found, beside = publish_value(tools(), "a", 1), tmp_path / "beside.csv"
+    beside.write_text("secret\n1\n")
+    hidden = pl.DataFrame({"secret": [1]})
+    with pytest.raises((duckdb.Error, MissingData)):
+        found.sql(query.format(beside=beside, folder=tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} & {"out.csv", "out", "other.duckdb"} == set()
+    assert (found.table("t")["value"].unique().to_list(), hidden.height) == ([1], 1)
