@@ -6,7 +6,8 @@ import polars as pl
 
 from pipelines.core.briefing import Origin
 from pipelines.core.market.session import NEW_YORK
-from pipelines.core.risk.checks import OF_EQUITY, Code
+from pipelines.core.risk import units
+from pipelines.core.words import counted
 
 NONE = "–"
 """Shown where there is no value: unknown is never zero."""
@@ -55,44 +56,19 @@ def number(value: float) -> str:
     return f"{round(value, 4) + 0.0:.4f}".rstrip("0").rstrip(".")
 
 
-FRACTIONS = OF_EQUITY | {Code.PRICE_SCALE, Code.SCORE}
-"""Controls that measure a fraction of equity, or of something else."""
-
-VERDICTS = {
-    Code.STATE, Code.STRATEGY, Code.BRIEFING, Code.REGIME, Code.RESTRICTED, Code.TRADABLE, Code.SHORTABLE, Code.HALTED, Code.TAINTED, Code.FEED,
-    Code.DUPLICATE, Code.SELF_CROSS,
-}  # fmt: skip
-"""Controls that know only yes and no."""
-
-DOLLARS = {Code.ORDER_VALUE, Code.MODEL_VALUE, Code.BUYING_POWER, Code.COLLAR, Code.BAND, Code.STOP}
-
-AFTER: dict[str, str] = {
-    Code.QUANTITY: "shares", Code.ORDER_QUANTITY: "shares", Code.PARTICIPATION: "shares", Code.HISTORY: "days", Code.SESSION: "min",
-    Code.STALE_DATA: "s", Code.COOLDOWN: "losses", Code.ENTRIES: "today", Code.MODEL_ENTRIES: "today", Code.ORDER_RATE: "a minute",
-    Code.POSITIONS: "symbols",
-}  # fmt: skip
-"""Units of the others."""
-
-ONE = {"shares": "share", "days": "day", "losses": "loss", "symbols": "symbol"}
-"""The same of one."""
-
-
 def measured(code: str, value: float | None) -> str:
     """What a control measured, or allows, in its unit; a verdict has no number: its words say it."""
-    if value is None or code in VERDICTS:
+    if value is None or code in units.VERDICTS:
         return NONE
-    if code in FRACTIONS:
+    if code in units.FRACTIONS:
         return percent(value, 2)
-    if code in DOLLARS:
+    if code in units.DOLLARS:
         return money(value)
-    said, unit = number(value), AFTER.get(code, "")
-    return f"{said} {ONE.get(unit, unit) if said == '1' else unit}".rstrip()
+    said = number(value)
+    return f"{said} {units.after(code, said)}".rstrip()
 
 
-def count(number: int, noun: str) -> str:
-    """'1 trade', '2 trades', '2 entries'."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
+count = counted
 
 
 def day(session: date) -> str:

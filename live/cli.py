@@ -9,19 +9,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from live.commands.acts import close, enter, halt, manage, preview, record, release, resume
+from live.commands.acts import Json, close, enter, halt, manage, preview, record, release, resume
 from live.commands.bounds import limits
 from live.commands.doors.approve import approve
 from live.commands.doors.mcp import mcp
 from live.commands.doors.tokens import app as tokens
+from live.commands.helped import quieten
 from live.commands.looks import account, events, execution, feeds, health, log, optimization, orders, performance, positions, risk, scan, sync, trades
 from live.commands.records.explain import explain
 from live.commands.records.journals import app as journals
@@ -32,12 +35,15 @@ from live.commands.research.scorers import scorers
 from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
+from live.commands.shown import STYLE, printed, stop_unless, table
 from live.commands.terminal import REFUSED, Home, call, console, errors, other_limits, settings_of, told
+from live.commands.values import cell
 from live.sim.command.exchange import exchange
 from live.sim.faults.command import app as faults
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import NEW_YORK, nanoseconds
+from pipelines.core.words import counted
 
 if TYPE_CHECKING:
     from live.session.assemble import Session
@@ -119,19 +125,18 @@ def live(
             raise typer.Exit(REFUSED)
 
 
-def status(home: Home = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False) -> None:
+def status(home: Home = None, as_json: Json = False) -> None:
     """Where the running session stands."""
     with told():
         answer = call(settings_of(home), "GET", "/status")
-        if as_json:
-            console.print_json(data=answer)
-        else:
+        if not printed(answer, as_json):
             console.print(_state(answer))
 
 
 def replay(
     path: Annotated[Path | None, typer.Argument(help="A journal; the latest one otherwise.")] = None,
     limits: Annotated[Path | None, typer.Option(help="TOML of other limits (max_sector_exposure = 0.03): what would they have done?")] = None,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """Feed a recorded session to the engine again and compare every decision. Exit code 3 if one differs."""
@@ -151,7 +156,13 @@ def replay(
             console.print(report.compared(*whatif(records, strategies, other_limits(head.limits, limits))))
             return
         result = replayed(records, strategies)
-        console.print(f"{found.name}: {result.events:,} events, {result.decisions:,} decisions compared")
+        outcome = {"journal": found.name, "events": result.events, "decisions": result.decisions, "difference": None}
+        if result.difference:
+            outcome["difference"] = {"record": result.difference.seq, "recorded": result.difference.recorded, "replayed": result.difference.replayed}
+        if printed(outcome, as_json):
+            stop_unless(result.difference is None)
+            return
+        console.print(f"{found.name}: {counted(result.events, 'event')}, {counted(result.decisions, 'decision')} compared")
         if result.difference:
             errors.print(f"[red]differs[/] after record {result.difference.seq}:")
             errors.print_json(data={"recorded": result.difference.recorded, "replayed": result.difference.replayed})
@@ -159,15 +170,16 @@ def replay(
         console.print("[green]identical[/]")
 
 
-def doctor(home: Home = None) -> None:
+def doctor(home: Home = None, as_json: Json = False) -> None:
     """Check settings, keys, clock, disk, calendar, feeds and database, and say what to do about each failure. Exit code 3 if one failed."""
     from live.commands.doctor import examine
 
     results = examine(home)
-    table = Table("", "check", "found", "what to do")
-    for result in results:
-        table.add_row("[green]ok[/]" if result.passed else "[red]no[/]", result.name, result.found, result.remedy)
-    console.print(table)
+    if not printed([asdict(result) for result in results], as_json):
+        made = Table("", "check", "found", *(["what to do"] if any(result.remedy for result in results) else []), **STYLE)
+        for result in results:
+            made.add_row("[green]ok[/]" if result.passed else "[red]no[/]", result.name, escape(result.found), escape(result.remedy))
+        console.print(made)
     if not all(result.passed for result in results):
         raise typer.Exit(REFUSED)
 
@@ -248,15 +260,11 @@ def _door(settings: "Settings") -> str:
     return f"\ntools on {scheme}://{settings.server_host}:{settings.server_port} · {tokens}"
 
 
-def _state(state: dict[str, Any]) -> Table:
-    table = Table(title=f"{state['label']} · {state['session']} · {state['state']} · equity {state['equity'] or 0:,.2f}", title_justify="left")
-    table.caption = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"]) or None
-    for name in ("symbol", "shares", "average", "price", "stage"):
-        table.add_column(name, justify="left" if name in {"symbol", "stage"} else "right")
-    for symbol, held in state["positions"].items():
-        stage = state["trades"].get(symbol, "")
-        table.add_row(symbol, str(held["quantity"]), f"{held['average']:.2f}", f"{held['price']:.2f}", stage)
-    return table
+def _state(state: dict[str, Any]) -> Group:
+    rows = [{"symbol": symbol, **held, "stage": state["trades"].get(symbol, "")} for symbol, held in state["positions"].items()]
+    doubts = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"])
+    title = f"{state['state']} · equity {cell(state['equity'], 'equity')} · held"
+    return table(state | {"mode": state["label"]}, title, rows, ("symbol", "shares", "average", "price", "stage"), doubts)
 
 
 def _ask_for_real_money(settings: "Settings") -> None:
@@ -279,6 +287,7 @@ for panel, commands in PANELS.items():
         app.command(rich_help_panel=panel)(command)
 for name, group in {"journal": journals, "snapshots": snapshots, "token": tokens, "fault": faults}.items():
     app.add_typer(group, name=name, rich_help_panel="Keep")
+quieten(app)
 
 
 def main() -> None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from live.commands.shown import cell, checks, printed, say
+from live.commands.shown import checks, printed, say
 from live.commands.terminal import REFUSED, Home, call, console, settings_of, told
+from live.commands.values import cell, measured
 from pipelines.core.errors import BrokerError
 
 Name = Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")]
@@ -62,9 +63,8 @@ def enter(
             return
         cut = answer["cut"]
         if cut:
-            console.print(
-                f"[yellow]reduced[/] from {answer['wanted']} by {cut['code']}: {escape(cut['detail'])} (limit {cut['limit']:g}, {cut['source']})"
-            )
+            allowed = f"limit {measured(cut['code'], cut['limit'])} from {cut['source']}"
+            console.print(f"[yellow]reduced[/] from {answer['wanted']:,} by {cut['code']}: {escape(cut['detail'])} ({allowed})", soft_wrap=True)
         say(answer, {"approved": "green", "reduced": "yellow", "unknown": "red"}[answer["outcome"]], answer["outcome"])
         if answer["order"]:
             exits = f"stop {cell(answer['stop'], 'stop')}, target {cell(answer['target'], 'target')}"
@@ -201,10 +201,10 @@ def preview(
         if not printed(answer, as_json):
             console.print(checks("control", answer["checks"]))
             say(answer, {"approved": "green", "reduced": "yellow", "refused": "red"}[answer["outcome"]], answer["outcome"])
-            console.print(
-                f"{answer['quantity']:,} of {answer['wanted']:,} shares at {cell(answer['price'], 'price')}, stop {cell(answer['stop'], 'stop')}, "
-                f"target {cell(answer['target'], 'target')}, {answer['risk'] or 0:,.2f} dollars at risk"
-            )
+            if answer["outcome"] != "refused":
+                price, sell, win, risked = (cell(answer[name], "price") for name in ("price", "stop", "target", "risk"))
+                of = f"{answer['quantity']:,} of {answer['wanted']:,} shares"
+                console.print(f"{of} at {price}, stop {sell}, target {win}, {risked} dollars at risk", soft_wrap=True)
         if answer["outcome"] == "refused":
             raise typer.Exit(REFUSED)
 

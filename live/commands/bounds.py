@@ -8,8 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from live.commands.shown import measured
 from live.commands.terminal import Home, call, console, settings_of, told
+from live.commands.values import measured
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.session import new_york
 

@@ -10,9 +10,11 @@ import typer
 from rich.markup import escape
 
 from live.commands.acts import Direct, Json
-from live.commands.shown import cell, checks, clock, pairs, printed, stop_unless, table
+from live.commands.shown import checks, pairs, printed, stop_unless, table
 from live.commands.terminal import Home, call, console, door, settings_of, told
+from live.commands.values import cell, clock
 from pipelines.core.errors import SettingsError
+from pipelines.core.words import counted
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -123,7 +125,7 @@ def trades(
         )
         if not printed(answer, as_json):
             columns = ("session", "opened_at", "closed_at", "symbol", "strategy", "side", "quantity", "entry", "exit", "profit", "r", "reason")
-            spare = ("strategy", "opened_at", "side", "entry", "quantity")
+            spare = ("strategy", "opened_at", "reason", "session")
             console.print(table(answer, f"round trips ({answer['of']['trades']})", answer["trades"], columns, "dollars before fees", spare))
 
 
@@ -225,7 +227,7 @@ def _figures(home: Path | None, name: str, strategy: str | None, first: datetime
             return
         of = answer["of"]
         today = ", today among them" if of["today"] else ""
-        console.print(pairs(answer, f"{of['sessions']} sessions, {of['trades']} round trips{today}", answer["metrics"]))
+        console.print(pairs(answer, f"{counted(of['sessions'], 'session')}, {counted(of['trades'], 'round trip')}{today}", answer["metrics"]))
         for title, rows in answer["tables"].items():
             if rows:
                 columns = list(rows[0])

@@ -2,6 +2,7 @@
 
 import logging
 import tomllib
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from pipelines.core.errors import DaybotError, SettingsError
 
@@ -25,8 +27,17 @@ REFUSED = 3
 PATIENCE = 40.0
 """Wall seconds that an answer may take; a command waits up to 30 for its outcome."""
 
-console = Console()
-errors = Console(stderr=True)
+
+class Screen(Console):
+    """A terminal that others' words move nothing on: what they would steer it with is left out."""
+
+    def render_str(self, text: str, **more: Any) -> Text:
+        """As in rich."""
+        return super().render_str("".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cf"}), **more)
+
+
+console = Screen()
+errors = Screen(stderr=True)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
 
@@ -83,11 +94,18 @@ class Declined(DaybotError):
     """The runner's definite no, with the problem as it stated it."""
 
     def __init__(self, problem: dict[str, Any]) -> None:
-        numbers = "".join(f", {name} {problem[name]:,.6g}" for name in ("value", "limit") if problem.get(name) is not None)
+        numbers = _numbers(problem) if problem.get("source") else ""
         source = f" from {problem['source']}" if problem.get("source") else ""
         code = f" ({problem['code']}{numbers}{source})" if problem.get("code") else ""
         super().__init__(f"{problem.get('detail', problem)}{code}")
         self.problem = problem
+
+
+def _numbers(problem: dict[str, Any]) -> str:
+    from live.commands.values import UNKNOWN, measured
+
+    told = {name: measured(problem["code"], problem.get(name)) for name in ("value", "limit")}
+    return "".join(f", {name} {said}" for name, said in told.items() if said != UNKNOWN)
 
 
 def door(settings: "Settings", patience: float) -> "httpx.Client":

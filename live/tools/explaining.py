@@ -85,7 +85,8 @@ def _line(walk: Walk) -> WalkLine:
         refused=check_line(decision.check) if isinstance(decision, Refused) else None,
         strategy=lineage.strategy if lineage else None, version=lineage.version if lineage else None,
         briefing=lineage.briefing if lineage else None, feed=lineage.feed if lineage else None,
-        bar=moment(lineage.bar) if lineage else None, arrival=lineage.arrival if lineage else None, atr=lineage.atr if lineage else None,
+        bar=moment(lineage.bar) if lineage and lineage.bar else None, arrival=(lineage.arrival or None) if lineage else None,
+        atr=lineage.atr if lineage else None,
         indicators=lineage.indicators if lineage else {}, sizing=steps(lineage), checks=checks(lineage),
         bars=tuple(
             BarLine(

@@ -179,7 +179,7 @@ async def preview(desk: Desk, ask: PreviewRequest, *, who: Caller) -> Previewed:
     word = "refused" if plan.refused is not None else "approved" if by is None else "reduced"
     risk = plan.quantity * abs(plan.price - plan.stop) if plan.stop else None
     return Previewed(
-        **desk.head, outcome=word, symbol=ask.symbol, side=ask.side, wanted=plan.wanted, quantity=plan.quantity, price=finite(plan.price),
+        **desk.head, outcome=word, symbol=ask.symbol, side=ask.side, wanted=plan.wanted, quantity=plan.quantity, price=finite(plan.price) or None,
         stop=finite(plan.stop) or None, target=finite(plan.target), risk=finite(risk), by=check_line(by) if by else None,
         checks=checks(plan.lineage), sizing=steps(plan.lineage), detail=by.detail if by else plan.reason,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards import words
 from pipelines.core.briefing import Origin
+from pipelines.core.risk import units
 from pipelines.core.risk.checks import Code
 
 Open = Callable[..., Any]
@@ -81,7 +82,7 @@ def test_the_address_picks_the_session(traded: Any, opened: Open) -> None:
 
 
 def test_every_control_is_told_in_a_unit_of_its_own() -> None:
-    kinds = [words.FRACTIONS, words.VERDICTS, words.DOLLARS, set(words.AFTER)]
+    kinds = [units.FRACTIONS, units.VERDICTS, units.DOLLARS, set(units.AFTER)]
     assert sorted(code for kind in kinds for code in kind) == sorted(Code)
     told = {Code.HEAT: "200.00 %", Code.STATE: "–", Code.MODEL_VALUE: "$2.00", Code.MODEL_ENTRIES: "2 today"}
     assert {code: words.measured(code, 2.0) for code in told} == told

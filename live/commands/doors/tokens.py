@@ -6,6 +6,8 @@ import typer
 from rich.table import Table
 
 from live.clock import SystemClock
+from live.commands.acts import Json
+from live.commands.shown import STYLE, printed
 from live.commands.terminal import Home, console, errors, settings_of, told
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for the tools over TCP (`daybot live --listen`): who may do what, and until when.")
@@ -26,17 +28,20 @@ def create(
     with told():
         plain = Tokens(settings_of(home).tokens).create(name, Scope.of(scope), days)
         typer.echo(plain)
-        errors.print(f"[dim]{name} may {scope} for {days:g} days; `daybot token revoke {name}` ends it[/]")
+        errors.print(f"[dim]{name} may {scope} for {days:g} day{'' if days == 1 else 's'}; `daybot token revoke {name}` ends it[/]")
 
 
 @app.command("list")
-def listed(home: Home = None) -> None:
+def listed(as_json: Json = False, home: Home = None) -> None:
     """Every token: what it may do, and how long."""
     from live.doors.tokens import DAY, Tokens
 
     with told():
-        table, now = Table("name", "scope", "ends in"), SystemClock().now()
-        for token in Tokens(settings_of(home).tokens).all():
+        known, now = Tokens(settings_of(home).tokens).all(), SystemClock().now()
+        if printed([{"name": token.name, "scope": token.scope.name.lower(), "days": (token.expires - now) / DAY} for token in known], as_json):
+            return
+        table = Table("name", "scope", "ends in", **STYLE)
+        for token in known:
             left = (token.expires - now) / DAY
             table.add_row(token.name, token.scope.name.lower(), f"{left:.1f} days" if left > 0 else "[red]over[/]")
         console.print(table if table.row_count else "no tokens; `daybot token create NAME` makes one")

@@ -13,9 +13,11 @@ from pydantic import ValidationError
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from live.commands.shown import STYLE, cell, checks, clock, mode, printed
+from live.commands.shown import STYLE, checks, mode, printed, under
 from live.commands.terminal import Declined, Home, call, console, settings_of, told
+from live.commands.values import clock, measured
 from pipelines.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -105,23 +107,24 @@ def _origin(answer: dict[str, Any]) -> str:
     return f"[dim]{who} from {escape(answer['journal'])}[/]"
 
 
-def _candidates(answer: dict[str, Any]) -> Table:
+def _candidates(answer: dict[str, Any]) -> Group:
     counts = ", ".join(f"{count:,} {name}" for name, count in answer["counts"].items())
     names = ["record", "at", "symbol", "strategy", "side", "wanted", "got", "by", "value", "limit", "why"]
     shown = [name for name in names if console.width >= ROOMY or name not in {"strategy", "value", "limit"}]
-    made = Table(*shown, title=f"{mode(answer)} {answer['session']} · {counts}", **STYLE)
+    if not answer["candidates"]:
+        return under(f"{mode(answer)} {answer['session']} · candidates: none", None, _origin(answer))
+    made = Table(*shown, **STYLE)
     for column in made.columns[:-1]:
         column.no_wrap = True
     for row in answer["candidates"]:
         colour = {"entered": "green", "reduced": "yellow", "refused": "red"}[row["outcome"]]
-        numbers = ["" if row[name] is None else f"{row[name]:,.4g}" for name in ("value", "limit")]
+        numbers = ["" if row["code"] is None else measured(row["code"], row[name]) for name in ("value", "limit")]
         got = f"[{colour}]{row['quantity']:,}[/]"
         words = escape(row["detail"] or row["reason"])
         ours = [str(row["seq"]), clock(row["at"]), row["symbol"], escape(row["strategy"]), row["side"], f"{row['wanted']:,}", got]
         made.add_row(*(text for name, text in zip(names, [*ours, row["code"] or "", *numbers, words], strict=True) if name in shown))
-    more = f"more: --cursor {answer['next']}\n" if answer["next"] else ""
-    made.caption = f"{more}{_origin(answer)}"
-    return made
+    more = f"more: --cursor {answer['next']}" if answer["next"] else ""
+    return under(f"{mode(answer)} {answer['session']} · {counts}", made, more, _origin(answer))
 
 
 def _walk(walk: dict[str, Any], answer: dict[str, Any]) -> Group:
@@ -142,7 +145,7 @@ def _heading(walk: dict[str, Any], answer: dict[str, Any]) -> str:
     else:
         no = walk["refused"]
         what = f"[bold red]refused: {walk['side']} {walk['wanted'] or ''} {walk['symbol']}[/] by {no['code']}: {escape(no['detail'])}"
-        what += f" (value {cell(no['value'])}, limit {cell(no['limit'])} from {escape(no['source'])})"
+        what += f" (value {measured(no['code'], no['value'])}, limit {measured(no['code'], no['limit'])} from {escape(no['source'])})"
     return f"{mode(answer)} {what}\n{answer['session']} {clock(walk['at'])} New York, record {walk['record']}\n{escape(walk['reason'])}"
 
 
@@ -153,11 +156,13 @@ def _stands_on(walk: dict[str, Any], code: str) -> Table:
         "code": code,
         "briefing": walk["briefing"],
         "feed": walk["feed"],
-        "deciding bar": f"{clock(walk['bar'])[:5]} New York",
-        "price": f"{walk['arrival']:,.4f}",
+        "deciding bar": "none yet" if walk["bar"] is None else f"{clock(walk['bar'])[:5]} New York",
+        "price": "none yet" if walk["arrival"] is None else f"{walk['arrival']:,.4f}",
         "daily ATR 14": "not known" if walk["atr"] is None else f"{walk['atr']:,.4f}",
         "indicators": ", ".join(f"{name} {value:,.4g}" for name, value in walk["indicators"].items()) or "none yet",
     }
+    if walk["feed"] == walk["version"]:
+        del rows["feed"]  # a person's wish names him in both
     for name, value in rows.items():
         made.add_row(name, escape(value))
     return made
@@ -170,7 +175,9 @@ def _sizing(steps: list[dict[str, Any]]) -> Table:
     return made
 
 
-def _bars(bars: list[dict[str, Any]]) -> Table:
+def _bars(bars: list[dict[str, Any]]) -> RenderableType:
+    if not bars:
+        return Text("no bars before it")
     made = Table("bar", "record", "open", "high", "low", "close", "volume", "", **STYLE)
     for bar in bars:
         prices = [f"{bar[name]:,.2f}" for name in ("open", "high", "low", "close")]

@@ -1,11 +1,13 @@
 """`daybot journal`: is a session's journal whole, what is in it, out of it as tables, and its upkeep."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from live.commands.shown import printed
 from live.commands.terminal import Home, console, settings_of, told
 from pipelines.core.market.session import new_york
 
@@ -18,13 +20,15 @@ Chosen = Annotated[Path | None, typer.Argument(help="A journal; the latest one o
 
 
 @app.command()
-def verify(path: Chosen = None, home: Home = None) -> None:
+def verify(path: Chosen = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False, home: Home = None) -> None:
     """Check every hash of a journal and of its raw frames: altered, removed, moved or cut-off records are found. Exit code 1 where one is."""
     from live import journal, raw
 
     with told():
         found = _chosen(path, home)
         last, sealed = journal.verify(found), raw.verify(found)
+        if printed({"journal": str(found), "records": last.seq, "last": new_york(last.at).isoformat(), "raw": asdict(sealed)}, as_json):
+            return
         console.print(f"[green]intact[/] {found}: {last.seq:,} records, the last one {new_york(last.at):%Y-%m-%d %H:%M:%S} New York", soft_wrap=True)
         gone = f"; {sealed.gone:,} blocks are not kept any more (RAW_KEPT)" if sealed.gone else ""
         console.print(f"raw: {sealed.frames:,} frames in {sealed.blocks:,} blocks intact{gone}", soft_wrap=True)

@@ -8,7 +8,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from live.commands import shown
+from live.commands.values import cell, measured
 from pipelines import publish
 from pipelines.core.backtest.whatif import Outcome
 from pipelines.core.market.session import NEW_YORK
@@ -110,7 +110,7 @@ def _refusals(refused: pl.DataFrame) -> Table:
     grouped = refused.group_by("code").agg(pl.len(), pl.first("value", "limit", "detail", "symbol", "at")).sort("len", descending=True)
     for row in grouped.iter_rows(named=True):
         example = f"{_clock(row['at'])} {row['symbol']}: {row['detail']}"
-        table.add_row(row["code"], str(row["len"]), *(shown.measured(row["code"], row[name]) for name in ("value", "limit")), example)
+        table.add_row(row["code"], str(row["len"]), *(measured(row["code"], row[name]) for name in ("value", "limit")), example)
     return table
 
 
@@ -121,7 +121,7 @@ def _performance(metrics: dict[str, Any], tally: Tally) -> Table:
     table.add_row("bars seen", f"{tally.bars:,}")
     for name, value in metrics.items():
         if value is not None:
-            table.add_row(name.replace("_", " "), shown.cell(value, name))
+            table.add_row(name.replace("_", " "), cell(value, name))
     return table
 
 

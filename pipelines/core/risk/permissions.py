@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pipelines.core.market.bars import MINUTE, SECOND
 from pipelines.core.market.session import NEW_YORK, moment
 from pipelines.core.risk.checks import Ask, Check, Code
+from pipelines.core.words import counted
 
 Permission = Callable[[Ask], Check | None]
 
@@ -70,7 +71,8 @@ def opened(ask: Ask) -> Check:
     """The open is far enough behind, by the session's real edges."""
     since = (ask.proposal.at - ask.briefing.hours.open) / MINUTE
     needed = ask.limits.market_open_buffer
-    return ask.check(Code.SESSION, since, needed, since >= needed, f"{since:.1f} minutes after the open", "market_open_buffer")
+    words = f"{abs(since):.1f} minutes {'after' if since >= 0 else 'before'} the open"
+    return ask.check(Code.SESSION, since, needed, since >= needed, words, "market_open_buffer")
 
 
 def closing(ask: Ask) -> Check:
@@ -198,7 +200,7 @@ def model_entries(ask: Ask) -> Check | None:
 def order_rate(ask: Ask) -> Check:
     """Requests in the last minute leave the broker's limit to exits (RTS 6 article 15(1)(d))."""
     rate, limit = ask.book.requests, ask.limits.max_order_rate
-    return ask.check(Code.ORDER_RATE, rate, limit, rate < limit, f"{rate} requests in the last minute", "max_order_rate")
+    return ask.check(Code.ORDER_RATE, rate, limit, rate < limit, f"{counted(rate, 'request')} in the last minute", "max_order_rate")
 
 
 def duplicate(ask: Ask) -> Check:

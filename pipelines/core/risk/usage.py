@@ -9,6 +9,7 @@ from pipelines.core.market.session import new_york
 from pipelines.core.risk import permissions, rooms
 from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Facts, Proposal
 from pipelines.core.risk.limits import Limits
+from pipelines.core.words import counted
 
 SINGLE = (rooms.position_size, rooms.sector, rooms.correlation, rooms.budget)
 """Asked for each symbol held."""
@@ -41,19 +42,19 @@ def _states(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate
         yield permission(ask)
     held = {e.symbol for e in book.exposures}
     most = limits.max_positions
-    yield ask.check(Code.POSITIONS, len(held), most, len(held) <= most, f"{len(held)} symbols held or being entered", "max_positions")
+    yield ask.check(Code.POSITIONS, len(held), most, len(held) <= most, f"{counted(len(held), 'symbol')} held or being entered", "max_positions")
     for strategy, count in sorted(book.entries.items()):
-        detail = f"{count} entries of {strategy} today"
+        detail = f"{counted(count, 'entry')} of {strategy} today"
         yield ask.check(Code.ENTRIES, count, limits.max_entries, count <= limits.max_entries, detail, "max_entries")
     if book.models:
         (count, value), by = book.modelled, book.opened_by
         entries, worth = limits.max_model_entries, limits.max_model_value
-        yield ask.check(Code.MODEL_ENTRIES, count, entries, count <= entries, f"{count} entries of models today{by}", "max_model_entries")
+        yield ask.check(Code.MODEL_ENTRIES, count, entries, count <= entries, f"{counted(count, 'entry')} of models today{by}", "max_model_entries")
         yield ask.check(Code.MODEL_VALUE, value, worth, value <= worth, f"{value:,.2f} opened by models{by}", "max_model_value")
     for who, (losses, until) in sorted(book.resting.items()):
         setting = "symbol_losses" if who in briefing.symbols else "strategy_losses"
         rests = f", rests until {new_york(until):%H:%M} New York" if at < until else ""
-        yield ask.check(Code.COOLDOWN, losses, getattr(limits, setting), at >= until, f"{losses} losses in a row of {who}{rests}", setting)
+        yield ask.check(Code.COOLDOWN, losses, getattr(limits, setting), at >= until, f"{counted(losses, 'loss')} in a row of {who}{rests}", setting)
 
 
 def _positions(book: Book, briefing: Briefing, limits: Limits, correlate: Correlate, at: int) -> Iterator[Check]:
