@@ -64,7 +64,7 @@ soak: setup  ## the tests that take minutes: a quarter on Celery, kills at rando
 # A release that somebody has stolen is mostly found within days. What cannot wait for that: make lock AGE=2026-11-26.
 AGE ?= 7 days
 lock:  ## resolve requirements.lock anew: versions and hashes, no addresses, nothing younger than a week
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --exclude-newer "$(AGE)" --generate-hashes --no-header \
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --exclude-newer "$(AGE)" --only-binary :all: --generate-hashes --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o requirements.lock
 
 sbom: setup  ## what DayBot is made of, with licences and who needs whom: CycloneDX, in build/sbom.json
