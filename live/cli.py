@@ -264,7 +264,7 @@ def _state(state: dict[str, Any]) -> Group:
     rows = [{"symbol": symbol, **held, "stage": state["trades"].get(symbol, "")} for symbol, held in state["positions"].items()]
     doubts = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"])
     title = f"{state['state']} · equity {cell(state['equity'], 'equity')} · held"
-    return table(state | {"mode": state["label"]}, title, rows, ("symbol", "shares", "average", "price", "stage"), doubts)
+    return table(state | {"mode": state["label"]}, title, rows, ("symbol", "quantity", "average", "price", "stage"), doubts)
 
 
 def _ask_for_real_money(settings: "Settings") -> None:

@@ -36,7 +36,7 @@ def measured(code: str, value: float | None) -> str:
         return cell(float(value), "share")
     if code in units.DOLLARS:
         return f"${value:,.2f}".replace("$-", "-$")
-    said = cell(round(float(value), 2))
+    said = cell(round(float(value), 0 if units.AFTER.get(code) == "shares" else 2))
     return f"{said} {units.after(code, said)}".rstrip()
 
 
@@ -60,11 +60,11 @@ def cell(value: Any, name: str = "") -> str:
 
 def _number(value: float, name: str) -> str:
     if name in FRACTIONS:
-        return f"{value:.2%}"
+        return f"{value:,.2%}"
     if name in SECONDS:
         return f"{value:.1f} s"
     if name in RISKS:
-        return f"{value:+.2f}"
+        return f"{round(value, 2) + 0.0:+.2f}"
     if value == int(value) and name not in DOLLARS and abs(value) < 1e6:
         return f"{int(value):,}"
     if name in DOLLARS or abs(value) >= 10:

@@ -1,6 +1,7 @@
 """Every command that mirrors a tool, as a person types it, against a running session: as a table, as JSON, refused, mistyped, without a runner."""
 
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -214,6 +215,13 @@ def test_without_a_runner_it_says_what_to_do(tmp_path: Path, name: str) -> None:
     ran = typed(tmp_path, name, *CASES[name].done)
     assert ran.exit_code == 1, ran.output
     assert "daybot live" in ran.output or "running session" in ran.output
+
+
+def test_status_says_how_many_shares_are_held_at_what(session: Manned) -> None:
+    prepared(session, CASES["close"])
+    said = run(session, "status").output
+    assert re.search(r"AAA +100 +100\.00 +100\.00 +open", said), said
+    assert "SIM 2026-11-20 · active · equity 100,000.00 · held" in said
 
 
 def test_the_same_name_is_the_same_command(session: Manned) -> None:

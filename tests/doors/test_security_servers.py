@@ -11,13 +11,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
-from commands import free_port
+from commands import free_port, until
 from desk import Books, world
 from served import GOOD, HOSTS, ORIGINS
 
-from live.commands.demo import dagster_ui, environment, sim_settings
 from live.sim.embedded import Exchange
 
 ROOT = Path(__file__).parents[2]
@@ -69,33 +69,34 @@ def test_no_page_moves_the_clock_or_sets_faults_of_a_simulated_exchange(tmp_path
 
 # --- Dagster: what `daybot dagster --read-only` serves
 
+ASSETS = "{ repositoriesOrError { ... on RepositoryConnection { nodes { location { name } } } } }"
 LAUNCH = (
-    'mutation { launchRun(executionParams: {selector: {repositoryLocationName: "daybot", repositoryName: "__repository__", '
-    'pipelineName: "pre_open"}, runConfigData: {}, mode: "default"}) { __typename } }'
+    'mutation { launchRun(executionParams: {selector: {repositoryLocationName: "daybot", repositoryName: "__repository__", jobName: "pre_open"}, '
+    'runConfigData: {}, executionMetadata: {tags: [{key: "dagster/partition", value: "2024-06-18"}]}}) { __typename } }'
 )
 
 
 def test_no_page_starts_a_run_on_a_read_only_dagster(tmp_path: Path) -> None:
     port = free_port()
-    settings = sim_settings("http://127.0.0.1:1", tmp_path)
-    environ = environment(settings)
     url = f"http://127.0.0.1:{port}"
-    with process([sys.executable, "-m", *dagster_ui(port, read_only=True)], f"{url}/server_info", environ, tmp_path / "dagster.log"):
+    words = [sys.executable, "-m", "live.cli", "dagster", "--read-only", "--home", str(tmp_path / "home"), "--port", str(port)]
+    environ = {"HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "ALPACA_SECRET_KEY": "canary-of-dagster"}
+    with process(words, f"{url}/server_info", environ, tmp_path / "dagster.log"), httpx.Client(base_url=url, timeout=60) as client:
         assert not reachable_elsewhere(port)
-        with httpx.Client(base_url=url, timeout=60) as client:
-            for host, origin in itertools.product(HOSTS, ORIGINS):
-                asked = headers(host, origin, port)
-                answers = [
-                    client.get("/graphql", params={"query": LAUNCH}, headers=asked),
-                    client.post("/graphql", json={"query": LAUNCH}, headers=asked),
-                ]
-                for answer in answers:
-                    assert not answer.is_success or launched(answer) == "UnauthorizedError", answer.text
-            assert client.post("/graphql", content=LAUNCH, headers={"content-type": "text/plain"}).status_code == 400
-            runs = client.post("/graphql", json={"query": "{ runsOrError { ... on Runs { results { runId } } } }"}).json()
-            assert runs["data"]["runsOrError"]["results"] == []
-            secrets = client.post("/graphql", json={"query": "{ instance { info } }"}).text
-            assert "ALPACA" not in secrets
+
+        def told(query: str) -> Any:
+            return client.post("/graphql", json={"query": query}).json()["data"]
+
+        until(lambda: bool(told(ASSETS)["repositoriesOrError"].get("nodes")), "the assets are loaded", 150)
+        for host, origin in itertools.product(HOSTS, ORIGINS):
+            asked = headers(host, origin, port) | {"Sec-Fetch-Site": "cross-site"}
+            by_get = client.get("/graphql", params={"query": LAUNCH}, headers=asked)
+            for answer in (by_get, client.post("/graphql", json={"query": LAUNCH}, headers=asked)):
+                assert not answer.is_success or launched(answer) == "UnauthorizedError", answer.text
+        assert told(LAUNCH)["launchRun"]["__typename"] == "UnauthorizedError"
+        assert client.post("/graphql", content=LAUNCH, headers={"content-type": "text/plain"}).status_code == 400
+        assert told("{ runsOrError { ... on Runs { results { runId } } } }")["runsOrError"]["results"] == []
+        assert "canary-of-dagster" not in client.post("/graphql", json={"query": "{ instance { info } }"}).text
 
 
 def launched(answer: httpx.Response) -> str:
