@@ -147,7 +147,7 @@ def _words(decision: Decision) -> tuple[str, str] | None:
         case Refused():
             return "[dim]refused[/]", f"{decision.symbol} by {decision.check.code}: {decision.check.detail}"
         case Kept():
-            return "[dim]kept[/]", f"{decision.symbol}'s stop, not to {decision.stop:.2f} by {decision.check.code}: {decision.check.detail}"
+            return "[dim]kept[/]", f"{decision.symbol}'s {decision.what}, not {decision.wanted:g} by {decision.check.code}: {decision.check.detail}"
         case StateChanged():
             return f"[{COLOURS[decision.after]}]{decision.after}[/]", decision.reason
         case Noticed():

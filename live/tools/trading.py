@@ -73,7 +73,7 @@ async def manage_trade(desk: Desk, ask: ManageRequest, *, who: Caller, key: str 
     if _noticed(given, "NOTHING_HELD"):
         raise _nothing(ask.symbol)
     if (kept := next((d for d in given.decisions if isinstance(d, Kept)), None)) is not None:
-        raise refused(kept.check, f"{ask.action} {ask.symbol} to {kept.stop:.2f}")
+        raise refused(kept.check, f"{ask.action} {ask.symbol} to {kept.wanted:.2f}")
     trades = _of(desk, ask.symbol, ask.strategy)
     stop, target = (trades[0].stop, trades[0].target) if trades else (None, None)
     going = sum(max(trade.held - max(trade.wanted, 0), 0) for trade in trades) if ask.action == "partial_exit" else 0

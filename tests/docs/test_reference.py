@@ -43,7 +43,7 @@ def test_every_limit_has_a_rule_and_every_code_a_control() -> None:
     text = limits.write()
     assert all(f"| {code(name.upper())} |" in text for name in Limits.model_fields)
     asked = {name for function in (*limits.PERMISSIONS, *limits.ROOMS) for name in limits.codes(function)}
-    elsewhere = {Code.QUANTITY.value}  # what is left after all rooms
+    elsewhere = {Code.QUANTITY.value, Code.SENSE.value}  # what is left after all rooms; what is no number at all
     assert asked | elsewhere == {found.value for found in Code}
 
 

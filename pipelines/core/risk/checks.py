@@ -55,6 +55,7 @@ class Code(StrEnum):
     HEAT = "HEAT"
     BUYING_POWER = "BUYING_POWER"
     QUANTITY = "QUANTITY"
+    SENSE = "SENSE"
 
 
 OF_EQUITY = frozenset(
@@ -83,6 +84,19 @@ class Check(Struct, frozen=True):
     def measured(self) -> float | None:
         """The value, for people and tables; None where there was nothing to measure: the age of a price that never was."""
         return None if self.code is Code.STALE_DATA and self.value > DAY else self.value
+
+
+LEAST, DEAREST = 0.0001, 1_000_000.0
+"""Dollars: the smallest step of a price, and more than a share has ever cost."""
+
+
+def senseless(**numbers: float | None) -> dict[str, Check]:
+    """Those of a wish's prices, distances and shares that can be none, whoever got them wrong: not above zero, not a number, without end."""
+    return {
+        name: Check(Code.SENSE, value if math.isfinite(value) else 0.0, LEAST, False, f"expected {name} from {LEAST} on, found {value:g}", "order")
+        for name, value in numbers.items()
+        if value is not None and not LEAST <= value <= DEAREST
+    }
 
 
 class Facts(Struct, frozen=True):

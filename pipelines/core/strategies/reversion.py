@@ -35,9 +35,9 @@ def enter(own: "Reversion", bar: Bar, last: float, now: Indicators, entries: int
     distance = (now.vwap - bar.close) * side
     if side == 0 or not distance > 0 or distance < own.stretch * (now.bb_upper - now.bb_middle):
         return NOTHING
-    high = bar.close * 2 >= bar.high + bar.low  # it closed in its upper half
-    bought = side > 0 and high and now.rsi_14 <= own.oversold
-    sold = side < 0 and own.shorts and not high and now.rsi_14 >= 100 - own.oversold
+    above = bar.close * 2 - (bar.high + bar.low)  # of the bar's middle, on which a bar turns either way
+    bought = side > 0 and above >= 0 and now.rsi_14 <= own.oversold
+    sold = side < 0 and own.shorts and above <= 0 and now.rsi_14 >= 100 - own.oversold
     return Signal(side, own.risk * distance, distance) if bought or sold else NOTHING
 
 

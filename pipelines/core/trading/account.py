@@ -150,17 +150,21 @@ class Account:
         shares, price = trade.update(event)
         if not shares:
             return []
-        self._book(trade, event.side, shares, price, event.at)
+        made: list[Decision] = [*self._book(trade, event.side, shares, price, event.at)]
         if trade.stage is Stage.CLOSED and trade.held:
-            return [self._reopen(trade, self.seats[trade.strategy], shares, role, event.at)]
-        return []
+            made.append(self._reopen(trade, self.seats[trade.strategy], shares, role, event.at))
+        return made
 
-    def _book(self, trade: Trade, side: Side, shares: int, price: float, at: int) -> None:
+    def _book(self, trade: Trade, side: Side, shares: int, price: float, at: int) -> list[Noticed]:
         """Shares of a trade moved: the portfolio and its strategy hear of it."""
         self.book_open.fill(trade.symbol, side.sign * shares, price)
-        allocation = self.seats[trade.strategy].allocation
-        if allocation is not None:
-            allocation.strategy.on_fill(Fill(trade.symbol, side, shares, price, at, trade.held * trade.side.sign))
+        seat = self.seats[trade.strategy]
+        if seat.allocation is not None:
+            try:
+                seat.allocation.strategy.on_fill(Fill(trade.symbol, side, shares, price, at, trade.held * trade.side.sign))
+            except Exception as error:  # a strategy's mistake is not the end of everybody's session
+                return seat.fail(error, trade.symbol, at)
+        return []
 
     def _foreign(self, event: OrderUpdate) -> list[Decision]:
         """An order that is not ours: somebody works in the broker's own window, or a guard beside the engine. It may close what we hold."""
@@ -179,7 +183,7 @@ class Account:
                 shares -= going
                 trade.taken(going, price, f"closed by order {event.id}, which is not ours", event.at)
                 self.restless[trade.id] = trade
-                self._book(trade, event.side, going, price, event.at)
+                made += self._book(trade, event.side, going, price, event.at)
                 made.append(
                     Noticed("CLOSED_OUTSIDE", f"{event.symbol}: {going} shares of ours left by order {event.id}, which is not ours", event.at)
                 )

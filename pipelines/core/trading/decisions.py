@@ -113,13 +113,15 @@ class Refused(Verdict, frozen=True, tag="refused"):
 
 
 class Kept(Verdict, frozen=True, tag="kept"):
-    """A stop that was to go further away and stays where it is, with the limit that it would have passed. What else was asked is done."""
+    """A change of an open trade that is not made, with what speaks against it. What else was asked is done."""
 
     trade: str
     symbol: str
     strategy: str
-    stop: float
-    """Where it was to go, dollars."""
+    what: str
+    """`stop`, `target`, `trail` or `scale_out`."""
+    wanted: float
+    """A price or a distance, dollars; a share of what is held; 0 where it was no number."""
     reason: str
     check: Check
     at: int

@@ -12,7 +12,7 @@ from typing import Any
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk.checks import Book, Check, Code
+from pipelines.core.risk.checks import Book, Check, Code, senseless
 from pipelines.core.risk.gate import widen
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
@@ -21,12 +21,12 @@ from pipelines.core.trading import events
 from pipelines.core.trading.account import Account
 from pipelines.core.trading.commands import MANUAL, Close, Flatten, Manage, Note, Open, Reduce, Release, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, StateChanged, TradingState
-from pipelines.core.trading.entries import Plan, Wish, plan
+from pipelines.core.trading.entries import Plan, Wish, nonsense, plan
 from pipelines.core.trading.events import AccountState, Command, Event, MarketBar
 from pipelines.core.trading.instruments import Instrument
 from pipelines.core.trading.portfolio import Portfolio
 from pipelines.core.trading.seats import Allocation, Seat
-from pipelines.core.trading.strategy import Adjust, Enter, Intent, Leave, View
+from pipelines.core.trading.strategy import Adjust, Enter, Intent, Leave, View, understood
 from pipelines.core.trading.trades import Trade
 
 RANK = {TradingState.ACTIVE: 0, TradingState.REDUCING: 1, TradingState.HALTED: 2}
@@ -137,9 +137,15 @@ class Engine:
             self.account.mark(symbol, bar.close)
         made: list[Decision] = []
         for seat, strategy in self._strategies:
-            intent = strategy.on_bar(self._view(seat, bar, last, values))
-            if intent is not None:
-                made += self._intend(seat, instrument, intent, event.feed, event.at)
+            view = self._view(seat, bar, last, values)
+            try:
+                intent = strategy.on_bar(view)
+                wish = None if intent is None else understood(intent)
+            except Exception as error:  # a strategy's mistake is not the end of everybody's session
+                made += seat.fail(error, symbol, event.at)
+                continue
+            if wish is not None:
+                made += self._intend(seat, instrument, wish, event.feed, event.at)
         return made
 
     def _view(self, seat: Seat, bar: Bar, last: float | None, values: Indicators) -> View:
@@ -161,9 +167,15 @@ class Engine:
             return []
         made: list[Decision] = []
         for seat, strategy in self._traders:
-            intent = strategy.on_trade(self._view(seat, bar, instrument.last_close, values), trade)
-            if intent is not None:
-                made = made + self._intend(seat, instrument, intent, event.feed, event.at)
+            view = self._view(seat, bar, instrument.last_close, values)
+            try:
+                intent = strategy.on_trade(view, trade)
+                wish = None if intent is None else understood(intent)
+            except Exception as error:  # as in a bar
+                made += seat.fail(error, trade.symbol, event.at)
+                continue
+            if wish is not None:
+                made += self._intend(seat, instrument, wish, event.feed, event.at)
         return made
 
     def _on_quote(self, event: events.MarketQuote) -> list[Decision]:
@@ -212,6 +224,8 @@ class Engine:
         trade = seat.trades.get(symbol)
         if isinstance(intent, Enter):
             price, sign = instrument.price, intent.side.sign
+            if (no := nonsense(intent)) is not None:
+                return [Refused(symbol, intent.side, 0, price, seat.name, intent.reason, no, at)]
             stop = None if intent.stop is None else price - sign * intent.stop
             target = None if intent.target is None else price + sign * intent.target
             version = seat.allocation.version if seat.allocation is not None else ""
@@ -239,25 +253,30 @@ class Engine:
             return [Refused(*asked, made.refused, at, made.lineage if known else None, made.stop or None, made.target)]
         self._opened += 1
         name = f"{self.prefix}-{self._opened:04d}"
-        trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, wish.limit)
+        trade = Trade(name, seat.name, wish.symbol, wish.side, made.quantity, made.stop, made.target, made.lineage, made.limit)
         if wish.model:
             self.account.modelled(wish.model, made.quantity * made.price)
         return [self.account.open(seat, trade, made.reason, at)]
 
     def _adjust(self, trades: Sequence[Trade], change: Adjust | Manage, reason: str, at: int) -> list[Decision]:
-        """Move exits and sell a part. A stop that goes further away adds risk and passes the gate; nothing else is ever refused."""
-        stop = change.stop
-        kept: dict[str, Decision] = {}
+        """Move exits and sell a part. A stop that goes further away adds risk and passes the gate; else only what has no sense is refused."""
+        asked: dict[str, float | None] = {name: getattr(change, name) for name in ("stop", "target", "trail", "scale_out")}
+        made: list[Decision] = []
+        for name, check in senseless(**asked).items():
+            asked[name] = None
+            made += [Kept(t.id, t.symbol, t.strategy, name, check.value, reason, check, at) for t in trades]
+        stop, share, stay = asked["stop"], asked["scale_out"], set[str]()
         if stop is not None and (wider := [trade for trade in trades if trade.further(stop)]):
             check = widen(self.book(at), self.briefing, self.limits, self.account.widened(wider, stop))
             if not check.passed:
-                kept = {trade.id: Kept(trade.id, trade.symbol, trade.strategy, stop, reason, check, at) for trade in wider}
+                stay = {trade.id for trade in wider}
+                made += [Kept(t.id, t.symbol, t.strategy, "stop", stop, reason, check, at) for t in wider]
         for trade in trades:
-            trade.move(None if trade.id in kept else stop, change.target, change.trail)
-            if change.scale_out is not None:
-                trade.scale_out(change.scale_out, reason)
+            trade.move(None if trade.id in stay else stop, asked["target"], asked["trail"])
+            if share is not None:
+                trade.scale_out(share, reason)
             self.account.restless[trade.id] = trade
-        return list(kept.values())
+        return made
 
     # --- the broker's account, and the feeds
 
@@ -310,6 +329,8 @@ class Engine:
 
     def _open_by_hand(self, wish: Open, who: str, at: int) -> list[Decision]:
         seat, instrument = self._seat(wish), self.instruments.get(wish.symbol)
+        if (no := nonsense(wish)) is not None:
+            return [Refused(wish.symbol, wish.side, wish.quantity or 0, 0.0, seat.name, wish.reason, no, at)]
         if instrument is None:
             check = Check(Code.BRIEFING, 0, 1, False, f"{wish.symbol} is not in the briefing", f"briefing {self.briefing.version}")
             return [Refused(wish.symbol, wish.side, wish.quantity or 0, wish.limit or 0.0, seat.name, wish.reason, check, at)]

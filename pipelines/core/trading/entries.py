@@ -10,15 +10,16 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.learning.features import features
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk import rooms
-from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Proposal
+from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Proposal, senseless
 from pipelines.core.risk.gate import Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.sizing import Distances, Step, distances, diversification, risked
-from pipelines.core.trading.commands import MANUAL
+from pipelines.core.trading.commands import MANUAL, Open
 from pipelines.core.trading.decisions import Lineage
 from pipelines.core.trading.instruments import Instrument
 from pipelines.core.trading.orders import Side, on_tick
+from pipelines.core.trading.strategy import Enter
 
 OWN = (rooms.position_size, rooms.order_value, rooms.order_quantity, rooms.participation)
 """Bounds that size a trade by itself: they make it smaller, where the others say that there is no room for it."""
@@ -46,6 +47,8 @@ class Plan(Struct, frozen=True):
     quantity: int
     wanted: int
     price: float
+    limit: float | None
+    """On the tick that pays no more than was said."""
     stop: float
     target: float | None
     reason: str
@@ -53,10 +56,16 @@ class Plan(Struct, frozen=True):
     refused: Check | None
 
 
+def nonsense(wish: Enter | Open) -> Check | None:
+    """The first of an entry's prices and distances that can be none."""
+    return next(iter(senseless(limit=wish.limit, stop=wish.stop, target=wish.target).values()), None)
+
+
 def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, limits: Limits, peers: Correlations, *, feed: str, at: int) -> Plan:
     """Size the wish and pass it through the gate. The price is the limit, or the newest one; it does not touch any state."""
     sign, brief = wish.side.sign, instrument.brief
-    price = wish.limit if wish.limit is not None else instrument.price
+    limit = None if wish.limit is None else on_tick(wish.limit, toward=-sign)
+    price = instrument.price if limit is None else limit
     away = distances(price, brief.atr, briefing.regime, limits)
     # A stop is rounded towards the price (less risk than planned, never more), a target too (sooner, never later).
     stop = _exit(wish.stop if wish.stop is not None else price - sign * away.stop, sign)
@@ -87,13 +96,13 @@ def plan(wish: Wish, instrument: Instrument, book: Book, briefing: Briefing, lim
     )
     wanted, reason, refused = ask.proposal.quantity, wish.reason, None
     if isinstance(verdict, Denied):
-        return Plan(0, wanted, shown, stop or 0.0, target, reason, lineage, verdict.by)
+        return Plan(0, wanted, shown, limit, stop or 0.0, target, reason, lineage, verdict.by)
     if isinstance(verdict, Reduced):
         reason += f"; {verdict.wanted} cut to {verdict.quantity} by {verdict.by.code}: {verdict.by.detail}"
     if verdict.quantity < 1:
         tightest = min(steps, key=lambda step: step.shares)
         refused = Check(Code.QUANTITY, 0.0, 1.0, False, f"less than one share: {tightest.detail}", "sizing")
-    return Plan(verdict.quantity, wanted, shown, stop or 0.0, target, reason, lineage, refused)
+    return Plan(verdict.quantity, wanted, shown, limit, stop or 0.0, target, reason, lineage, refused)
 
 
 def _steps(wish: Wish, risk: float, away: Distances, book: Book, briefing: Briefing, limits: Limits, peers: Correlations) -> list[Step]:

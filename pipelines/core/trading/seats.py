@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.risk.limits import Limits
+from pipelines.core.trading.decisions import Noticed
 from pipelines.core.trading.strategy import Strategy
 from pipelines.core.trading.trades import Trade
 
@@ -49,6 +50,8 @@ class Seat:
     streak: Streak = field(default_factory=Streak)
     stopped: str = ""
     """Why it may not enter until a person lets it; empty where it may."""
+    failed: bool = False
+    """Its strategy has raised since a person last let it go on."""
 
     def entered(self, trade: Trade, limits: Limits) -> None:
         """A trade begins."""
@@ -58,9 +61,16 @@ class Seat:
         if self.count >= limits.max_entries:
             self.stopped = f"{self.count} entries today: a person has to let {self.name} go on"
 
+    def fail(self, error: Exception, symbol: str, at: int) -> list[Noticed]:
+        """Its strategy has raised, or answered nonsense: it enters no more, what it holds keeps its exits. Told once; it goes on being asked."""
+        if self.failed:
+            return []
+        self.failed, self.stopped = True, f"{self.name} failed on {symbol}: {type(error).__name__}: {error}"
+        return [Noticed("STRATEGY_FAILED", self.stopped, at)]
+
     def release(self) -> None:
         """A person lets it go on."""
-        self.stopped, self.count = "", 0
+        self.stopped, self.count, self.failed = "", 0, False
         self.streak = Streak()
 
 

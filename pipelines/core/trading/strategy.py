@@ -6,8 +6,10 @@ the entry point group `daybot.strategies` of your package. It has to be determin
 
 import math
 from collections.abc import Callable
+from numbers import Real
 from typing import Any, ClassVar, NamedTuple
 
+import msgspec
 from msgspec import Struct
 from pydantic import BaseModel, ConfigDict
 
@@ -72,6 +74,14 @@ class Adjust(Struct, frozen=True):
 
 
 Intent = Enter | Leave | Adjust
+
+
+def understood(answer: object) -> Intent:
+    """What a strategy has answered, its numbers as plain ones; TypeError or msgspec.ValidationError where it is no intent."""
+    if not isinstance(answer, Intent):
+        raise TypeError(f"expected Enter, Leave, Adjust or None, found {answer!r}")
+    plain = {name: float(value) if isinstance(value, Real) else value for name, value in msgspec.structs.asdict(answer).items()}
+    return msgspec.convert(plain, type(answer))
 
 
 class Signal(NamedTuple):

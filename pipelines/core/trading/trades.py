@@ -148,7 +148,10 @@ class Trade:
             return False
         sign = self.side.sign
         self.best = max(self.best * sign, price * sign) * sign
-        following = on_tick(self.best - sign * self.trail, toward=sign)
+        far = self.best - sign * self.trail
+        if not far > 0:
+            return False
+        following = on_tick(far, toward=sign)
         if (following - self.stop) * sign < max(STEP * self.trail, tick(price)):
             return False
         self.stop = following

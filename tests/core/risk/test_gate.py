@@ -76,7 +76,7 @@ def test_an_ordinary_entry_is_approved_and_shows_every_control_with_its_origin(b
     found = verdict(briefing, {"facts": {"low": 90.0, "high": 110.0}}, {"budgets": {"momentum": 1.0}})
     assert isinstance(found, Approved)
     assert found.quantity == 20
-    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.QUANTITY, Code.SCORE, *MODELS}
+    assert {check.code for check in found.checks} == set(Code) - {Code.SHORTABLE, Code.SCORE, *ELSEWHERE, *MODELS}
     assert all(check.passed and check.origin and check.detail for check in found.checks)
 
 
@@ -97,11 +97,14 @@ def test_a_model_passes_the_same_controls_and_two_of_its_own(briefing: Briefing)
 
 
 def test_every_control_has_a_test_of_its_no_here() -> None:
-    assert {code for _, _, _, code in DENIED} | {code for _, _, code in ROOMY} | BY_BRIEF == set(Code) - {Code.QUANTITY}
+    assert {code for _, _, _, code in DENIED} | {code for _, _, code in ROOMY} | BY_BRIEF == set(Code) - ELSEWHERE
 
 
 MODELS = {Code.MODEL_ENTRIES, Code.MODEL_VALUE}
 """Asked of models alone."""
+
+ELSEWHERE = {Code.QUANTITY, Code.SENSE}
+"""No controls of the gate: what sizing leaves, and what never comes to it."""
 
 BY_BRIEF = {Code.REGIME, Code.HISTORY, Code.TRADABLE, Code.SHORTABLE, Code.SESSION, Code.CORRELATION, Code.PARTICIPATION, Code.BETA}
 """Tested one by one below."""

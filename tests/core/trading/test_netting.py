@@ -166,7 +166,7 @@ def test_a_strategys_stop_goes_further_away_only_within_the_heat_that_the_gate_a
     kept = [d for step in steps for d in step.decisions if isinstance(d, Kept)]
     assert (where[39], where[45], where[55], where[65]) == tuple(100 - side.sign * away for away in (2.0, 4.0, 4.0, 1.0)), "nearer is never refused"
     (no,) = kept
-    assert (no.strategy, no.symbol, no.stop, no.reason) == ("early", "AAPL", 100 - side.sign * 60.0, "elsewhere")
+    assert (no.strategy, no.symbol, no.what, no.wanted, no.reason) == ("early", "AAPL", "stop", 100 - side.sign * 60.0, "elsewhere")
     assert (no.check.code, no.check.limit, no.check.origin, no.check.passed) == (Code.HEAT, 0.004, "MAX_PORTFOLIO_HEAT", False)
     shares = no.check.value * 100_000 / 60
     assert shares == pytest.approx(round(shares)), "what the shares held would lose at that stop, and nothing else is held"

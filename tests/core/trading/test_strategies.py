@@ -162,16 +162,17 @@ def test_reversion_aims_at_vwap_and_leaves_there() -> None:
 
 
 @given(
-    close=st.integers(9_700, 10_300), last=st.integers(9_700, 10_300), fast=st.floats(99, 101), slow=st.floats(99, 101), vwap=st.floats(99, 101),
-    rsi=st.floats(0, 100), volume=st.floats(0, 4), minute=st.integers(15, 389), position=st.sampled_from([-5, 0, 5]),
+    close=st.integers(-192, 192), last=st.integers(-192, 192), fast=st.floats(99, 101), slow=st.floats(99, 101), vwap=st.floats(99, 101),
+    rsi=st.integers(0, 6_400), volume=st.floats(0, 4), minute=st.integers(15, 389), position=st.sampled_from([-5, 0, 5]),
 )  # fmt: skip
 @settings(max_examples=300)
 def test_a_market_upside_down_gives_the_wish_upside_down(
-    close: int, last: int, fast: float, slow: float, vwap: float, rsi: float, volume: float, minute: int, position: int
+    close: int, last: int, fast: float, slow: float, vwap: float, rsi: int, volume: float, minute: int, position: int
 ) -> None:
+    """Prices and RSI are of 64ths, which a float holds exactly: so they are turned exactly, and a bar that closes in its middle is met."""
     seen = view(
-        close / 100, last / 100, minute, position, ema_9=fast, ema_21=slow, vwap=vwap, rsi_14=rsi, relative_volume=volume,
-        high=max(close, last) / 100 + 0.3, low=min(close, last) / 100 - 0.1,
+        100 + close / 64, 100 + last / 64, minute, position, ema_9=fast, ema_21=slow, vwap=vwap, rsi_14=rsi / 64, relative_volume=volume,
+        high=100 + max(close, last) / 64 + 0.375, low=100 + min(close, last) / 64 - 0.125,
     )  # fmt: skip
     for strategy in (Momentum(), OpeningRange(), Reversion()):
         wish, turned = strategy.on_bar(seen), strategy.on_bar(mirrored(seen))

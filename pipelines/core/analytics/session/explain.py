@@ -189,7 +189,8 @@ class Walker:
                 verb = f"move to {decision.price:.2f}" if isinstance(decision, Replace) else "cancel"
                 self._trades[decision.trade].deeds.append(Deed(seq, decision.at, decision.id, f"{verb}: {decision.reason}"))
             case Kept(check=no) if decision.trade in self._trades:
-                words = f"the stop does not go to {decision.stop:.2f} ({decision.reason}): {no.code} {no.value:.4g} over {no.limit:.4g}: {no.detail}"
+                why = f"{no.code} {no.value:.4g} against {no.limit:.4g}: {no.detail}"
+                words = f"the {decision.what} does not go to {decision.wanted:.2f} ({decision.reason}): {why}"
                 self._trades[decision.trade].deeds.append(Deed(seq, decision.at, decision.trade, words))
             case TradeClosed() if decision.trade in self._trades:
                 self._trades[decision.trade].closed = decision
