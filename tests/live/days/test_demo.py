@@ -183,7 +183,7 @@ def test_other_limits_on_the_command_line_say_what_they_would_have_done(demo: Ra
     limits.write_text("MAX_ENTRIES = 1\n")
     ran = daybot("replay", "--limits", str(limits), home=demo.home)
     assert ran.code == 0, ran.output
-    ((was, other),) = re.findall(r"entries\s+(\d+)\s+(\d+)\n", ran.output)
+    ((was, other),) = re.findall(r"entries\s+(\d+)\s+(\d+)", ran.output)
     assert int(was) > int(other) == 1, ran.output
     assert "refused by" in ran.output
     limits.write_text("max_entrys = 1\n")

@@ -10,16 +10,19 @@ from desk import Books, settings
 from filelock import FileLock
 from floor import Floor, left_behind
 from rich.console import Console
+from typer.testing import CliRunner
 
 from live.brokers import configuration
 from live.brokers.route import connect
+from live.cli import app
 from live.clock import SECOND, SteppedClock
 from live.guards.direct import flatten
 from live.guards.watchdog import Found, Watchdog
+from live.session.assemble import assemble
 from live.sim.embedded import Exchange
 from pipelines.alerts import Alert
 from pipelines.core.errors import SettingsError
-from pipelines.settings import Settings
+from pipelines.settings import LIVE_URL, Mode, Settings
 
 QUIET = Console(quiet=True)
 
@@ -71,6 +74,22 @@ def test_a_suspended_account_takes_no_order_and_arms_no_session_until_a_person_l
     account = connect(known).get_account()
     assert isinstance(account, dict)
     assert (account["trade_suspended_by_user"], account["shorting_enabled"], account["multiplier"]) == (False, False, "1")
+
+
+# --- real money
+
+
+def test_real_money_needs_its_phrase_typed_and_the_account_that_was_named(exchange: Exchange, tmp_path: Path) -> None:
+    keys = {"ALPACA_API_KEY": "x", "ALPACA_SECRET_KEY": "x", "ALPACA_ACCOUNT": "A1"}
+    environ = {"DAYBOT_MODE": "live", "ALPACA_BASE_URL": LIVE_URL, "DAYBOT_HOME": str(tmp_path / "none"), **keys}
+    for typed in ("yes\n", "trade real money in A2\n"):
+        ran = CliRunner().invoke(app, ["live"], input=typed, env=environ)
+        assert (ran.exit_code, "nothing was started" in " ".join(ran.output.split())) == (1, True), ran.output
+    assert not (tmp_path / "none").exists()
+    real = settings(exchange.url, tmp_path).model_copy(update={"daybot_mode": Mode.LIVE, "alpaca_account": "A1"})
+    with pytest.raises(SettingsError, match="live mode expects account A1, found PA"):
+        assemble(real, watch=lambda event, decisions: None)
+    assert exchange.books()["orders"] == []
 
 
 # --- the watchdog
