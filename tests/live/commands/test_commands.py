@@ -63,7 +63,7 @@ def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tell
         home_of(sim_settings(exchange.url, home))
         door = home / "run" / "daybot.sock"
         with (
-            background(home, "live", **ours) as runner,
+            background(home, "live", "--strategies", "reversion", **ours) as runner,
             httpx.Client(transport=httpx.HTTPTransport(uds=str(door)), base_url="http://daybot") as asked,
         ):
 
@@ -77,7 +77,9 @@ def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tell
             runner.send_signal(signal.SIGTERM)
             assert runner.wait(30) == 0
     assert not door.exists()
-    assert journal.verify(journal.latest(home / "journal")).kind == "end"
+    path = journal.latest(home / "journal")
+    assert journal.verify(path).kind == "end"
+    assert [employed.name for employed in manifest(next(journal.read(path))).strategies] == ["reversion"]
 
 
 def open_orders(exchange: Exchange) -> list[object]:

@@ -41,6 +41,9 @@ def test_it_shows_what_is_held_with_its_stop_and_what_was_refused_by_which_limit
     assert f"{held[0].stop:.2f}" in text
     assert "SECTOR" in text
     assert "alpaca-iex  healthy" in text
+    book, portfolio = engine.book(step.event.at), engine.portfolio
+    assert portfolio is not None
+    assert f"heat {sum(e.heat for e in book.exposures) / portfolio.equity:.2%} of 1.00%" in text
     live = [order for trade in engine.trades.values() for order in trade.orders.values() if order.live]
     assert f"orders {len(live)}" in text
     assert any(order.role is Role.STOP and f"{order.price:.2f}" in text for order in live)
