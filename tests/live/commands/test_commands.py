@@ -4,7 +4,7 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,9 @@ def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tell
         ):
 
             def ready() -> bool:
-                return door.exists() and asked.get("/readyz").status_code == 200
+                with suppress(httpx.TransportError):  # it does not listen yet
+                    return asked.get("/readyz").status_code == 200
+                return False
 
             until(ready, "a runner that is ready")
             assert asked.get("/healthz").json()["status"] == "alive"
