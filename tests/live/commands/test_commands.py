@@ -4,7 +4,7 @@ import json
 import shutil
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +66,7 @@ def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tell
             background(home, "live", "--strategies", "reversion", **ours) as runner,
             httpx.Client(transport=httpx.HTTPTransport(uds=str(door)), base_url="http://daybot") as asked,
         ):
-
-            def ready() -> bool:
-                with suppress(httpx.TransportError):  # it does not listen yet
-                    return asked.get("/readyz").status_code == 200
-                return False
-
-            until(ready, "a runner that is ready")
+            until(lambda: "trading is active" in (home / "background.log").read_text(), "a session that trades")
             assert asked.get("/healthz").json()["status"] == "alive"
             assert asked.get("/readyz").json()["status"] == "ready"
             assert "daybot_trading_state 2.0" in asked.get("/metrics").text
