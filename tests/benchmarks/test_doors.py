@@ -10,6 +10,7 @@ from manned import Manned
 
 from live.sim.embedded import Exchange
 from live.tools.asks import PreviewRequest
+from live.tools.desk import Caller
 from live.tools.trading import wish
 
 pytestmark = pytest.mark.benchmark
@@ -41,7 +42,7 @@ def least(*works: Callable[[], object]) -> list[float]:
 
 def test_a_tool_costs_little_more_than_a_route_that_does_nothing(session: Manned) -> None:
     engine, now = session.desk.runner.engine, session.desk.runner.clock.now()
-    asked = wish(session.desk, PreviewRequest(**BODY))
+    asked = wish(session.desk, PreviewRequest(**BODY), Caller("a person"))
     bare, nothing, gate, look, command = least(
         lambda: engine.preview(asked, now),
         lambda: session.get("/healthz"),
