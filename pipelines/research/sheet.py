@@ -33,6 +33,9 @@ MEANINGS = {
     "max_drawdown": "Deepest fall from a peak",
 }
 
+LONG = {"reason", "example", "by_strategy"}
+"""Columns of sentences: they alone break into lines."""
+
 COLUMNS = {
     "trades": (
         *("opened_at", "closed_at", "symbol", "strategy", "side", "quantity", "entry", "exit"),
@@ -45,8 +48,9 @@ STYLE = """
 body { font: 14px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-td, th { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #eee }
-td.text, th.text { text-align: left } .wide { overflow-x: auto } .cards { display: flex; flex-wrap: wrap; gap: 2rem } .bad { color: #b3261e }
+td, th { padding: .15rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; border-bottom: 1px solid #eee }
+td.text, th.text { text-align: left } td.long { text-align: left; white-space: normal; min-width: 18rem } .wide { overflow-x: auto }
+.cards { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 2rem } .bad { color: #b3261e }
 svg { max-width: 100%; height: auto } .note { color: #666 }
 """
 
@@ -106,7 +110,7 @@ def heading(name: str) -> str:
 def _facts(values: Mapping[str, Any]) -> str:
     text = all(isinstance(value, str) for value in values.values())
     rows = [
-        f'<tr><td class="text">{escape(label(name))}</td><td class="{"text" if text else ""}">{escape(shown(name, value))}</td></tr>'
+        f'<tr><td class="text">{escape(label(name))}</td><td class="{"long" if text else ""}">{escape(shown(name, value))}</td></tr>'
         for name, value in values.items()
     ]
     return f"<table>{''.join(rows)}</table>"
@@ -127,7 +131,7 @@ def _table(title: str, frame: pl.DataFrame) -> str:
 
 def _class(name: str, value: Any, text: set[str]) -> str:
     if name in text:
-        return "text"
+        return "long" if name in LONG else "text"
     return "bad" if name in {"profit", "net", "return", "r"} and isinstance(value, float) and value < 0 else ""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.core.compiled import shared
 from pipelines.core.market.bars import MINUTE, SECOND
+from pipelines.core.risk.checks import DEAREST, LEAST
 from pipelines.core.risk.gate import LEAST_SHARE
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.rooms import LARGEST, fits, fits_signed
@@ -135,6 +136,8 @@ def sized(
 ) -> Sized:
     """Shares after sizing and all rooms, with the exits on the tick."""
     sign = signal.side
+    if signal.stop < LEAST or signal.stop > DEAREST or signal.target < LEAST or signal.target > DEAREST:
+        return Sized(0, math.nan, math.nan)
     near, far = spans(price, names.atr[symbol], terms.stop, terms.target, limits)
     near = near if math.isnan(signal.stop) else signal.stop
     far = far if math.isnan(signal.target) else signal.target

@@ -20,10 +20,13 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.sweep.account import BOTH, DEADLINE, LOSS, SIGNAL, STOPPED, TARGET
 from pipelines.core.sweep.records import BOOK, CLOSED, TRADE, Records, records
 from pipelines.core.sweep.session import Compiled, kernel
-from pipelines.core.sweep.shapes import Day, Flags, Floats, Ints, allowed
+from pipelines.core.sweep.shapes import Day, Floats, Ints, allowed
 from pipelines.core.trading.decisions import TradeClosed
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Signals, Strategy
+
+PART = 16
+"""Sets that a worker plays in one go."""
 
 WHY = {SIGNAL: "signal", DEADLINE: "close", LOSS: "daily loss", TARGET: "target", STOPPED: "stop", BOTH: "stop and target"}
 """Classes of reasons for which trades end."""
@@ -168,32 +171,19 @@ def _trade(
     books: Records,
     closed: Records,
 ) -> None:
-    """The day of every set, side by side."""
+    """The day of every set; each worker has a part of them."""
     setups, share = code.find(day.market), np.nan if budget is None else budget
-    grants: dict[tuple[str, int, bool], Flags] = {}
-    for limits in (v.limits for v in variants):
-        key = (limits.restricted, limits.min_history, limits.shorts)
-        if key not in grants:
-            grants[key] = allowed(day.briefing, day.symbols, limits)
+    keys = [(v.limits.restricted, v.limits.min_history, v.limits.shorts) for v in variants]
+    kinds = {key: v.limits for key, v in zip(keys, variants, strict=True)}
+    grants = np.array([allowed(day.briefing, day.symbols, limits) for limits in kinds.values()])
+    granted = np.array([list(kinds).index(key) for key in keys])
+    places = int(bounds["max_positions"].max())
 
-    def one(k: int) -> None:
-        limits = variants[k].limits
-        grant = grants[limits.restricted, limits.min_history, limits.shorts]
-        code.trade(
-            own[k : k + 1],
-            bounds[k : k + 1],
-            share,
-            day.market,
-            setups,
-            day.names,
-            day.terms,
-            grant,
-            books[k : k + 1],
-            closed[k],
-            np.zeros(limits.max_positions, TRADE),
-        )
+    def some(part: slice) -> None:
+        trades = np.zeros(places, TRADE)
+        code.trade(own[part], bounds[part], share, day.market, setups, day.names, day.terms, grants, granted[part], books[part], closed[part], trades)
 
-    for _ in pool.map(one, range(len(variants))):
+    for _ in pool.map(some, (slice(k, k + PART) for k in range(0, len(variants), PART))):
         pass
 
 
@@ -226,12 +216,13 @@ def _by_engine(day: Day, variant: Variant, budget: float | None, costs: Costs, e
 
 
 def _trades(day: Day, counts: Ints, closed: Records) -> pl.DataFrame:
-    rows = np.concatenate([closed[k, :count] for k, count in enumerate(counts)])
+    sets = np.repeat(np.arange(len(counts)), counts)
+    rows = closed[sets, np.arange(len(sets)) - np.repeat(np.cumsum(counts) - counts, counts)]
     codes = pl.Series(rows["why"]).replace_strict(WHY, return_dtype=pl.String)
     symbols = pl.Series(day.symbols, dtype=pl.String).gather(rows["symbol"])
     numbers = {name: rows[name] for name in ("side", "quantity", "entry", "exit", "profit", "opened", "closed")}
     columns = {
-        "set": np.repeat(np.arange(len(counts)), counts),
+        "set": sets,
         "session": [day.briefing.session] * len(rows),
         "symbol": symbols,
         **numbers,

@@ -20,7 +20,7 @@ from pipelines.core.market import bars
 from pipelines.core.market import indicators as market_indicators
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk import gate, rooms, sizing
+from pipelines.core.risk import checks, gate, rooms, sizing
 from pipelines.core.risk.limits import Limits
 from pipelines.core.sweep import account, entry, records, shapes
 from pipelines.core.sweep.account import ENTRY, NONE, SIGNAL, close, inside, mark, opening, settle, wait, watch
@@ -30,7 +30,7 @@ from pipelines.core.sweep.shapes import Flags, Floats, Ints, Market, Names, Setu
 from pipelines.core.trading import orders, portfolio, strategy
 from pipelines.core.trading.strategy import Signals
 
-SOURCES = (bars, market_indicators, fills, gate, rooms, sizing, account, entry, records, shapes, orders, portfolio, strategy)
+SOURCES = (bars, market_indicators, fills, checks, gate, rooms, sizing, account, entry, records, shapes, orders, portfolio, strategy)
 
 
 class Candle(NamedTuple):
@@ -49,7 +49,7 @@ class Compiled(NamedTuple):
     find: Callable[..., Setups]
     """`(market)`: where entries are thinkable at all."""
     trade: Callable[..., None]
-    """All sets through a session; see `kernel`."""
+    """Sets through a session, one after the other; `grants[granted[k]]` are the symbols that set k may trade."""
 
 
 @shared
@@ -157,6 +157,44 @@ def learn(
         first = symbols if first == s else first
 
 
+@shared
+def through(
+    enter: Any,
+    leave: Any,
+    own: Any,
+    limits: Limits,
+    budget: float,
+    market: Market,
+    setups: Setups,
+    names: Names,
+    terms: Terms,
+    allowed: Flags,
+    book: Book,
+    closed: Ended,
+    trades: Trades,
+) -> None:
+    """One set through the session; `trades` are places for as many as may be open at once."""
+    minutes, symbols = market.close.shape
+    until, losses, entries = np.zeros(symbols, np.int64), np.zeros(symbols, np.int64), np.zeros(symbols, np.int64)
+    slots, line, scratch = np.full(symbols, -1), np.zeros(len(trades), np.int64), np.empty(len(trades))
+    for m in range(minutes):
+        if market.first[m] < 0:
+            continue
+        book.requests = 0
+        if book.waiting:
+            opening(book, trades, closed, limits, market, names, terms, until, losses, m)
+            settle(book, trades, slots, line)
+        exits(book, trades, closed, limits, market, names, terms, until, losses, line, m)
+        if book.gone:
+            settle(book, trades, slots, line)
+        if book.beyond or (book.over and book.open == 0):
+            return
+        before = book.open
+        learn(enter, leave, own, limits, budget, book, trades, market, setups, names, terms, allowed, until, entries, slots, line, scratch, m)
+        if book.gone or book.open != before:
+            settle(book, trades, slots, line)
+
+
 def stamp(signals: Signals) -> str:
     """Hash of all the text that becomes machine code: numba's cache on disk looks at one file only."""
     modules = [*SOURCES, *(inspect.getmodule(function) for function in signals)]
@@ -194,33 +232,15 @@ def kernel(signals: Signals) -> Compiled:
         setups: Setups,
         names: Names,
         terms: Terms,
-        allowed: Flags,
+        grants: Flags,
+        granted: Ints,
         books: Any,
-        closed: Ended,
+        closed: Any,
         trades: Trades,
     ) -> None:
-        minutes, symbols = market.close.shape
-        book, bounds = books[0], limits[0]
-        until, losses, entries = np.zeros(symbols, np.int64), np.zeros(symbols, np.int64), np.zeros(symbols, np.int64)
-        slots, line, scratch = np.full(symbols, -1), np.zeros(len(trades), np.int64), np.empty(len(trades))
-        for m in range(minutes if version else 0):
-            if market.first[m] < 0:
-                continue
-            book.requests = 0
-            if book.waiting:
-                opening(book, trades, closed, bounds, market, names, terms, until, losses, m)
-                settle(book, trades, slots, line)
-            exits(book, trades, closed, bounds, market, names, terms, until, losses, line, m)
-            if book.gone:
-                settle(book, trades, slots, line)
-            if book.beyond or (book.over and book.open == 0):
-                return
-            before = book.open
-            # fmt: off
-            learn(enter, leave, own[0], bounds, budget, book, trades, market, setups, names, terms, allowed, until, entries, slots, line, scratch, m)
-            # fmt: on
-            if book.gone or book.open != before:
-                settle(book, trades, slots, line)
+        for k in range(len(books) if version else 0):
+            allowed = grants[granted[k]]
+            through(enter, leave, own[k], limits[k], budget, market, setups, names, terms, allowed, books[k], closed[k], trades)
 
     return Compiled(_cached(find, version), _cached(trade, version))
 

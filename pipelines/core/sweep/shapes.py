@@ -16,7 +16,7 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.compiled import compiled
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.indicators import Indicators
-from pipelines.core.risk.checks import Ask, Book, Facts, Proposal
+from pipelines.core.risk.checks import Ask, Book, Check, Facts, Proposal
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
 from pipelines.core.risk.permissions import briefed, history, regime, restricted, shortable, tradable
@@ -29,8 +29,8 @@ Flags = NDArray[np.bool_]
 PRICES = ("open", "high", "low", "close", "volume")
 CELL = (*PRICES, *Indicators._fields)
 
-BEFORE = (briefed, regime, restricted, history, tradable, shortable)
-"""Permissions that a session's briefing and the limits decide once for all of its minutes."""
+BEFORE = (briefed, regime, restricted, history, tradable)
+"""Permissions that a session's briefing and the limits decide once for all of its minutes, and for both sides; `shortable` is the short's own."""
 
 
 class Market(NamedTuple):
@@ -177,14 +177,15 @@ def day(briefing: Briefing, bars: pl.DataFrame, costs: Costs, inside: Sequence[e
 
 def allowed(briefing: Briefing, symbols: Sequence[str], limits: Limits) -> Flags:
     """Which symbols may be bought (row 0) and sold short (row 1) on this day at all: the gate's own answers."""
-    return np.array([[_allowed(briefing, symbol, side, limits) for symbol in symbols] for side in (1, -1)])
-
-
-def _allowed(briefing: Briefing, symbol: str, side: int, limits: Limits) -> bool:
     at = briefing.hours.open
-    proposal = Proposal("", symbol, side, 1, 1.0, 1.0, Facts(1.0, at), at)
-    ask = Ask(proposal, _nobody(), briefing, limits, _unknown)
-    return all(check is None or check.passed for check in (permission(ask) for permission in BEFORE))
+    facts = Facts(1.0, at)
+    asks = [Ask(Proposal("", symbol, -1, 1, 1.0, 1.0, facts, at), _nobody(), briefing, limits, _unknown) for symbol in symbols]
+    either = np.array([all(_passed(permission(ask)) for permission in BEFORE) for ask in asks])
+    return np.array([either, either & [_passed(shortable(ask)) for ask in asks]])
+
+
+def _passed(check: Check | None) -> bool:
+    return check is None or check.passed
 
 
 @lru_cache(maxsize=1)
