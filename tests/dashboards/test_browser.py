@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from browsing import Tab, chromium, served, tab
 from playwright.sync_api import Browser
@@ -99,10 +100,16 @@ def test_a_trade_is_picked_and_walked_back(full: str, desk: Tab) -> None:
     assert desk.broken == []
 
 
-def test_a_table_comes_down_as_csv_with_every_row(full: str, traded: Any, desk: Tab) -> None:
+def test_a_table_comes_down_as_csv_and_as_parquet_with_every_row(full: str, traded: Any, desk: Tab) -> None:
     desk.open(f"{full}/trades")
-    with desk.page.expect_download() as coming:
-        desk.page.locator("[data-testid=stDownloadButton] button").first.click()
-    lines = Path(coming.value.path()).read_text().splitlines()
+    files = []
+    for kind in ("CSV", "Parquet"):
+        with desk.page.expect_download() as coming:
+            desk.page.locator("[data-testid=stDownloadButton]").filter(has_text=kind).first.locator("button").first.click()
+        files.append(Path(coming.value.path()))
+    lines = files[0].read_text().splitlines()
     assert len(lines) == traded.tables["round_trips"].height + 1
     assert lines[0].startswith("session,book,mode,trade")
+    whole = pl.read_parquet(files[1])
+    assert whole["trade"].sort().to_list() == traded.tables["round_trips"]["trade"].sort().to_list()
+    assert ",".join(whole.columns) == lines[0]

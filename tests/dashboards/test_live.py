@@ -180,14 +180,22 @@ def test_a_runner_elsewhere_is_reached_with_a_token_and_halted(running: Running,
     assert "NOT ANSWERING" not in drawn()[1], "where nobody listens no session runs"
 
 
-def test_flatten_reaches_the_venues_books(running: Running, desk: Tab) -> None:
+def pressed(desk: Tab, name: str) -> None:
+    """A button, by the keyboard alone."""
+    button = desk.page.get_by_role("button", name=name)
+    button.wait_for()
+    assert button.evaluate("e => e.tabIndex") >= 0, "the tab key comes to it"
+    button.press("Enter")
+
+
+def test_flatten_reaches_the_venues_books_by_the_keyboard_alone(running: Running, desk: Tab) -> None:
     desk.open(running.url)
-    desk.page.get_by_role("button", name="Flatten all…").click()
+    pressed(desk, "Flatten all…")
     desk.page.wait_for_selector("[role=dialog] >> text=account")
     refreshed(desk, 1)
     assert desk.page.get_by_role("dialog").is_visible(), "the line above the page is drawn anew; the dialog stays"
     desk.page.screenshot(path=ROOT / "build" / "screenshots" / "flatten-asked.png")
-    desk.page.get_by_role("button", name="Flatten all now").click()
+    pressed(desk, "Flatten all now")
     until(lambda: Books(running.exchange).positions == {} and Books(running.exchange).open == [], "flat at the venue")
     desk.page.wait_for_selector("text=/Flatten all done/")
     said = desk.page.locator(".st-key-strip").inner_text()

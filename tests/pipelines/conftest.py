@@ -1,15 +1,19 @@
 """A small invented market on disk as own files, and the night side's tools on top of it."""
 
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 
 from pipelines import settings
 from pipelines.core.market.session import NEW_YORK, moment
+from pipelines.definitions import defs
 from pipelines.defs.resources import DayBot
 from pipelines.vendors import calendar
 
@@ -82,19 +86,56 @@ def market() -> tuple[pl.DataFrame, pl.DataFrame]:
 @pytest.fixture
 def folder(tmp_path: Path, market: tuple[pl.DataFrame, pl.DataFrame]) -> Path:
     """The market as own files; a test may spoil its copy."""
+    return _written(tmp_path, market)
+
+
+def _written(path: Path, market: tuple[pl.DataFrame, pl.DataFrame]) -> Path:
     for name, frame in zip(("daily", "minute"), market, strict=True):
-        (tmp_path / "own" / name).mkdir(parents=True)
-        frame.write_parquet(tmp_path / "own" / name / "all.parquet")
-    return tmp_path / "own"
+        (path / "own" / name).mkdir(parents=True)
+        frame.write_parquet(path / "own" / name / "all.parquet")
+    return path / "own"
 
 
 @pytest.fixture
 def tools(tmp_path: Path) -> Callable[..., DayBot]:
     """The night side's tools with a home of their own; settings of the machine play no part."""
+    return lambda **changes: _tools(tmp_path / "home", **changes)
 
-    def make(**changes: object) -> DayBot:
-        given = {"daybot_mode": "paper", "daybot_home": tmp_path / "home", "universe": "all", "history_sessions": SESSIONS, "snapshots_kept": 2}
-        plain = {"alpaca_base_url": settings.PAPER_URL, "bars_folder": "", "benchmark": "SPY", "watchlist_size": 50, "minute_sessions": 2}
-        return DayBot(settings.load(_env_file=None, **{**given, **plain, **changes}))
 
-    return make
+def _tools(home: Path, **changes: object) -> DayBot:
+    given = {"daybot_mode": "paper", "daybot_home": home, "universe": "all", "history_sessions": SESSIONS, "snapshots_kept": 2}
+    plain = {"alpaca_base_url": settings.PAPER_URL, "bars_folder": "", "benchmark": "SPY", "watchlist_size": 50, "minute_sessions": 2}
+    return DayBot(settings.load(_env_file=None, **{**given, **plain, **changes}))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A job that Dagster has run over the market: to be looked at, and to be gone on with in a copy."""
+
+    daybot: DayBot
+    result: dg.ExecuteInProcessResult
+
+    def copy(self, path: Path) -> DayBot:
+        """The tools over a copy of the home."""
+        kept = self.daybot.settings
+        shutil.copytree(kept.daybot_home, path / "copy")
+        return _tools(path / "copy", bars_folder=kept.bars_folder)
+
+
+@pytest.fixture(scope="session")
+def morning(market: tuple[pl.DataFrame, pl.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """`pre_open` after the market's last session, run once for all tests."""
+    return _ran("pre_open", market, tmp_path_factory.mktemp("morning"))
+
+
+@pytest.fixture(scope="session")
+def evening(market: tuple[pl.DataFrame, pl.DataFrame], tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The same of `after_close`."""
+    return _ran("after_close", market, tmp_path_factory.mktemp("evening"))
+
+
+def _ran(job: str, market: tuple[pl.DataFrame, pl.DataFrame], path: Path) -> Ran:
+    daybot = _tools(path / "home", bars_folder=str(_written(path, market)))
+    result = defs().resolve_job_def(job).execute_in_process(partition_key=DATA_SESSION.isoformat(), resources={"daybot": daybot})
+    assert result.success
+    return Ran(daybot, result)

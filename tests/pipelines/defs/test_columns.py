@@ -1,8 +1,7 @@
 """What the UI says of columns is what the assets write: names, meanings, rules, keys and lineage, after one real run."""
 
 import re
-from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -14,10 +13,8 @@ from pipelines.defs.columns.meanings import COLUMNS, KEYS
 from pipelines.defs.resources import DayBot
 
 
-def test_columns_are_described_ruled_and_traced(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    done = defs().resolve_job_def("after_close").execute_in_process(partition_key="2024-06-18", resources={"daybot": daybot})
-    events = done.get_asset_materialization_events()
+def test_columns_are_described_ruled_and_traced(evening: Any) -> None:
+    daybot, events = evening.daybot, evening.result.get_asset_materialization_events()
     shown = {event.asset_key.to_user_string(): event.materialization.metadata for event in events if event.asset_key is not None}
     tables = {name: dict.fromkeys(column.name for column in metadata["dagster/column_schema"].schema.columns) for name, metadata in shown.items()}
     assert tables.keys() == COLUMNS.keys() == KEYS.keys()

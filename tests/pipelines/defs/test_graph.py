@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -36,11 +37,8 @@ def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {evaluation.check_name: evaluation.passed for evaluation in result.get_asset_check_evaluations()}
 
 
-def test_after_close_publishes_a_briefing_for_the_next_session(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    result = run(daybot, "after_close")
-    assert result.success
-    snapshot = publish.current(daybot.settings)
+def test_after_close_publishes_a_briefing_for_the_next_session(evening: Any) -> None:
+    snapshot = publish.current(evening.daybot.settings)
     briefing = snapshot.briefing()
     assert (briefing.session, briefing.data_session) == (SESSION, DATA_SESSION)
     assert briefing.version == snapshot.version
@@ -65,9 +63,8 @@ def test_after_close_publishes_a_briefing_for_the_next_session(folder: Path, too
     )
 
 
-def test_the_briefing_carries_scorers_that_held_and_no_others(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot, "after_close").success
+def test_the_briefing_carries_scorers_that_held_and_no_others(evening: Any, tmp_path: Path) -> None:
+    daybot = evening.copy(tmp_path)
     assert publish.current(daybot.settings).briefing().scorers == {}, "a day's examples teach nothing"
     plain = {"features": FEATURES, "mean": [0.0] * len(FEATURES), "scale": [1.0] * len(FEATURES), "weights": [0.1] * len(FEATURES), "intercept": 0.2}
     marks = {"examples": 900, "sessions": 40, "auc": 0.6, "loss": 0.6, "base_loss": 0.69, "session": DATA_SESSION}
@@ -80,19 +77,16 @@ def test_the_briefing_carries_scorers_that_held_and_no_others(folder: Path, tool
     assert "scorers" in found.inputs
 
 
-def test_symbol_without_history_stays_last_on_the_watchlist_and_says_why(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot).success
-    briefing = publish.current(daybot.settings).briefing(SESSION)
+def test_symbol_without_history_stays_last_on_the_watchlist_and_says_why(morning: Any) -> None:
+    briefing = publish.current(morning.daybot.settings).briefing(SESSION)
     last = briefing.watchlist[-1]
     assert (last.symbol, last.reasons) == ("ZZZZ", ("no daily history: 0 of 15 sessions",))
     assert briefing.symbols["ZZZZ"].atr is None
     assert [line.rank for line in briefing.watchlist] == list(range(1, 8))
 
 
-def test_second_run_asks_the_vendor_for_no_bars_and_publishes_the_same_content(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot).success
+def test_second_run_asks_the_vendor_for_no_bars_and_publishes_the_same_content(morning: Any, tmp_path: Path) -> None:
+    daybot = morning.copy(tmp_path)
     first = publish.current(daybot.settings).version
     again = run(daybot)
     asked = {e.asset_key.to_user_string(): e.materialization.metadata.get("requests") for e in again.get_asset_materialization_events()}
@@ -179,9 +173,8 @@ def test_a_failed_blocking_check_publishes_nothing_and_current_stays(
         publish.current(daybot.settings).briefing(earlier)
 
 
-def test_a_matrix_that_is_not_positive_stops_the_briefing_also_in_a_run_of_its_own(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot).success
+def test_a_matrix_that_is_not_positive_stops_the_briefing_also_in_a_run_of_its_own(morning: Any, tmp_path: Path) -> None:
+    daybot = morning.copy(tmp_path)
     version = publish.current(daybot.settings).version
     rows = daybot.warehouse.read("correlation", DATA_SESSION)
     wrong = rows.with_columns(pl.when(pl.col("a") == pl.col("b")).then(pl.col("rho")).otherwise(-0.9).alias("rho"))
@@ -231,9 +224,8 @@ def test_a_broken_journal_stops_the_evening(folder: Path, tools: Callable[..., D
         publish.current(daybot.settings)
 
 
-def test_journal_becomes_tables_and_performance_however_often_it_is_read(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot).success
+def test_journal_becomes_tables_and_performance_however_often_it_is_read(morning: Any, tmp_path: Path) -> None:
+    daybot = morning.copy(tmp_path)
     briefing = publish.current(daybot.settings).briefing()
     limits = daybot.settings.limits
     head = Manifest(

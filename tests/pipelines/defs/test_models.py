@@ -1,8 +1,7 @@
 """The models' tables as the assets write them, and what of them the briefing carries."""
 
-from collections.abc import Callable
 from datetime import date
-from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -41,9 +40,8 @@ def entries(count: int, impact: float) -> tuple[pl.DataFrame, pl.DataFrame]:
     return orders.select(columns), liquidity
 
 
-def test_models_are_tables_and_part_of_the_briefing(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder))
-    assert run(daybot).success
+def test_models_are_tables_and_part_of_the_briefing(morning: Any) -> None:
+    daybot = morning.daybot
     snapshot = publish.current(daybot.settings)
     briefing = snapshot.briefing()
 
