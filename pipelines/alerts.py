@@ -61,12 +61,14 @@ def show(known: Settings, alert: Alert) -> None:
     """On this machine's desktop, by notify-send (Linux) or osascript (macOS)."""
     title = f"DayBot ({known.daybot_mode.value}): {alert.subject}"
     if shutil.which("notify-send"):
-        command = ["notify-send", "--urgency=critical", title, alert.detail]
+        command = ["notify-send", "--urgency=critical", "--", title, alert.detail]
     elif shutil.which("osascript"):
         command = ["osascript", "-e", "on run {t, d}", "-e", "display notification d with title t", "-e", "end run", title, alert.detail]
     else:
         raise SettingsError("expected notify-send or osascript for ALERT_DESKTOP, found neither; install libnotify-bin, or switch it off")
-    subprocess.run(command, check=False, timeout=PATIENCE, capture_output=True)
+    failed = subprocess.run(command, check=False, timeout=PATIENCE, capture_output=True).returncode
+    if failed:
+        raise SettingsError(f"expected {command[0]} to show an alert, found its exit code {failed}; is there a desktop for this user?")
 
 
 def tell(known: Settings, alert: Alert, log: Callable[[str], object]) -> None:

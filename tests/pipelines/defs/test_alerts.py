@@ -69,6 +69,33 @@ def test_an_alert_reaches_webhook_and_every_mailbox(webhook: Posted, mailbox: tu
     assert letter.get_content().strip() == ALERT.detail
 
 
+@pytest.mark.parametrize("program", ["notify-send", "osascript"])
+def test_an_alert_reaches_the_desktop_by_the_program_that_is_there(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    _installed(tmp_path, program, 'printf "%s\\n" "$@" >> "$0.said"')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tell(known(alert_desktop=True), ALERT, said.append)
+    assert said == [f"{ALERT.subject}: {ALERT.detail}"]
+    assert (tmp_path / f"{program}.said").read_text().splitlines()[-2:] == [f"DayBot (paper): {ALERT.subject}", ALERT.detail]
+
+
+def test_a_desktop_that_shows_nothing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setenv("PATH", str(tmp_path))
+    tell(known(alert_desktop=True), ALERT, said.append)
+    _installed(tmp_path, "notify-send", "exit 1")
+    tell(known(alert_desktop=True), ALERT, said.append)
+    assert [words.partition("ALERT_DESKTOP: ")[2] for words in said[1::2]] == [
+        "SettingsError: expected notify-send or osascript for ALERT_DESKTOP, found neither; install libnotify-bin, or switch it off",
+        "SettingsError: expected notify-send to show an alert, found its exit code 1; is there a desktop for this user?",
+    ]
+
+
+def _installed(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
 def test_a_channel_that_fails_is_said_without_its_secrets_and_keeps_no_other_from_it(webhook: Posted, mailbox: tuple[str, list[Any]]) -> None:
     said: list[str] = []
     refusing = webhook.url.replace("/hook", "/no/T0KEN")
