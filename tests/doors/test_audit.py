@@ -1,6 +1,7 @@
-"""What CI makes of pip-audit's words: a known vulnerability ends the run, and a package that nobody has looked at counts as nothing."""
+"""What comes from others: what CI makes of pip-audit's words, and that no package of ours or theirs talks to anybody by being imported."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,3 +45,26 @@ def test_it_says_what_was_looked_at_and_ends_the_run_for_what_is_wrong(
 ) -> None:
     found, words = judged(tmp_path, packages, ignored)
     assert (found, said in words) == (code, True), words
+
+
+ALL = """
+import importlib, pkgutil, sys
+import live, pipelines
+
+def heard(event, arguments):
+    if event in {"socket.connect", "socket.getaddrinfo", "socket.sendto"}:
+        print(event, arguments[1:], flush=True)
+
+sys.addaudithook(heard)
+for package in (live, pipelines):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if not module.name.endswith("__main__") and not module.name.startswith("pipelines.def"):  # Dagster's silence has a test of its own
+            importlib.import_module(module.name)
+print(len([name for name in sys.modules if name.startswith(("live.", "pipelines."))]))
+"""
+
+
+def test_nothing_is_asked_of_any_network_by_importing_what_holds_keys() -> None:
+    ran = subprocess.run([sys.executable, "-c", ALL], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert re.fullmatch(r"[0-9]{3}\n", ran.stdout), ran.stdout
