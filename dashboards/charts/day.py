@@ -37,7 +37,7 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
     base = alt.Chart(minutes)
     wick = base.mark_rule(strokeWidth=1).encode(across, up, y2="high:Q", color=rising, tooltip=shown)
     # A falling minute is filled, a rising one hollow: told apart without the colours.
-    body = base.mark_bar(size=_wide(minutes, edges), strokeWidth=1).encode(
+    body = base.mark_bar(size=_wide(edges), strokeWidth=1).encode(
         across, y="open:Q", y2="close:Q", stroke=rising, color=rising, tooltip=shown,
         fillOpacity=alt.condition("datum.close >= datum.open", alt.value(0.15), alt.value(1.0)),
     )  # fmt: skip
@@ -59,7 +59,7 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
     ]
     layers.append(alt.Chart(marks).mark_point(filled=True, size=150, opacity=1, stroke="white", strokeWidth=0.8).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
-    traded = base.mark_bar(size=_wide(minutes, edges), opacity=0.55, color=GREY).encode(
+    traded = base.mark_bar(size=_wide(edges), opacity=0.55, color=GREY).encode(
         hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown
     )  # fmt: skip
     return alt.layer(*layers).properties(height=330), traded.properties(height=90)
@@ -112,6 +112,6 @@ def _told() -> list[alt.Tooltip]:
     ]  # fmt: skip
 
 
-def _wide(minutes: pl.DataFrame, edges: Edges) -> float:
-    """Pixels of a candle's body: what a thousand of them give each minute of the window, a gap left."""
-    return max(1.2, min(9.0, 700 * 60 / max((edges[1] - edges[0]).total_seconds(), 60)))
+def _wide(edges: Edges) -> alt.ExprRef:
+    """Pixels of a candle's body: most of what the picture has for each minute of the window."""
+    return alt.ExprRef(f"clamp(0.7 * width / {max((edges[1] - edges[0]).total_seconds() / 60, 1):.0f}, 1.2, 9)")

@@ -10,10 +10,10 @@ def grid(rows: pl.DataFrame) -> Picture:
     """A mark for each check and night: a dot where it passed, a cross where it failed. `rows`: asset, name, severity, session, passed, detail."""
     shown = rows.with_columns(
         pl.format("{} · {}", "asset", "name").alias("check"),
-        pl.when("passed").then(pl.lit("passed")).otherwise(pl.lit("failed: ") + pl.col("severity")).alias("verdict"),
+        pl.when("passed").then(pl.lit("passed")).otherwise("severity").alias("verdict"),
     )
     names = shown["check"].unique(maintain_order=True).to_list()
-    kinds = ["passed", "failed: advice", "failed: reducing", "failed: blocking"]
+    kinds = ["passed", "advice", "reducing", "blocking"]
     legend = alt.Legend(orient="top", columns=2)
     marks: alt.Chart = alt.Chart(shown).mark_point(filled=True, size=55, opacity=0.9).encode(
         alt.X("session:O", timeUnit="yearmonthdate", title=None, axis=alt.Axis(format="%d %b", labelOverlap=True, labelAngle=0, ticks=False)),

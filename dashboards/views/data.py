@@ -77,7 +77,7 @@ def _checks(source: Source) -> None:
     drawn(
         nights.grid(rows), f"Checks of the last {rows['session'].n_unique()} nights: {latest.filter(~pl.col('passed')).height} failed in the last one"
     )
-    st.caption("● passed · ✕ failed: blocking publishes nothing, reducing starts the session in REDUCING, advice is told")
+    st.caption("● passed · ✚ failed: blocking publishes nothing, reducing starts the session in REDUCING, advice is told")
     shown = latest.with_columns(pl.when("passed").then(pl.lit("✓")).otherwise(pl.lit("✗")).alias("passed")).sort("passed", "asset", "name")
     tables.shown(
         shown.select("passed", "asset", "name", "severity", "session", "detail"), "checks",
