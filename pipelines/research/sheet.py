@@ -49,7 +49,8 @@ body { font: 14px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .15rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; border-bottom: 1px solid #eee }
-td.text, th.text { text-align: left } td.long { text-align: left; white-space: normal; min-width: 18rem } .wide { overflow-x: auto }
+td.text, th.text { text-align: left } td.long { text-align: left; white-space: normal; min-width: 18rem }
+.wide { overflow-x: auto; font-size: 12px } .wide td, .wide th { padding: .15rem .4rem }
 .cards { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 2rem } .bad { color: #b3261e }
 svg { max-width: 100%; height: auto } .note { color: #666 }
 """

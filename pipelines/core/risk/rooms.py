@@ -54,7 +54,8 @@ def position_size(ask: Ask) -> Room:
     """One symbol, whoever holds it; the regime may make it smaller."""
     limit = ask.limits.max_position_size * ask.briefing.regime.position_multiplier
     used = sum(abs(e.value) for e in ask.book.exposures if e.symbol == ask.proposal.symbol)
-    detail = f"{used + ask.proposal.quantity * ask.proposal.price:,.2f} in {ask.proposal.symbol}"
+    before = f", {used:,.2f} of it before" if used else ""
+    detail = f"{used + ask.proposal.quantity * ask.proposal.price:,.2f} in {ask.proposal.symbol}{before}"
     return _room(ask, Code.POSITION_SIZE, used, limit, detail, _stretched("max_position_size", ask.briefing.regime.position_multiplier))
 
 

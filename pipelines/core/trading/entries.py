@@ -10,7 +10,7 @@ from pipelines.core.briefing import Briefing
 from pipelines.core.learning.features import features
 from pipelines.core.market.indicators import Indicators
 from pipelines.core.risk import rooms
-from pipelines.core.risk.checks import Ask, Book, Check, Code, Exposure, Proposal, senseless
+from pipelines.core.risk.checks import OF_EQUITY, Ask, Book, Check, Code, Exposure, Proposal, senseless
 from pipelines.core.risk.gate import Denied, Reduced, admit
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
@@ -133,7 +133,8 @@ def _bounded(ask: Ask, steps: list[Step]) -> tuple[Ask, list[Step]]:
         found = room(ask)
         if found is not None and found[1] < quantity:
             quantity = max(found[1], 0)
-            steps.append(Step(found[0].code.value.lower().replace("_", " "), quantity, f"{found[0].detail}; limit {found[0].limit:g}"))
+            limit = f"{found[0].limit:.2%} of equity" if found[0].code in OF_EQUITY else f"{found[0].limit:,g}"
+            steps.append(Step(found[0].code.value.lower().replace("_", " "), quantity, f"{found[0].detail}; limit {limit}"))
     wish = ask.proposal
     sized = replace(wish, quantity=quantity)
     return Ask(sized, ask.book, ask.briefing, ask.limits, ask.correlate), steps
