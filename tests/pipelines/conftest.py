@@ -115,11 +115,11 @@ class Ran:
     daybot: DayBot
     result: dg.ExecuteInProcessResult
 
-    def copy(self, path: Path) -> DayBot:
+    def copy(self, path: Path, **changes: object) -> DayBot:
         """The tools over a copy of the home."""
         kept = self.daybot.settings
         shutil.copytree(kept.daybot_home, path / "copy")
-        return _tools(path / "copy", bars_folder=kept.bars_folder)
+        return _tools(path / "copy", bars_folder=kept.bars_folder, **changes)
 
 
 @pytest.fixture(scope="session")

@@ -97,9 +97,8 @@ def test_second_run_asks_the_vendor_for_no_bars_and_publishes_the_same_content(m
     assert first.rsplit("-", 1)[1] == second.rsplit("-", 1)[1]
 
 
-def test_a_backfill_of_an_earlier_session_leaves_the_newest_briefing_current(folder: Path, tools: Callable[..., DayBot]) -> None:
-    daybot = tools(bars_folder=str(folder), history_sessions=89)
-    assert run(daybot).success
+def test_a_backfill_of_an_earlier_session_leaves_the_newest_briefing_current(morning: Any, tmp_path: Path) -> None:
+    daybot = morning.copy(tmp_path, history_sessions=89)
     newest, before = publish.current(daybot.settings).version, calendar.previous_session(DATA_SESSION)
     result = run(daybot, day=before)
     assert result.success
