@@ -7,9 +7,9 @@ FRACTIONS = OF_EQUITY | {Code.PRICE_SCALE, Code.SCORE}
 
 VERDICTS = {
     Code.STATE, Code.STRATEGY, Code.BRIEFING, Code.REGIME, Code.RESTRICTED, Code.TRADABLE, Code.SHORTABLE, Code.HALTED, Code.TAINTED, Code.FEED,
-    Code.DUPLICATE, Code.SELF_CROSS,
+    Code.DUPLICATE, Code.SELF_CROSS, Code.SENSE,
 }  # fmt: skip
-"""Controls that know only yes and no."""
+"""Controls that know only yes and no, or whose number is of one kind today and of another tomorrow: their words say it."""
 
 DOLLARS = {Code.ORDER_VALUE, Code.MODEL_VALUE, Code.BUYING_POWER, Code.COLLAR, Code.BAND, Code.STOP}
 
