@@ -132,7 +132,7 @@ async def _peer(vendor: str, url: str, count: int) -> Took:
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("vendor", ["alpaca", "polygon"])
-@pytest.mark.parametrize(("per_frame", "least"), [(1, 4.0), (8, 4.0), (64, 3.0)])
+@pytest.mark.parametrize(("per_frame", "least"), [(1, 4.0), (8, 4.0), (64, 2.0)])
 def test_our_reader_against_the_vendors_own_client_on_the_same_frames(tmp_path: Path, vendor: str, per_frame: int, least: float) -> None:
     count, best = sent(per_frame, MESSAGES), dict[str, Took]()
     for _ in range(2):
