@@ -1,6 +1,7 @@
 """`daybot backtest` as people run it, the market behind it, and what a morning of the past may know."""
 
 import json
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipelines.core.journal import manifest
 from pipelines.core.market.session import moment
 from pipelines.definitions import defs
 from pipelines.defs.resources import DayBot
+from pipelines.research import cache
 from pipelines.research.files import Files
 from pipelines.research.market import Home
 from pipelines.settings import Settings, load
@@ -92,6 +94,19 @@ def test_the_same_question_is_answered_from_the_cache_and_any_other_is_not(folde
     bars = pl.read_parquet(folder / "minute" / "all.parquet")
     bars.with_columns(pl.col("volume") + 1).write_parquet(folder / "minute" / "all.parquet")
     assert told(ran(folder, "--json", "--from", str(LAST)))["cached"] is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "another"), [("core/trading/engine.py", True), ("vendors/sectors.py", True), ("core/new.py", True), ("defs/asset.py", False)]
+)
+def test_other_code_that_decides_is_another_question(changed: str, another: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = cache.key("data", {}, [FIRST])
+    copy = shutil.copytree(Path(cache.__file__).parents[1], tmp_path / "pipelines", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(cache, "__file__", str(copy / "research" / "cache.py"))
+    assert cache.key("data", {}, [FIRST]) == here
+    with (copy / changed).open("a") as file:
+        file.write("MORE = 1\n")
+    assert (cache.key("data", {}, [FIRST]) != here) is another
 
 
 def test_the_terminal_says_what_it_was_and_where_it_is_from(folder: Path) -> None:

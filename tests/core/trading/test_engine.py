@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import pytest
 from market import briefing_of
 
 from pipelines.core.backtest.run import run
@@ -15,7 +16,7 @@ from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.commands import Flatten, Open, Resume
 from pipelines.core.trading.decisions import Decision, Refused, StateChanged, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
-from pipelines.core.trading.events import AccountState, Command, MarketBar, OrderUpdate, Tick
+from pipelines.core.trading.events import AccountState, Action, Answer, Command, MarketBar, OrderUpdate, Outcome, Tick
 from pipelines.core.trading.orders import Role, Shape, Side, Status
 from pipelines.core.trading.seats import Allocation
 
@@ -121,6 +122,41 @@ def test_a_half_filled_entry_is_protected_for_what_was_filled(briefing: Briefing
     assert isinstance(protect, Submit)
     assert (protect.order.shape, protect.order.quantity, protect.order.side) == (Shape.OCO, 7, Side.SELL)
     assert (protect.order.stop, protect.order.target) == (entry.order.stop, entry.order.target)
+
+
+@pytest.mark.parametrize(
+    ("status", "filled", "counts"),
+    [
+        (None, 0, "all"),
+        ("unknown", 0, "all"),
+        (Status.WORKING, 0, "all"),
+        (Status.WORKING, 7, "all"),
+        (Status.CANCELED, 7, "7"),
+        (Status.CANCELED, 0, "0"),
+    ],
+)
+def test_an_entry_counts_whole_in_every_control_until_it_is_known_what_became_of_it(
+    status: Status | str | None, filled: int, counts: str, briefing: Briefing, day: Day
+) -> None:
+    """Unanswered, UNKNOWN, working and half filled: at the worst case (reliability C5)."""
+    subject = engine(briefing)
+    opening = briefing.hours.open
+    subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
+    subject.process(Command("arm", Resume(), "test", opening))
+    entry = next(d for bar in day(("AAPL",)) for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE)) if isinstance(d, Submit))
+    order, at = entry.order, entry.at + SECOND
+    assert entry.lineage is not None
+    assert order.stop is not None
+    price, away = entry.lineage.arrival, entry.lineage.arrival - order.stop
+    if status == "unknown":
+        subject.process(Answer(order.id, Action.SUBMIT, Outcome.UNKNOWN, at))
+    elif isinstance(status, Status):
+        subject.process(OrderUpdate(order.id, "AAPL", Side.BUY, status, filled, price if filled else None, at, "b", "test"))
+    shares = order.quantity if counts == "all" else int(counts)
+    used = {check.code: check.value for check in subject.usage(at)}
+    for code in (Code.POSITION_SIZE, Code.GROSS, Code.NET):
+        assert used.get(code, 0.0) == pytest.approx(shares * price / 100_000), code
+    assert used.get(Code.HEAT, 0.0) == pytest.approx(shares * away / 100_000)
 
 
 def test_the_same_word_of_the_broker_twice_changes_nothing(briefing: Briefing, day: Day) -> None:
