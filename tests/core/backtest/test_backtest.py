@@ -36,7 +36,7 @@ WIDE = Limits(max_sector_exposure=4.0, max_correlated_exposure=4.0, max_gross_ex
 ORDERS = {
     "momentum": "30dabaa0cc984e2f",
     "orb": "8a97515aa8e9dfb7",
-    "reversion": "9ab005b7695d879b",
+    "reversion": "300b4281da03d41d",
 }
 """Hash of every order that a shipped strategy sends on the tape below. It changes only on purpose: say why in the commit."""
 
