@@ -42,8 +42,8 @@ types: setup
 contracts: setup
 	$(BIN)/lint-imports
 
-JOBS ?= 2
-test: setup  ## the tests alone, in two processes (JOBS=4 for more); without those that measure or take minutes
+JOBS ?= 3
+test: setup  ## the tests alone, in three processes: on two cores some of them wait (JOBS=1 for less); without those that measure or take minutes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 docs: setup  ## build the documentation into build/site, its reference from the code; a broken link is an error
