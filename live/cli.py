@@ -118,6 +118,8 @@ def live(
             console.print(f"{attended.session.runner.morning.newer} was released: the session begins again with it", soft_wrap=True)
         runner = attended.session.runner
         console.print(_state(summary(runner.engine, attended.session.manifest.label)))
+        sealed = runner.journal  # its head, where nobody who gets at the journal can alter it: on paper, or in the supervisor's own log
+        console.print(f"[dim]journal[/] {sealed.path.name} ends with record {sealed.seq:,}, hash {sealed.head}", soft_wrap=True, highlight=False)
         if runner.ending.kept:
             errors.print(
                 f"[yellow]held over night[/]: {', '.join(runner.ending.kept)} could not be sold before the close; `daybot journal show` says why"

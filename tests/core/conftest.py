@@ -1,6 +1,8 @@
-"""Real market data, where this machine has it."""
+"""Real market data, where this machine has it; and no network, which nothing in core may ask for."""
 
+import socket
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
@@ -15,3 +17,12 @@ def real() -> Callable[[str], pl.DataFrame]:
         return pl.read_parquet(recorded(f"{name}.parquet"))
 
     return read
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*asked: Any) -> None:
+        raise AssertionError(f"expected no network in core, found a connection to {asked[1:]}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refused)

@@ -74,7 +74,10 @@ def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tell
             assert runner.wait(30) == 0
     assert not door.exists()
     path = journal.latest(home / "journal")
-    assert journal.verify(path).kind == "end"
+    last = journal.verify(path)
+    assert last.kind == "end"
+    head = json.loads(path.with_suffix(".head").read_text())
+    assert f"ends with record {last.seq:,}, hash {head['hash']}" in (home / "background.log").read_text()
     assert [employed.name for employed in manifest(next(journal.read(path))).strategies] == ["reversion"]
 
 

@@ -56,6 +56,14 @@ async def rest(floor: Floor) -> None:
     await floor.step(61)
 
 
+def test_the_session_of_another_account_is_never_gone_on_with(exchange: Exchange, known: Settings) -> None:
+    """Paper and real money in one home: what one has begun is nobody else's."""
+    (floor,) = lives(exchange, known, begin)
+    head = floor.manifest
+    assert recovery.find(known.journals, head.session, head.account) == floor.runner.journal.path
+    assert recovery.find(known.journals, head.session, f"{head.account}-LIVE") is None
+
+
 def whole(known: Settings) -> None:
     """The journal of all runs together verifies, and replays to the same decisions."""
     path = journal.latest(known.journals)
