@@ -295,6 +295,7 @@ quieten(app)
 def main() -> None:
     """The console script. Whatever it and its children write is their owner's alone; told to end by SIGTERM, it ends as by Ctrl-C."""
     os.umask(0o077)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a script's background job has it ignored, and asyncio would leave it so
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     app()
 

@@ -57,6 +57,15 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
     assert max(entries) <= halted
 
 
+@pytest.fixture
+def scripted() -> Iterator[None]:
+    """What is started now has Ctrl-C ignored, as a script's background job has."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("scripted")
 def test_a_runner_tells_how_it_is_and_ends_as_by_ctrl_c_when_its_supervisor_tells_it_to(tmp_path: Path) -> None:
     with Exchange(stepped=False, speed=1.0, start=(9, 44)) as exchange:
         ours, home = sim(exchange.url), tmp_path / "home"
