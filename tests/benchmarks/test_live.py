@@ -131,8 +131,11 @@ async def _peer(vendor: str, url: str, count: int) -> Took:
 
 
 @pytest.mark.benchmark
-@pytest.mark.parametrize("vendor", ["alpaca", "polygon"])
-@pytest.mark.parametrize(("per_frame", "least"), [(1, 4.0), (8, 4.0), (64, 2.0)])
+@pytest.mark.parametrize(
+    ("vendor", "per_frame", "least"),
+    [(vendor, per_frame, 4.0) for vendor in ("alpaca", "polygon") for per_frame in (1, 8)]
+    + [("alpaca", 64, 4.0), ("polygon", 64, 2.0)],  # Polygon's client reads a frame of many in one go: what is left is decoding, which both do
+)
 def test_our_reader_against_the_vendors_own_client_on_the_same_frames(tmp_path: Path, vendor: str, per_frame: int, least: float) -> None:
     count, best = sent(per_frame, MESSAGES), dict[str, Took]()
     for _ in range(2):
