@@ -19,7 +19,7 @@ from rich.console import Group
 from rich.markup import escape
 from rich.table import Table
 
-from live.commands.acts import Json, close, enter, halt, manage, preview, record, release, resume
+from live.commands.acts import close, enter, halt, manage, preview, record, release, resume
 from live.commands.bounds import limits
 from live.commands.doors.approve import approve
 from live.commands.doors.mcp import mcp
@@ -36,7 +36,7 @@ from live.commands.research.sweeps import sweep
 from live.commands.research.weights import weights
 from live.commands.safety import flat, suspend, watchdog
 from live.commands.shown import STYLE, printed, stop_unless, table
-from live.commands.terminal import REFUSED, Home, call, console, errors, other_limits, settings_of, told
+from live.commands.terminal import REFUSED, Home, Json, call, console, errors, other_limits, settings_of, told
 from live.commands.values import cell
 from live.sim.command.exchange import exchange
 from live.sim.faults.command import app as faults

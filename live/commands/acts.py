@@ -8,13 +8,12 @@ import typer
 from rich.markup import escape
 
 from live.commands.shown import checks, printed, say
-from live.commands.terminal import REFUSED, Home, call, console, settings_of, told
+from live.commands.terminal import REFUSED, Home, Json, call, console, settings_of, told
 from live.commands.values import cell, measured
 from pipelines.core.errors import BrokerError
 
 Name = Annotated[str | None, typer.Option("--id", help="Name of this command; asking twice with one name does nothing twice.")]
 Wait = Annotated[float, typer.Option(min=0, max=30, help="Seconds to wait for what becomes of it.")]
-Json = Annotated[bool, typer.Option("--json", help="For pipes.")]
 Direct = Annotated[bool, typer.Option("--direct", help="Talk to the broker without the runner: for when it is dead.")]
 Symbol = Annotated[str, typer.Argument(help="Symbol.")]
 Owner = Annotated[str | None, typer.Option("--strategy", help="Only this owner's trade; left out: every owner's.")]

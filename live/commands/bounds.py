@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from live.commands.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import Home, Json, call, console, settings_of, told
 from live.commands.values import measured
 from pipelines.core.errors import SettingsError
 from pipelines.core.market.session import new_york
@@ -22,7 +22,7 @@ def limits(
     home: Home = None,
     journal: Annotated[Path | None, typer.Option(help="A journal: how near that session came to each of its limits.")] = None,
     used: Annotated[bool, typer.Option("--used", help="Only what the running session uses of them.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Every limit with its value and the rule that it answers to; beside a running session, how much of each is in use."""
     from pipelines.core.risk.limits import Limits, source_of

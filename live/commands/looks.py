@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from live.commands.acts import Direct, Json
+from live.commands.acts import Direct
 from live.commands.shown import checks, pairs, printed, stop_unless, table
-from live.commands.terminal import Home, call, console, door, settings_of, told
+from live.commands.terminal import Home, Json, call, console, door, settings_of, told
 from live.commands.values import cell, clock
 from pipelines.core.errors import SettingsError
 from pipelines.core.words import counted

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from live.commands.acts import Json, Name, Wait, closed
+from live.commands.acts import Name, Wait, closed
 from live.commands.shown import printed
-from live.commands.terminal import Home, call, console, settings_of, told
+from live.commands.terminal import Home, Json, call, console, settings_of, told
 from pipelines.core.errors import BrokerError, SettingsError
 
 if TYPE_CHECKING:

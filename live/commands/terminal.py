@@ -40,6 +40,7 @@ console = Screen()
 errors = Screen(stderr=True)
 
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
+Json = Annotated[bool, typer.Option("--json", help="For pipes.")]
 
 
 @contextmanager

@@ -275,8 +275,12 @@ class Failover:
         lead = self._lead.name
         if symbol in self._health[lead].granted and self._trust.suspended(symbol) != lead:
             return lead
-        other = next((name for name in self._feeds if name != lead), lead)
+        other = self._beside(lead)
         return other if symbol in self._health[other].granted else lead
+
+    def _beside(self, vendor: str) -> str:
+        """The other vendor; the same where there is no other."""
+        return next((name for name in self._feeds if name != vendor), vendor)
 
     def _counts(self, vendor: str, symbol: str) -> bool:
         """Whether a bar of this vendor may be the one that wins."""
@@ -338,7 +342,7 @@ class Failover:
     def _say(self, symbol: str, doubted: str, why: str) -> None:
         """A vendor is no longer believed in a single symbol, or is again: from whom to whom that leads, which is nowhere where it did not lead."""
         taken, now = self._source(symbol), self._clock.now()
-        left = next((name for name in self._feeds if name != taken), taken) if doubted == self._lead.name else taken
+        left = self._beside(taken) if doubted == self._lead.name else taken
         self._emit(FeedStatus(taken, self._health[taken].fault(now) is None, f"{symbol} is followed here: {why}", now))
         self._note("switch", {"symbol": symbol, "doubted": doubted, "left": left, "taken": taken, "why": why})
 

@@ -39,7 +39,6 @@ Ask = Callable[[], Awaitable[tuple[int, int, int]]]
 class Doubt:
     """One about time, while it lasts. Moments in nanoseconds UTC; `told` is its size, seconds, when people heard of it."""
 
-    limit: float
     since: int
     detail: str = ""
     told: float = 0.0
@@ -125,12 +124,12 @@ class Vigil:
     def _doubted(self, code: str, detail: str, size: float) -> None:
         """People hear of it when it begins and when it has changed by more than what is allowed at all; entries are kept away as long as it lasts."""
         now = self._clock.now()
-        doubt = self._doubts.setdefault(code, Doubt(self._limits[code], now))
+        doubt = self._doubts.setdefault(code, Doubt(now))
         doubt.times, doubt.last, doubt.worst = doubt.times + 1, now, max(doubt.worst, abs(size))
         if now - doubt.renewed < AGAIN:
             return
         doubt.renewed = now
-        if abs(size - doubt.told) > doubt.limit:
+        if abs(size - doubt.told) > self._limits[code]:
             doubt.told, doubt.detail = size, detail
             self._emit(
                 Alarm(code, detail if doubt.times == 1 else f"{detail}; {doubt.times} times since {new_york(doubt.since):%H:%M} New York", now)

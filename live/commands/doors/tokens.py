@@ -6,9 +6,8 @@ import typer
 from rich.table import Table
 
 from live.clock import SystemClock
-from live.commands.acts import Json
 from live.commands.shown import STYLE, printed
-from live.commands.terminal import Home, console, errors, settings_of, told
+from live.commands.terminal import Home, Json, console, errors, settings_of, told
 
 app = typer.Typer(no_args_is_help=True, help="Tokens for the tools over TCP (`daybot live --listen`): who may do what, and until when.")
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from live.commands.shown import STYLE, checks, mode, printed, under
-from live.commands.terminal import Declined, Home, call, console, settings_of, told
+from live.commands.terminal import Declined, Home, Json, call, console, settings_of, told
 from live.commands.values import clock, measured
 from pipelines.core.errors import SettingsError
 
@@ -38,7 +38,7 @@ def explain(
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Of the list: rows at most, the newest first.")] = 40,
     cursor: Annotated[str | None, typer.Option(help="Of the list: where the page before ended.")] = None,
     journal: Annotated[Path | None, typer.Option(help="This journal; otherwise the running session, and where none runs the latest one.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """Why each trade and each non-trade: the decision, what it stands on, sizes, every control, the bars, and what became of it."""

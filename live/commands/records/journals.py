@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from live.commands.shown import printed
-from live.commands.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, Json, console, settings_of, told
 from pipelines.core.market.session import new_york
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ Chosen = Annotated[Path | None, typer.Argument(help="A journal; the latest one o
 
 
 @app.command()
-def verify(path: Chosen = None, as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False, home: Home = None) -> None:
+def verify(path: Chosen = None, as_json: Json = False, home: Home = None) -> None:
     """Check every hash of a journal and of its raw frames: altered, removed, moved or cut-off records are found. Exit code 1 where one is."""
     from live import journal, raw
 

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from live.clock import SystemClock
-from live.commands.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, Json, console, settings_of, told
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import NEW_YORK, moment
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Published snapshots: immutable, versioned; the current one is what everybody reads.")
 
-Json = Annotated[bool, typer.Option("--json", help="For pipes.")]
 SHOWN = 15
 """Rows of a section before the rest is only counted."""
 

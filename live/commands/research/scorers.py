@@ -1,12 +1,12 @@
 """`daybot scorers`: what past entries teach, by strategy: how each scorer did on sessions that it had not seen, and what it looks at."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.table import Table
 
-from live.commands.terminal import Home, console, settings_of, told
+from live.commands.shown import STYLE, printed
+from live.commands.terminal import Home, Json, console, settings_of, told
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ HEAVY = 3
 
 def scorers(
     home: Home = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Scorers of entries as last published: examples learned from, marks on sessions not seen, and what each looks at.
 
@@ -30,8 +30,7 @@ def scorers(
         settings = settings_of(home)
         snapshot = publish.current(settings)
         found = marks(snapshot.table("entry_examples"), snapshot.table("scorers"))
-        if as_json:
-            console.print_json(data=found)
+        if printed(found, as_json):
             return
         console.print(_table(found))
         least = settings.limits.min_score
@@ -60,7 +59,7 @@ def marks(examples: "pl.DataFrame", known: "pl.DataFrame") -> list[dict[str, Any
 def _table(found: list[dict[str, Any]]) -> Table:
     from pipelines.core.learning.training import LEAST
 
-    table = Table(box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    table = Table(**STYLE)
     for name in ("strategy", "examples", "won", "AUC", "at least", "loss", "plain"):
         table.add_column(name, no_wrap=True, justify="left" if name == "strategy" else "right")
     table.add_column("")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from live.commands.terminal import Home, console, settings_of, told
+from live.commands.terminal import Home, Json, console, settings_of, told
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,7 +19,7 @@ BUDGETS: Literal["hierarchical"] = "hierarchical"
 def weights(
     method: Annotated[Literal["equal", "minimum", "parity", "hierarchical"], typer.Option(help="Whose weights become a line of settings.")] = BUDGETS,
     home: Home = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For pipes.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Portfolio weights as last published: equal, least variance, risk parity and hierarchical risk parity, each with its share of the risk.
 

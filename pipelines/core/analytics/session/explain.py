@@ -15,6 +15,7 @@ from pipelines.core.errors import MissingData
 from pipelines.core.journal import Manifest, Record, decision_of, event_of, manifest
 from pipelines.core.market.bars import Bar
 from pipelines.core.market.session import moment
+from pipelines.core.risk.checks import Check
 from pipelines.core.trading.decisions import Cancel, Decision, Kept, Lineage, Refused, Replace, Submit, TradeClosed
 from pipelines.core.trading.events import Answer, Event, MarketBar, OrderUpdate, Outcome
 from pipelines.core.trading.orders import Role, Side
@@ -124,27 +125,16 @@ def _row(walk: Walk) -> tuple[Any, ...]:
     decision, lineage = walk.decision, walk.lineage
     start = (walk.seq, moment(decision.at), walk.symbol)
     if isinstance(decision, Refused):
-        check = decision.check
-        numbers = (check.code.value, check.measured, check.limit, check.detail)
-        return (*start, decision.strategy, decision.side.value, decision.wanted, 0, "refused", *numbers, decision.reason)
+        return (*start, decision.strategy, decision.side.value, decision.wanted, 0, "refused", *_stopped(decision.check), decision.reason)
     order = decision.order
     strategy, wanted, cut = (lineage.strategy, lineage.wanted, lineage.cut(decision.reason)) if lineage is not None else ("", None, None)
     wanted = order.quantity if wanted is None else wanted
-    if cut is None:
-        return (*start, strategy, order.side.value, wanted, order.quantity, "entered", None, None, None, "", decision.reason)
-    return (
-        *start,
-        strategy,
-        order.side.value,
-        wanted,
-        order.quantity,
-        "reduced",
-        cut.code.value,
-        cut.measured,
-        cut.limit,
-        cut.detail,
-        decision.reason,
-    )
+    outcome, numbers = ("entered", (None, None, None, "")) if cut is None else ("reduced", _stopped(cut))
+    return (*start, strategy, order.side.value, wanted, order.quantity, outcome, *numbers, decision.reason)
+
+
+def _stopped(by: Check) -> tuple[str, float | None, float, str]:
+    return by.code.value, by.measured, by.limit, by.detail
 
 
 class Walker:
