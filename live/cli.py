@@ -5,6 +5,7 @@ Each command imports what it needs: alpaca-py, numba and the calendar take secon
 
 import asyncio
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -107,9 +108,10 @@ def live(
             settings = settings.model_copy(update={"server_listen": True})
         if settings.daybot_mode is Mode.LIVE and not shadow:
             _ask_for_real_money(settings)
+        start = secrets.token_hex(16)
         while True:
             arming.check(settings, console)
-            attended = Attended(settings, shadow=shadow, until=until.time() if until else None)
+            attended = Attended(settings, shadow=shadow, until=until.time() if until else None, start=start)
             arming.echo(attended.session.manifest.limits, console)
             console.print(_banner(settings, attended.session))
             asyncio.run(attended.run(console))
@@ -155,7 +157,9 @@ def replay(
         head = manifest(records[0])
         strategies = roster.restored(head)
         if limits is not None:
-            console.print(report.compared(*whatif(records, strategies, other_limits(head.limits, limits))))
+            was, other = whatif(records, strategies, other_limits(head.limits, limits))
+            if not printed({"journal": found.name, **report.plain(was, other)}, as_json):
+                console.print(report.compared(was, other))
             return
         result = replayed(records, strategies)
         outcome = {"journal": found.name, "events": result.events, "decisions": result.decisions, "difference": None}
@@ -257,8 +261,10 @@ def _door(settings: "Settings") -> str:
     from live.doors.tokens import Tokens
 
     scheme = "https" if settings.server_tls_cert else "http"
-    known = len(Tokens(settings.tokens).all())
-    tokens = f"tokens: {known}" if known else "[yellow]no token yet: `daybot token create NAME`[/]"
+    kept = Tokens(settings.tokens)
+    known = sum(not token.start and kept.alive(token) for token in kept.all())
+    tokens = f"tokens that outlive a start: {known}" if known else "no token yet"
+    tokens += "; `daybot token create NAME` makes one for this start"
     return f"\ntools on {scheme}://{settings.server_host}:{settings.server_port} · {tokens}"
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from live.commands.shown import checks, printed, say
-from live.commands.terminal import REFUSED, Home, Json, call, console, settings_of, told
+from live.commands.terminal import REFUSED, Home, Json, call, console, errors, settings_of, told
 from live.commands.values import cell, measured
 from pipelines.core.errors import BrokerError
 
@@ -114,7 +114,7 @@ def close(
     """Close what is held in a symbol, and say whether the broker's own books show it flat. Closing what is flat does nothing."""
     with told():
         if break_glass:
-            _close_directly(home, symbol.upper(), quantity)
+            _close_directly(home, symbol.upper(), quantity, as_json=as_json)
             return
         answer = act(home, "close_symbol", {"symbol": symbol, "quantity": quantity, "strategy": strategy, "wait": wait}, command_id)
         if not printed(answer, as_json):
@@ -129,14 +129,17 @@ def closed(answer: dict[str, Any]) -> None:
         console.print(f"accepted as {answer['id']}; the same with `--id {answer['id']}` asks how far it is")
 
 
-def _close_directly(home: Path | None, symbol: str, quantity: int | None) -> None:
+def _close_directly(home: Path | None, symbol: str, quantity: int | None, *, as_json: bool) -> None:
     from live.guards.direct import flatten
 
     if quantity is not None:
         raise typer.BadParameter("--direct closes all of a symbol")
-    left = flatten(settings_of(home), console, mine=lambda found: {symbol} & (found.held.keys() | {row.symbol for row in found.resting}))
+    settings = settings_of(home)
+    progress = errors if as_json else console
+    left = flatten(settings, progress, mine=lambda found: {symbol} & (found.held.keys() | {row.symbol for row in found.resting}))
     if left:
         raise BrokerError(f"expected {symbol} to be flat, found {left}; ask again, or close it at the broker")
+    printed({"mode": settings.daybot_mode.value.upper(), "direct": True, "symbol": symbol, "flat": "yes"}, as_json)
 
 
 def record(

@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from live.commands.shown import STYLE, printed
 from live.commands.terminal import Home, Json, call, console, settings_of, told
 from live.commands.values import measured
 from pipelines.core.errors import SettingsError
@@ -38,9 +39,8 @@ def limits(
             if used:
                 raise
             checks = []
-        if as_json:
-            rows = [{"name": name, "value": getattr(settings, name), "source": source_of(name)} for name in Limits.model_fields]
-            console.print_json(data={"limits": rows, "used": checks})
+        rows = [{"name": name, "value": getattr(settings, name), "source": source_of(name)} for name in Limits.model_fields]
+        if printed({"limits": rows, "used": checks}, as_json):
             return
         if not used:
             console.print(_limits(settings.limits))
@@ -58,9 +58,7 @@ def _print_peaks(path: Path, *, as_json: bool) -> None:
 
     records = list(journals.read(path))
     found = peaks(records, roster.restored(manifest(records[0])))
-    if as_json:
-        console.print_json(msgspec.json.encode(found).decode())
-    else:
+    if not printed(msgspec.to_builtins(found), as_json):
         console.print(_peaks(found))
 
 
@@ -84,7 +82,7 @@ def _peaks(found: "list[Peak]") -> Table:
 
 
 def _table(*columns: Column | str, title: str | None = None) -> Table:
-    return Table(*columns, box=None, header_style="cyan", padding=(0, 2, 0, 0), title=title, title_justify="left")
+    return Table(*columns, title=title, **STYLE)
 
 
 def _whole(name: str, *, right: bool = False) -> Column:

@@ -11,7 +11,7 @@ from live.brokers.route import connect
 from live.session.assemble import ahead, clock
 from pipelines import publish
 from pipelines.core.briefing import Briefing
-from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing
+from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing, Unreachable
 from pipelines.core.market.bars import SECOND
 from pipelines.core.market.session import nanoseconds, new_york
 from pipelines.secrecy import exposed
@@ -24,6 +24,9 @@ LEAST_DISK = 5e9
 """Bytes: a session's journal is about 0.1 GB, a year of minute bars of 500 names 3 GB."""
 
 DRIFT = 2 * SECOND
+
+SILENT = "make sure that it runs and that ALPACA_BASE_URL names it; then look at the network"
+"""What to do where nobody has answered, whatever was asked: nothing was learned of what the question was about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ def looks(settings: Settings) -> list[Finding]:
 def _look(settings: Settings, name: str, look: Callable[[Settings], str], remedy: str) -> Finding:
     try:
         return Finding(name, True, look(settings))
+    except Unreachable as silence:
+        return Finding(name, False, str(silence), SILENT)
     except DaybotError as error:
         return Finding(name, False, str(error), remedy)
 

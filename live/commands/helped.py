@@ -1,12 +1,14 @@
-"""`--help` without a type beside what is only there or not: `--json`, not `--json <bool>`."""
+"""What all commands have in common: `--help` without a type beside what is only there or not, and errors in the form that `--json` promises."""
 
 from typing import Any
 
 from typer import Typer
 from typer.core import TyperCommand, TyperGroup
 
+from live.commands.terminal import piped
 
-class _Flags:
+
+class _Shared:
     def get_params(self, ctx: Any) -> list[Any]:
         """As in typer, which says `<bool>` of a flag."""
         found: list[Any] = super().get_params(ctx)  # type: ignore[misc]  # of the class beside it
@@ -15,12 +17,17 @@ class _Flags:
                 parameter.metavar = ""
         return found
 
+    def invoke(self, ctx: Any) -> Any:
+        """As in typer; `told` learns how it has to tell."""
+        piped.set(bool(ctx.params.get("as_json")))
+        return super().invoke(ctx)  # type: ignore[misc]  # of the class beside it
 
-class Command(_Flags, TyperCommand):
+
+class Command(_Shared, TyperCommand):
     """One command."""
 
 
-class Group(_Flags, TyperGroup):
+class Group(_Shared, TyperGroup):
     """Commands under one name."""
 
 

@@ -277,7 +277,5 @@ def _standing(settings: "Settings") -> dict[str, Any]:
 
 
 def _direct(found: dict[str, Any], rows: list[dict[str, Any]], columns: tuple[str, ...], title: str, as_json: bool) -> None:
-    if as_json:
-        console.print_json(data={"mode": found["mode"], "direct": True, "rows": rows})
-    else:
+    if not printed({"mode": found["mode"], "direct": True, "rows": rows}, as_json):
         console.print(table(found, title, rows, columns))

@@ -1,10 +1,12 @@
 """What every command shares: where it prints, which home it works on, and how an error becomes a message."""
 
+import json
 import logging
 import tomllib
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,25 +41,37 @@ class Screen(Console):
 console = Screen()
 errors = Screen(stderr=True)
 
+piped: ContextVar[bool] = ContextVar("piped", default=False)
+"""Whether the command that runs was asked for `--json`."""
+
 Home = Annotated[Path | None, typer.Option("--home", help="Folder of lake, snapshots and journals; DAYBOT_HOME otherwise.")]
-Json = Annotated[bool, typer.Option("--json", help="For pipes.")]
+Json = Annotated[bool, typer.Option("--json", help="For pipes; a refusal or an error too: code, detail, value, limit.")]
 
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Turn our errors into a message and exit code 1, a refusal by the gate into exit code 3."""
+    """Turn our errors into a message and exit code 1, a refusal by the gate into exit code 3; for pipes the message is the problem as HTTP has it."""
     try:
         yield
     except Declined as no:
         refused = no.problem["status"] == 409
-        errors.print(f"[red]{'refused' if refused else 'not possible'}[/]: {escape(str(no))}", soft_wrap=True)
+        _say(no.problem, "refused" if refused else "not possible", str(no))
         raise typer.Exit(REFUSED if refused else 1) from None
     except DaybotError as error:
-        errors.print(f"[red]{type(error).__name__}[/]: {error}", soft_wrap=True)
+        from live.problems import problem  # pydantic takes a while
+
+        _say(problem(error).model_dump(mode="json", exclude_none=True), type(error).__name__, str(error))
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         errors.print("interrupted")
         raise typer.Exit(130) from None
+
+
+def _say(found: dict[str, Any], word: str, text: str) -> None:
+    if piped.get():
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    else:
+        errors.print(f"[red]{word}[/]: {escape(text)}", soft_wrap=True)
 
 
 def settings_of(home: Path | None) -> "Settings":

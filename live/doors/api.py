@@ -1,6 +1,5 @@
 """The runner's door over HTTP: the tools as routes, the stream of events, and what supervisors ask. Who may come in is `guard.py`'s business."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +10,10 @@ from starlette.exceptions import HTTPException
 
 from live.doors import routes, stream
 from live.doors.tokens import Scope
+from live.problems import Problem, problem
 from live.runner import summary
 from live.tools.catalogue import CATALOGUE
 from live.tools.desk import Desk
-from live.tools.problems import Problem, ToolError
 from pipelines.core.errors import DaybotError
 from pipelines.core.trading.decisions import TradingState
 
@@ -100,14 +99,10 @@ def unready(desk: Desk) -> str:
 def _problems(app: FastAPI, desk: Desk) -> None:
     """Every no as application/problem+json."""
 
-    def answer(problem: Problem, headers: Any = None) -> Response:
-        said = problem.model_copy(update={"mode": desk.manifest.label, "session": f"{desk.manifest.session}"})
+    def answer(found: Problem, headers: Any = None) -> Response:
+        said = found.model_copy(update={"mode": desk.manifest.label, "session": f"{desk.manifest.session}"})
         text = said.model_dump_json(exclude_none=True)
-        return Response(text, status_code=problem.status, media_type="application/problem+json", headers=headers)
-
-    @app.exception_handler(ToolError)
-    async def refused(_: Request, error: ToolError) -> Response:
-        return answer(error.problem)
+        return Response(text, status_code=found.status, media_type="application/problem+json", headers=headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
@@ -121,9 +116,8 @@ def _problems(app: FastAPI, desk: Desk) -> None:
         return answer(Problem(title=title, status=error.status_code, code=code, detail=str(error.detail)), error.headers)
 
     @app.exception_handler(DaybotError)
-    async def broken(_: Request, error: DaybotError) -> Response:
-        code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
-        return answer(Problem(title="not possible now", status=503, code=code, detail=str(error)))
+    async def declined(_: Request, error: DaybotError) -> Response:
+        return answer(problem(error))
 
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> Response:

@@ -113,7 +113,7 @@ class Guard:
             raise Refusal(503, "TOKENS_UNREADABLE", str(error)) from None
         if grant is None:
             self._spend("", path)
-            found = "one that is unknown, revoked or over" if token else "none"
+            found = "one that is unknown, revoked, over or of an earlier start" if token else "none"
             text = f"expected a token as `Authorization: Bearer ...`, found {found}; `daybot token create NAME` makes one"
             raise Refusal(401, "NO_TOKEN", text, **{"www-authenticate": 'Bearer realm="daybot"'})
         if grant.scope < needed:

@@ -10,10 +10,10 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError, create_model
 
 from live.doors.tokens import Grant
+from live.problems import Problem
 from live.tools.asks import Ask
 from live.tools.catalogue import CATALOGUE, Entry
 from live.tools.desk import Caller, Desk
-from live.tools.problems import Problem
 
 Key = Annotated[
     str | None,

@@ -8,8 +8,8 @@ from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from live.doors.routes import who
+from live.problems import ToolError
 from live.tools.desk import Desk
-from live.tools.problems import ToolError
 from live.tools.reading import happened
 from live.tools.reports import Happened
 

@@ -1,4 +1,4 @@
-"""What a model may not do by itself waits here as a ticket: one file each, approved by a person in a terminal, good for one use and two minutes.
+"""What a model may not do by itself waits here as a ticket: one file each, approved by a person in a terminal, good for one use and one minute.
 
 The file lies in the home's `run` folder, which is its owner's alone: whoever can write there can give the orders himself.
 """
@@ -10,10 +10,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from live.clock import SECOND, SystemClock
-from live.tools.problems import ToolError, missing
+from live.problems import ToolError, missing
 from pipelines.durable import replaced
 
-LIFE = 120 * SECOND
+LIFE = 60 * SECOND
 """From being asked for until it is worth nothing, approved or not."""
 WAITING = 20
 """Tickets at once; a model that asks for more has to wait for their end."""

@@ -1,4 +1,7 @@
-"""Who may do what over TCP: bearer tokens with a scope and an end. Only their hashes are kept; the token itself is shown once, when it is made."""
+"""Who may do what over TCP: bearer tokens with a scope and an end. Only their hashes are kept; the token itself is shown once, when it is made.
+
+A token belongs to the start of the runner that it was made in, and is worth nothing after it; one that outlives it is made so on purpose, in days.
+"""
 
 import hmac
 import os
@@ -16,6 +19,8 @@ from pipelines.core.errors import SettingsError
 from pipelines.durable import replaced
 
 DAY = 86_400 * SECOND
+LONGEST = 1.0
+"""Days that a token of one start is worth something at most: a runner may wait for its session over a weekend."""
 PREFIX = "daybot_"
 """So that scanners for leaked secrets know what they have found."""
 
@@ -62,6 +67,8 @@ class Token(BaseModel):
     digest: str = Field(min_length=64, max_length=64)
     created: int
     expires: int
+    start: str = ""
+    """The start of the runner that it belongs to; empty: to any, until it is over."""
 
     @field_serializer("scope")
     def _word(self, scope: Scope) -> str:
@@ -82,14 +89,32 @@ class Tokens:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def create(self, name: str, scope: Scope, days: float) -> str:
-        """A new token, in plain text this once. `SettingsError` where the name cannot be one, or is taken."""
-        known = self.all()
+    def begin(self, start: str) -> None:
+        """A runner has started, and calls this start so: what belonged to an earlier one is worth nothing from now on."""
+        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with replaced(self._started, mode=0o600) as file:
+            file.write(start.encode())
+
+    def end(self) -> None:
+        """It is over, and what belonged to it."""
+        self._started.unlink(missing_ok=True)
+
+    def create(self, name: str, scope: Scope, days: float | None = None) -> str:
+        """A new token, in plain text this once: for the runner that listens now, or for so many days whoever listens.
+
+        `SettingsError` where the name cannot be one or is taken, or where it is for a runner and none listens.
+        """
+        start = "" if days is not None else self._start()
+        if days is None and not start:
+            raise SettingsError(
+                "expected a runner that listens (`daybot live --listen`), found none: a token is of its start; `--days` makes one that outlives it"
+            )
+        known = [token for token in self.all() if self.alive(token)]
         if name in {token.name for token in known}:
             raise SettingsError(f"expected a new name for a token, found one called {name!r}; revoke it first: `daybot token revoke {name}`")
         now, plain = SystemClock().now(), PREFIX + secrets.token_urlsafe(32)
         try:
-            made = Token(name=name, scope=scope, digest=_digest(plain), created=now, expires=now + round(days * DAY))
+            made = Token(name=name, scope=scope, digest=_digest(plain), created=now, expires=now + round((days or LONGEST) * DAY), start=start)
         except ValidationError:
             raise SettingsError(f"expected a name of up to 40 letters, digits, spaces, dots, - and _, found {name!r}") from None
         self._write([*known, made])
@@ -126,9 +151,24 @@ class Tokens:
         for token in self.all():
             if hmac.compare_digest(digest, token.digest):
                 found = token
-        if found is None or found.expires <= SystemClock().now():
+        if found is None or not self.alive(found):
             return None
         return Grant(name=found.name, scope=found.scope)
+
+    def alive(self, token: Token) -> bool:
+        """Whether it is not over, nor the start that it belongs to."""
+        return token.expires > SystemClock().now() and (not token.start or token.start == self._start())
+
+    @property
+    def _started(self) -> Path:
+        return self._path.with_name("start")
+
+    def _start(self) -> str:
+        """What the runner that listens calls its start; empty where none does."""
+        try:
+            return self._started.read_text()
+        except FileNotFoundError:
+            return ""
 
     def _write(self, tokens: Iterable[Token]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -72,7 +72,7 @@ def venue_clock(settings: Settings) -> dict[str, Any]:
         answer: dict[str, Any] = httpx.get(f"{settings.alpaca_base_url}/sim/clock", timeout=5.0).raise_for_status().json()
     except httpx.HTTPError as error:
         text = f"expected the simulated exchange at {settings.alpaca_base_url}, found {type(error).__name__}; start it with `daybot exchange`"
-        raise SettingsError(text) from None
+        raise Unreachable(text) from None
     return answer
 
 

@@ -1,6 +1,7 @@
 """A session as people have it: the runner with its door, its screen, its alerts and its numbers around it."""
 
 import asyncio
+import secrets
 from datetime import time
 
 from rich.console import Console
@@ -29,9 +30,9 @@ REFRESH = 0.5
 class Attended:
     """One session and all that watch it. Build it, then `run`; it lets go of everything at the end."""
 
-    def __init__(self, settings: Settings, *, shadow: bool = False, until: time | None = None) -> None:
-        """`shadow` and `until` as `assemble` takes them."""
-        self._settings = settings
+    def __init__(self, settings: Settings, *, shadow: bool = False, until: time | None = None, start: str = "") -> None:
+        """`shadow` and `until` as `assemble` takes them. `start`: what this start of the runner is called; sessions may share it."""
+        self._settings, self._start = settings, start or secrets.token_hex(16)
         self.tally = Tally()
         self._alerts = Alerts(settings, shadow=shadow)
         self.session: Session = assemble(settings, watch=self._watch, shadow=shadow, until=until)
@@ -46,7 +47,7 @@ class Attended:
         runner = self.session.runner
         try:
             app = build(self.desk, metrics=self._metrics.exposition)
-            async with with_mcp(app, self._settings) as whole, served(whole, self._settings, needs=needs, urgent=URGENT):
+            async with with_mcp(app, self._settings) as whole, served(whole, self._settings, needs=needs, urgent=URGENT, start=self._start):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
                     await self._show(console, running)

@@ -17,9 +17,9 @@ import msgspec
 import polars as pl
 from pydantic import BaseModel
 
+from live.problems import ToolError, unready
 from live.runner import Runner
 from live.tools.asks import Ask, plain
-from live.tools.problems import ToolError, unready
 from pipelines.core.analytics.session.explain import Walker
 from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.journal import Manifest, Record, decision_of, event_of

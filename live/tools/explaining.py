@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from live import journal as journals
+from live.problems import finite, missing
 from live.tools.asks import CandidatesRequest, ExplainRequest
 from live.tools.desk import Desk
 from live.tools.lines import check_line, checks, steps
-from live.tools.problems import finite, missing
 from live.tools.reading import page
 from live.tools.reports import BarLine, CandidateLine, Candidates, ClosedLine, DeedLine, Explained, WalkLine
 from pipelines.core.analytics.session import explain as walking

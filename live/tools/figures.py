@@ -12,9 +12,9 @@ import polars as pl
 from pydantic import BaseModel
 
 from live import journal
+from live.problems import finite, missing
 from live.tools.asks import Empty, PeriodRequest, StrategyRequest, TradesRequest
 from live.tools.desk import Desk
-from live.tools.problems import finite, missing
 from live.tools.reading import page
 from live.tools.reports import Figures, Span, Synced, SyncLine, TripLine, Trips
 from pipelines import journals, publish, traded

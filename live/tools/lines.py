@@ -1,7 +1,7 @@
 """Engine values as lines of an answer."""
 
+from live.problems import finite
 from live.tools.answers import CheckLine, SizingStep
-from live.tools.problems import finite
 from pipelines.core.risk.checks import Check
 from pipelines.core.trading.decisions import Lineage
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from live.problems import finite, missing
 from live.tools.answers import (
     Account,
     FeedLine,
@@ -24,7 +25,6 @@ from live.tools.answers import (
 from live.tools.asks import Empty, EventsRequest, LogRequest, OrdersRequest, Page, PreviewRequest
 from live.tools.desk import Caller, Desk
 from live.tools.lines import check_line, checks, steps
-from live.tools.problems import finite, missing
 from live.tools.reports import EventsAnswer, Happened, LogLine, TradeLog
 from live.tools.trading import wish
 from pipelines.core.market.bars import SECOND

@@ -5,10 +5,10 @@ import math
 
 import polars as pl
 
+from live.problems import finite, invalid
 from live.tools.answers import Scan, Scanned
 from live.tools.asks import ScanRequest
 from live.tools.desk import Desk
-from live.tools.problems import finite, invalid
 from pipelines import publish
 from pipelines.core.briefing import Candidate
 from pipelines.core.errors import DataError
@@ -56,11 +56,12 @@ def _line(desk: Desk, candidate: Candidate) -> Scanned:
     engine = desk.runner.engine
     instrument = engine.instruments[candidate.symbol]
     brief, values = instrument.brief, instrument.values
-    price = finite(instrument.price) or brief.close
+    today = finite(instrument.price)
+    price = today or brief.close
     held = engine.portfolio.quantity(candidate.symbol) if engine.portfolio is not None else 0
     return Scanned(
         rank=candidate.rank, symbol=candidate.symbol, score=candidate.score, sector=brief.sector, reasons=candidate.reasons, price=price,
-        change=price / brief.close - 1 if price and brief.close else None,
+        change=today / brief.close - 1 if today and brief.close else None,
         relative_volume=finite(values.relative_volume) if values else None, rsi=finite(values.rsi_14) if values else None,
         vwap=finite(values.vwap) if values else None, atr=brief.atr, spread=brief.spread, adv=brief.adv, held=held,
         blocked=_blocked(desk, instrument),

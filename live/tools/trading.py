@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
+from live.problems import ToolError, invalid, missing, refused, unready
 from live.tools.answers import Accepted, Answer, Closed, Entered, Managed, Recorded
 from live.tools.asks import (
     Ask,
@@ -23,7 +24,6 @@ from live.tools.asks import (
 )
 from live.tools.desk import PREFIX, Caller, Desk, Given
 from live.tools.lines import check_line, checks, steps
-from live.tools.problems import ToolError, invalid, missing, refused, unready
 from live.tools.verified import account_flat, symbol_flat
 from pipelines.core.trading.commands import Close, Flatten, Instruction, Manage, Note, Open, Release, Resume, Stand
 from pipelines.core.trading.decisions import Decision, Kept, Noticed, Refused, Submit

@@ -130,6 +130,43 @@ def test_every_command_refuses_what_it_does_not_know_with_code_2(name: str) -> N
     assert CliRunner().invoke(app, [*name.split(), "--help"]).exit_code == 0
 
 
+TALK = {"demo", "up", "live", "exchange", "dashboard", "dagster", "notebook", "mcp"}
+"""Commands that run something until it ends, and are watched; `mcp` speaks its own protocol."""
+
+WORDS = {
+    "explain": ["AAA"], "backtest": [], "sweep": ["--strategy", "momentum", "--set", "volume=1,2"], "check-strategy": ["nothing"],
+    "journal export": ["tables"], "snapshots show": ["x"], "snapshots diff": ["x"], "snapshots use": ["x"],
+    "token create": ["phone"], "token revoke": ["phone"],
+    "fault add": ["rest.status"], "approve": ["ABCDEFGH"], "watchdog": ["--once"], "replay": ["none.jsonl"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(every_command().keys() - TALK))
+def test_with_json_a_command_that_can_do_nothing_says_why_as_json_on_standard_output(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a home without anything: what the command is asked for is not there, or it is nothing."""
+    assert any("--json" in parameter.opts for parameter in every_command()[name].params)
+    monkeypatch.chdir(tmp_path)
+    words = WORDS.get(name, CASES[name].done if name in CASES else [])
+    where = ["--url", "http://127.0.0.1:9"] if name.startswith("fault ") else [] if name == "check-strategy" else ["--home", str(tmp_path / "home")]
+    ran = CliRunner().invoke(app, [*name.split(), *words, *where, "--json"], env={"ALPACA_API_KEY": "", "ALPACA_SECRET_KEY": ""})
+    said = json.loads(ran.stdout)
+    if ran.exit_code == 1:
+        assert ran.stderr == ""
+        assert "message" in said if name.startswith("fault ") else {"type", "title", "status", "code", "detail"} <= said.keys()
+        assert name not in CASES or name in {"limits", "explain"} or "running session" in said["detail"], said
+    else:
+        assert (ran.exit_code, name) in {(0, name), (3, "doctor")}, ran.output
+
+
+def test_a_refusal_for_pipes_has_the_numbers_that_http_has(session: Manned) -> None:
+    ran = run(session, "enter", "AAA", "buy", "20000", "--json")
+    said = json.loads(ran.stdout)
+    assert (ran.exit_code, ran.stderr, said["code"], said["mode"]) == (3, "", "POSITION_SIZE", "SIM")
+    assert (said["limit"], said["source"]) == (0.5, "MAX_POSITION_SIZE") and said["value"] > 0.5
+
+
 def test_a_journal_is_mended_and_packed_on_the_command_line(session: Manned, tmp_path: Path) -> None:
     path = session.floor.runner.journal.path
     torn = tmp_path / path.parent.name / path.name
@@ -210,11 +247,9 @@ def test_what_is_mistyped_is_wrong_usage_and_nothing_is_done(session: Manned, na
     assert session.floor.runner.journal.seq == before
 
 
-@pytest.mark.parametrize("name", [name for name in CASES if name != "limits"])
-def test_without_a_runner_it_says_what_to_do(tmp_path: Path, name: str) -> None:
-    ran = typed(tmp_path, name, *CASES[name].done)
-    assert ran.exit_code == 1, ran.output
-    assert "daybot live" in ran.output or "running session" in ran.output
+def test_without_a_runner_it_says_what_to_do(tmp_path: Path) -> None:
+    ran = typed(tmp_path, "positions")
+    assert (ran.exit_code, "daybot live" in ran.stderr) == (1, True), ran.output
 
 
 def test_status_says_how_many_shares_are_held_at_what(session: Manned) -> None:

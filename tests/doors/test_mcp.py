@@ -95,7 +95,10 @@ def play(tmp_path: Path, act: Callable[[Session], Awaitable[None]], **more: Any)
                 async with asyncio.timeout(120):
                     await session.open()
                     await session.step(61)
-                    async with with_mcp(build(session.desk), session.settings) as whole, served(whole, session.settings, needs=needs, urgent=URGENT):
+                    async with (
+                        with_mcp(build(session.desk), session.settings) as whole,
+                        served(whole, session.settings, needs=needs, urgent=URGENT, start="first"),
+                    ):
                         await act(session)
             finally:
                 session.runner.stop()

@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from live.cli import app
 from live.doors import guard
 from live.doors.api import OPEN, build, needs
-from live.doors.tokens import Grant, Scope, Tokens
+from live.doors.tokens import DAY, Grant, Scope, Tokens
 from live.sim.embedded import Exchange
 from live.tools.catalogue import CATALOGUE
 from pipelines.core.errors import SettingsError
@@ -205,6 +205,31 @@ def test_a_token_that_is_revoked_over_or_unknown_is_worth_nothing_at_once(house:
         assert client.get("/status", headers={"authorization": "Bearer"}).status_code == 401
 
 
+def test_a_token_is_worth_nothing_after_the_start_of_the_runner_that_it_was_made_in(tmp_path: Path) -> None:
+    house = House(tmp_path)
+
+    def answers(token: str) -> int:
+        with tcp(house.settings, token) as client:
+            return client.get("/status").status_code
+
+    with pytest.raises(SettingsError, match="--days"):
+        house.tokens.create("early", Scope.READ)
+    with house.served("monday"):
+        of_monday, kept = house.tokens.create("mine", Scope.READ), house.tokens.create("kept", Scope.READ, 2.0)
+        assert len(of_monday.removeprefix("daybot_")) == 43, "256 bits"
+        assert (answers(of_monday), answers(kept)) == (200, 200)
+        mine, other = house.tokens.all()
+        assert mine.expires - mine.created == DAY, "nor for a runner that waits over a weekend"
+        assert (mine.start, other.start) == ("monday", "")
+    assert not house.tokens.alive(mine), "nor between two starts"
+    with house.served("tuesday"):
+        assert (answers(of_monday), answers(kept)) == (401, 200)
+        again = house.tokens.create("mine", Scope.TRADE)  # the name is free
+        assert (answers(again), answers(of_monday)) == (200, 401)
+    with house.served("tuesday"):  # one start has several sessions where a newer briefing came before the open
+        assert (answers(again), answers(of_monday)) == (200, 401)
+
+
 def test_the_file_holds_hashes_and_no_token_and_is_not_believed_where_others_may_read_it(house: House) -> None:
     token = house.token()
     path = house.settings.tokens
@@ -230,7 +255,11 @@ def test_tokens_on_the_command_line(tmp_path: Path) -> None:
     assert (made.code, plain.startswith("daybot_")) == (0, True), made.output
     assert Tokens(load(daybot_home=tmp_path).tokens).granted(plain) == Grant(name="curl", scope=Scope.TRADE)
     assert token("create", "curl")[0] == token("create", "a/../b")[0] == 1
-    assert "2.0 days" in token("list")[1]
+    assert "New York" in token("list")[1]
+    assert "daybot live --listen" in token("create", "now")[1]
+    assert json.loads(token("create", "pipe", "--days", "1", "--json")[1]).keys() == {"token", "name", "scope", "expires", "start", "over"}
+    assert [row["name"] for row in json.loads(token("list", "--json")[1])] == ["curl", "pipe"]
+    assert json.loads(token("revoke", "pipe", "--json")[1]) == {"name": "pipe", "revoked": True}
     assert token("revoke", "curl")[0] == 0
     assert token("revoke", "curl")[0] == 1
     assert "no tokens" in token("list")[1]

@@ -29,5 +29,5 @@ class House:
     def token(self, scope: Scope = Scope.ADMIN, days: float = 1.0) -> str:
         return self.tokens.create(f"{scope.name.lower()} {os.urandom(4).hex()}", scope, days)
 
-    def served(self) -> Served:
-        return Served(self.app, self.settings, needs=needs, urgent=URGENT)
+    def served(self, start: str = "first") -> Served:
+        return Served(self.app, self.settings, needs=needs, urgent=URGENT, start=start)

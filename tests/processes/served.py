@@ -26,8 +26,8 @@ from pipelines.settings import Settings
 class Served:
     """While the block lasts. What the doors raise at the start is raised here."""
 
-    def __init__(self, app: Any, settings: Settings, *, needs: Needs, urgent: frozenset[str] = frozenset()) -> None:
-        self._app, self._settings, self._rules = app, settings, {"needs": needs, "urgent": urgent}
+    def __init__(self, app: Any, settings: Settings, *, needs: Needs, urgent: frozenset[str] = frozenset(), start: str = "first") -> None:
+        self._app, self._settings, self._rules = app, settings, {"needs": needs, "urgent": urgent, "start": start}
         self._ready, self._error = threading.Event(), None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 

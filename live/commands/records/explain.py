@@ -70,8 +70,8 @@ def _asked(home: Path | None, journal: Path | None, path: str, query: dict[str, 
         except SettingsError:
             pass  # a session that died has left its socket: its journal has all that it knew
     from live import journal as journals
+    from live.problems import ToolError
     from live.tools.explaining import written
-    from live.tools.problems import ToolError
 
     try:
         return read(written(journal or journals.latest(settings.journals))).model_dump(mode="json")

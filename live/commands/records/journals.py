@@ -71,6 +71,7 @@ def export(
     path: Chosen = None,
     csv: Annotated[bool, typer.Option("--csv", help="CSV instead of Parquet.")] = False,
     frames: Annotated[bool, typer.Option("--raw", help="Also what was on the wire, as the table raw: at, source, text.")] = False,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """Write a journal as tables, the same ones that the night puts into DuckDB."""
@@ -86,23 +87,28 @@ def export(
                 frame.write_csv(target / f"{name}.csv")
             else:
                 frame.write_parquet(target / f"{name}.parquet")
+        if printed({"journal": str(found), "folder": str(target), "rows": {name: frame.height for name, frame in tables.items()}}, as_json):
+            return
+        for name, frame in tables.items():
             console.print(f"{name:<10} {frame.height:>8,} rows")
 
 
 @app.command()
-def repair(path: Chosen = None, home: Home = None) -> None:
+def repair(path: Chosen = None, as_json: Json = False, home: Home = None) -> None:
     """Cut off a torn last record, as a crash leaves one; what was cut is kept beside it. Anything else that is wrong is refused."""
     from live import journal
 
     with told():
         found = _chosen(path, home)
         mended = journal.repair(found)
+        if printed({"journal": str(found), "records": mended.seq, "cut": mended.cut}, as_json):
+            return
         words = f"{mended.cut} torn bytes cut off and kept" if mended.cut else "nothing was torn"
         console.print(f"{found}: {words}; {mended.seq:,} whole records", soft_wrap=True)
 
 
 @app.command()
-def tidy(home: Home = None) -> None:
+def tidy(as_json: Json = False, home: Home = None) -> None:
     """Pack journals beyond JOURNAL_PLAIN, remove raw frames beyond RAW_KEPT and journals beyond JOURNAL_KEPT. Each new session does it too.
 
     Packed journals are a tenth of their size, and can be read, verified and replayed as before.
@@ -110,8 +116,10 @@ def tidy(home: Home = None) -> None:
     from live.retention import tidy
 
     with told():
-        for done in tidy(settings_of(home)):
-            console.print(done, soft_wrap=True)
+        done = list(tidy(settings_of(home)))
+        if not printed(done, as_json):
+            for line in done:
+                console.print(line, soft_wrap=True)
 
 
 def _chosen(path: Path | None, home: Path | None) -> Path:

@@ -65,6 +65,17 @@ def summarise(console: Console, settings: Settings, day: date, tally: Tally, *, 
     console.print(_where(settings, snapshot.version, seconds), highlight=False)
 
 
+def plain(was: Outcome, other: Outcome) -> dict[str, Any]:
+    """The same two as `compared`, for pipes: of each its entries, round trips, profit in dollars before fees, and refusals by control."""
+
+    def told(one: Outcome) -> dict[str, Any]:
+        worst = min((trade.profit for trade in one.closed), default=None)
+        return {"entries": len(one.entries), "round_trips": len(one.closed), "profit": one.profit, "worst": worst, "refused": one.refused}
+
+    gone, came = set(was.entries) - set(other.entries), set(other.entries) - set(was.entries)
+    return {"was": told(was), "other": told(other), "gone": len(gone), "came": len(came)}
+
+
 def compared(was: Outcome, other: Outcome) -> Table:
     """A session under its own limits beside the same one under others; both are backtests over what it saw."""
     table = Table(title="The session under its own limits and under the others (both backtests, dollars before fees)", **STYLE)

@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from live.clock import SystemClock
+from live.commands.shown import STYLE, printed
 from live.commands.terminal import Home, Json, console, settings_of, told
 from pipelines.core.errors import DataError
 from pipelines.core.market.session import NEW_YORK, moment
@@ -40,13 +41,12 @@ def listed(home: Home = None, as_json: Json = False) -> None:
     with told():
         settings = settings_of(home)
         rows = [_row(one, _current(settings)) for one in publish.published(settings)]
-        if as_json:
-            console.print_json(data=rows)
+        if printed(rows, as_json):
             return
         if not rows:
             console.print(f"none in {settings.snapshots}; {publish.HOW_TO_MAKE}", soft_wrap=True)
             return
-        table = Table("", "version", "made", "regime", "names", "checks", box=None, header_style="cyan", pad_edge=False)
+        table = Table("", "version", "made", "regime", "names", "checks", **STYLE)
         for row in rows:
             made = _ago(row["made"]) if row["made"] else "[red]unreadable[/]"
             version = f"[green]{row['version']}[/]" if row["current"] else row["version"]
@@ -68,9 +68,8 @@ def show(version: Annotated[str, typer.Argument(help=ABOUT)] = "current", home: 
         settings = settings_of(home)
         found = publish.named(settings, version)
         made, rows = found.briefing(), found.rows()
-        if as_json:
-            told_of = made.model_dump(mode="json", exclude={"symbols"}) | {"symbols": sorted(made.symbols)}
-            console.print_json(data={**_row(found, _current(settings)), "briefing": told_of, "tables": rows})
+        told_of = made.model_dump(mode="json", exclude={"symbols"}) | {"symbols": sorted(made.symbols)}
+        if printed({**_row(found, _current(settings)), "briefing": told_of, "tables": rows}, as_json):
             return
         console.print(_headline(found, made, _current(settings)), soft_wrap=True)
         failed = [check for check in made.checks if not check.passed]
@@ -79,7 +78,7 @@ def show(version: Annotated[str, typer.Argument(help=ABOUT)] = "current", home: 
             console.print(f"  [red]failed[/] {check.asset}.{check.name}: {check.detail}", soft_wrap=True)
         names = " ".join(line.symbol for line in made.watchlist[:SHOWN])
         console.print(f"watchlist: {len(made.watchlist)} symbols, first {names}" if names else "watchlist: empty", soft_wrap=True)
-        table = Table("table", "rows", "input", box=None, header_style="cyan")
+        table = Table("table", "rows", "input", **STYLE)
         for name, count in rows.items():
             table.add_row(name, f"{count:,}", made.inputs.get(name, "")[:12])
         console.print(table)
@@ -102,9 +101,8 @@ def diff(
         old, new = publish.named(settings, before), publish.named(settings, after)
         ours, theirs = old.briefing(), new.briefing()
         changes: Changes = {**compare(ours, theirs, beyond=beyond), "tables": counted(old.rows(), new.rows())}
-        if as_json:
-            plain = {section: [change._asdict() for change in found] for section, found in changes.items()}
-            console.print_json(data={"before": old.version, "after": new.version, "beyond": beyond, "changes": plain})
+        plain = {section: [change._asdict() for change in found] for section, found in changes.items()}
+        if printed({"before": old.version, "after": new.version, "beyond": beyond, "changes": plain}, as_json):
             return
         console.print(f"from {_headline(old, ours, _current(settings))}\nto   {_headline(new, theirs, _current(settings))}", soft_wrap=True)
         for section, found in changes.items():
@@ -115,7 +113,7 @@ def diff(
 
 
 @app.command()
-def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None) -> None:
+def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None, as_json: Json = False) -> None:
     """Make an earlier snapshot the current one (or a later one again); the next publication for its session or a later one moves on."""
     from pipelines import publish
 
@@ -123,6 +121,8 @@ def use(version: Annotated[str, typer.Argument(help=ABOUT)], home: Home = None) 
         settings = settings_of(home)
         before = _current(settings)
         found = publish.use(settings, version)
+        if printed({"before": before, "current": found.version}, as_json):
+            return
         if found.version == before:
             console.print(f"{found.version} is the current one already; nothing was changed", soft_wrap=True)
             return
@@ -163,9 +163,7 @@ def _headline(snapshot: "Snapshot", made: "Briefing", current: str | None) -> st
 
 
 def _section(title: str, changes: "Sequence[Change]") -> Table:
-    table = Table(
-        "", "before", "after", "", title=f"{title} ({len(changes)})", title_justify="left", title_style="bold", box=None, header_style="cyan"
-    )
+    table = Table("", "before", "after", "", title=f"{title} ({len(changes)})", **STYLE)
     for change in changes[:SHOWN]:
         table.add_row(change.what, _short(title, change.before), _short(title, change.after), change.note)
     if len(changes) > SHOWN:

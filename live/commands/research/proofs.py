@@ -9,13 +9,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from live.commands.terminal import console, told
+from live.commands.shown import STYLE, printed, stop_unless
+from live.commands.terminal import Json, console, told
 
 BANNED = frozenset({"random", "secrets", "time", "datetime", "uuid", "os", "socket", "threading", "asyncio", "requests", "httpx"})
 """Modules by which a strategy would answer differently the next time, or from outside."""
 
 CUTS = 6
-REFUSED = 3
 
 
 def check_strategy(
@@ -23,6 +23,7 @@ def check_strategy(
     parameters: Annotated[list[str] | None, typer.Option("--set", help="A parameter, such as volume=1.5; repeat for more.")] = None,
     world: Annotated[Path | None, typer.Option(help="Minute bars (Parquet or CSV) to examine it on; an invented day otherwise.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the invented day and of the moments at which it is cut.")] = 7,
+    as_json: Json = False,
 ) -> None:
     """Cut a day short, change its future, tell it twice, tell it symbol by symbol: the strategy has to wish the same. Exit code 3 if not."""
     from pipelines import roster
@@ -35,16 +36,20 @@ def check_strategy(
         briefing, bars = invented.day(seed) if world is None else invented.recorded(world)
         cuts = invented.cuts(bars, seed, CUTS)
         findings = examine(lambda _: roster.allocate(name, given).strategy, briefing, bars, cuts)
-        table = Table("examination", "", "found", box=None, header_style="cyan", padding=(0, 2, 0, 0))
-        for finding in findings:
-            table.add_row(finding.examination, "[green]passed[/]" if finding.passed else "[red]failed[/]", finding.detail)
         banned = imports(type(strategy))
         words = f"imports {', '.join(banned)}" if banned else "no clock, no dice, no network"
-        table.add_row("source", "[red]failed[/]" if banned else "[green]passed[/]", words)
-        console.print(table)
-        console.print(f"[dim]{len(bars):,} bars of {len({bar.symbol for bar in bars})} symbols on {briefing.session}[/]")
-    if banned or not all(finding.passed for finding in findings):
-        raise typer.Exit(REFUSED)
+        rows = [*((finding.examination, finding.passed, finding.detail) for finding in findings), ("source", not banned, words)]
+        passed = all(row[1] for row in rows)
+        symbols = len({bar.symbol for bar in bars})
+        names = ("examination", "passed", "detail")
+        found = {"strategy": name, "passed": passed, "examinations": [dict(zip(names, row, strict=True)) for row in rows]}
+        if not printed(found | {"session": f"{briefing.session}", "bars": len(bars), "symbols": symbols}, as_json):
+            table = Table("examination", "", "found", **STYLE)
+            for examination, fine, detail in rows:
+                table.add_row(examination, "[green]passed[/]" if fine else "[red]failed[/]", detail)
+            console.print(table)
+            console.print(f"[dim]{len(bars):,} bars of {symbols} symbols on {briefing.session}[/]")
+    stop_unless(passed)
 
 
 def imports(kind: type[Any]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
+from live.commands.shown import STYLE, printed
 from live.commands.terminal import Home, Json, console, settings_of, told
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def weights(
     with told():
         known = publish.current(settings_of(home)).table("weights")
         found = known.filter(pl.col("session") == known["session"].max())
-        if as_json:
-            console.print_json(data=found.with_columns(pl.col("session").cast(pl.String)).to_dicts())
+        if printed(found.with_columns(pl.col("session").cast(pl.String)).to_dicts(), as_json):
             return
         for book in ("strategies", "watchlist"):
             rows = found.filter(pl.col("book") == book)
@@ -54,7 +54,7 @@ def weights(
 def _table(rows: "pl.DataFrame") -> Table:
     """A line a name; under each method its weight and its share of the risk."""
     methods = rows["method"].unique(maintain_order=True).to_list()
-    table = Table("", *methods, box=None, header_style="cyan", padding=(0, 2, 0, 0))
+    table = Table("", *methods, **STYLE)
     cells = {(method, name): (weight, risk) for method, name, weight, risk in rows.select("method", "name", "weight", "risk").iter_rows()}
     names = rows["name"].unique(maintain_order=True).to_list()
     for name in names[:SHOWN]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from live.clock import SECOND, SystemClock
 from live.doors.tickets import LIFE, Tickets
-from live.tools.problems import ToolError
+from live.problems import ToolError
 
 QUESTION = "consent"
 BETWEEN_CALLS = "2026-07-28"

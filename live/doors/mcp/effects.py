@@ -4,8 +4,8 @@ from typing import Any
 
 from live.doors.mcp.outside import clean
 from live.doors.mcp.reach import Reach, again
+from live.problems import Problem
 from live.tools.catalogue import TOOLS, Entry
-from live.tools.problems import Problem
 
 REDUCES = "partial_exit"
 """The change of a trade that takes risk away and nothing else."""

@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from live.doors.tokens import Grant
 from live.doors.tokens import Scope as May
+from live.problems import Problem, ToolError, unready
 from live.tools.catalogue import Entry
-from live.tools.problems import Problem, ToolError, unready
 from pipelines.settings import Settings
 
 PATIENCE = 40.0

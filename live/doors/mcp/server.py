@@ -24,10 +24,10 @@ from live.doors.mcp.outside import cleaned, told
 from live.doors.mcp.prompts import PROMPTS
 from live.doors.mcp.reach import Reach, plain
 from live.doors.tickets import Tickets
+from live.problems import ToolError
 from live.tools.answers import Answer
 from live.tools.asks import Ask
 from live.tools.catalogue import TOOLS, Entry
-from live.tools.problems import ToolError
 
 LOOKING = (
     "scan_symbols", "preview", "positions", "orders", "account", "risk_status", "healthcheck", "limits", "feeds", "trade_log", "explain",
@@ -125,7 +125,7 @@ class _Door:
             return _answer({**head, "tool": taken.tool, "result": found})
 
         hints = ToolAnnotations(title="Use a ticket", read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True)
-        about = "Do the one thing that a person has approved in a terminal (`daybot approve TICKET`). Works once, within two minutes of the asking."
+        about = "Do the one thing that a person has approved in a terminal (`daybot approve TICKET`). Works once, within a minute of the asking."
         return _served("use_ticket", about, call, UseTicket, Used, hints)
 
     def resource(self, path: str) -> Callable[..., Any]:

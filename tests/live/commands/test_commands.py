@@ -172,6 +172,7 @@ def test_the_doctor_says_what_to_do_about_each_failure(tmp_path: Path) -> None:
     assert ran.code == 3
     assert "ALPACA_SECRET_KEY empty" in ran.output
     assert "daybot exchange" in ran.output
+    assert "exchange-calendars" not in ran.output, "of a calendar that nobody could compare nothing is advised"
     assert "pre_open job" in ran.output
 
 

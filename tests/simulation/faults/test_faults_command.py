@@ -17,7 +17,7 @@ def test_a_fault_is_added_strikes_is_logged_and_is_taken_back() -> None:
         assert "rest.status" in daybot("fault", "list", "--url", exchange.url).output
         assert "/v2/clock" in daybot("fault", "log", "--url", exchange.url).output
         assert daybot("fault", "clear", "--url", exchange.url).code == 0
-        assert json.loads(daybot("fault", "list", "--url", exchange.url).output) == []
+        assert json.loads(daybot("fault", "list", "--json", "--url", exchange.url).output) == []
 
 
 def test_a_kind_that_does_not_exist_is_refused_with_those_that_do() -> None:

@@ -1,6 +1,7 @@
 """Why a tool did not do what was asked, in a form that machines can act on: code, value, limit and where the limit came from."""
 
 import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -44,6 +45,14 @@ class ToolError(DaybotError):
             limit=finite(check.limit) if check else None,
             source=check.origin if check else None,
         )
+
+
+def problem(error: DaybotError) -> Problem:
+    """Any error of ours: a tool's own words, or that something is not possible now, with the error's name as its code."""
+    if isinstance(error, ToolError):
+        return error.problem
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).upper()
+    return Problem(title="not possible now", status=503, code=code, detail=str(error))
 
 
 def refused(check: "Check", what: str) -> ToolError:
