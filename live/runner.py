@@ -1,6 +1,7 @@
 """The live runner: one queue, one consumer. Every event is journaled, then decided on; every decision is durable before it is sent."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -39,6 +40,9 @@ AWAY = 3.0
 
 CROWD = 512
 """Records at which the journal is written though more events wait: in a flood the queue is not empty for long."""
+
+HAND_OVER = 0.0005
+"""Seconds until the loop's thread lets another one go on: one of those sends, and Python's own 5 ms are long where a crowd is worked off."""
 
 NOTED = 5 * MINUTE
 """Between two notes of the journal's head in the file beside it."""
@@ -161,6 +165,7 @@ class Runner:
 
         `conducted` means that somebody else moves the clock.
         """
+        sys.setswitchinterval(HAND_OVER)
         if self._recovered is None:
             self.journal.append("session", self.clock.now(), manifest)
             self.journal.barrier()
@@ -238,7 +243,7 @@ class Runner:
             event = await self.queue.get()
             self.vigil.heard(event)
             self.broker.witness(event)
-            self.record = self.journal.append("event", event.at, encode(event))
+            asked, self.record = self.asked, self.journal.append("event", event.at, encode(event))
             decisions = self.engine.process(event)
             if decisions:
                 self._carry_out(decisions, event.at)
@@ -249,24 +254,24 @@ class Runner:
             self._moved.set()
             if isinstance(event, Tick):
                 self._on_tick(event.at)
+            if self.asked != asked:
+                await asyncio.sleep(0)  # what was asked goes out before the rest of a crowd is worked off
 
     def _carry_out(self, decisions: list[Decision], at: int) -> None:
         """Write them down; then, and only when that is on the disk, ask the broker."""
         for decision in decisions:
             self.journal.append("decision", at, encode(decision))
         requests = [decision for decision in decisions if isinstance(decision, Request)]
-        if requests:
-            self._secure([request.order.id for request in requests if isinstance(request, Submit)])
+        if not requests:
+            return
+        decided = self.clock.now()
+        self.journal.barrier()
+        durable = self.clock.now()
         for request in requests:
             self.asked += 1
             self.broker.send(request)
-
-    def _secure(self, orders: list[str]) -> None:
-        """The barrier before a send; and for orders, when they were decided and when they were durable: what execution quality is made of."""
-        decided = self.clock.now()
-        self.journal.barrier()
-        if orders:
-            self.journal.append("durable", self.clock.now(), {"ids": orders, "decided": decided})
+        if orders := [request.order.id for request in requests if isinstance(request, Submit)]:  # what execution quality is made of
+            self.journal.append("durable", durable, {"ids": orders, "decided": decided})
 
     async def _processed(self) -> None:
         """Return when all events that have come in until now were processed."""

@@ -26,9 +26,9 @@ class Budget:
         full = self._sent[len(self._sent) - room] + MINUTE if len(self._sent) >= room else now
         return max(full - now, self._held[urgent] - now, 0) / SECOND
 
-    def spend(self) -> None:
-        """A request goes out."""
-        self._sent.append(self._clock.now())
+    def spend(self, requests: int = 1) -> None:
+        """So many go out now."""
+        self._sent.extend([self._clock.now()] * requests)
 
     def heed(self, headers: Mapping[str, str]) -> None:
         """Take the broker's word on how much is left (`X-RateLimit-*`): others may use the same account.

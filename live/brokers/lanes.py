@@ -84,17 +84,20 @@ class Lanes:
             self._free[lane].put_nowait(route)
 
     async def run(self, lane: Lane, route: Route, call: Callable[[Route], Any]) -> Any:
-        """One request in a turn. Raises `OrderRejected` or `Unreachable`."""
+        """One call in a turn; as many requests as it sent are taken from the budget. Raises `OrderRejected` or `Unreachable`."""
         self.budget.spend()
+        before = route.sent
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads[lane], call, route)
         except OrderRejected as refusal:
             if refusal.status == 429:
                 refusal.extra[RETRY_AFTER] = self.budget.refused(float(str(refusal.extra.get(RETRY_AFTER, 0))))
             raise
+        finally:
+            self.budget.spend(route.sent - before - 1)  # what an account and its lists took beyond the first
 
     async def ask(self, lane: Lane, call: Callable[[Route], Any]) -> Any:
-        """One request in its turn. Raises `OrderRejected` or `Unreachable`."""
+        """One call in its turn. Raises `OrderRejected` or `Unreachable`."""
         async with self.turn(lane) as route:
             return await self.run(lane, route, call)
 

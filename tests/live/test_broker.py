@@ -278,6 +278,19 @@ def test_the_brokers_own_count_is_heeded(tmp_path: Path) -> None:
     assert not [e for e in desk.said if getattr(e, "code", None) == 42910000]
 
 
+def test_a_look_at_the_account_counts_as_the_three_requests_that_it_is(exchange: Exchange, tmp_path: Path) -> None:
+    async def act(desk: Desk) -> None:
+        budget = desk.broker.lanes.budget
+        for _ in range(3):
+            assert budget.wait(urgent=True) == 0
+            await desk.broker.standing()
+        assert budget.wait(urgent=True) == 0
+        await desk.broker.time()
+        assert budget.wait(urgent=True) == 60
+
+    play(exchange, settings(exchange.url, tmp_path, broker_rate=10, broker_reserve=0), act)
+
+
 @given(gaps=st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=80), limit=st.integers(2, 20), share=st.floats(0, 0.9))
 def test_no_minute_holds_more_requests_than_allowed_and_no_more_ordinary_ones_than_are_left(
     gaps: list[tuple[float, bool]], limit: int, share: float

@@ -2,14 +2,16 @@
 
 import asyncio
 import io
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from starlette.types import ASGIApp, Message
+from urllib3 import BaseHTTPResponse, HTTPResponse
+from urllib3.exceptions import ProtocolError
 
 from live.sim.errors import SimulationError
 
@@ -34,8 +36,30 @@ class InProcess(BaseAdapter):
             raise requests.ConnectionError("the simulated exchange ended the connection without an answer", request=request)
         return exchange.response()
 
+    def get_connection_with_tls_context(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> "_Pool":
+        """For a client that asks the connection beneath the adapter, by urllib3."""
+        return _Pool(self, str(request.url))
+
     def close(self) -> None:
         """There is nothing to close."""
+
+
+class _Pool:
+    """What such a client asks of it."""
+
+    proxy = None
+
+    def __init__(self, adapter: InProcess, url: str) -> None:
+        self._adapter, self._url = adapter, url
+
+    def urlopen(self, method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], **_: Any) -> BaseHTTPResponse:
+        """Raises `urllib3.exceptions.ProtocolError` where the exchange ended the connection instead of answering."""
+        asked = requests.Request(method, urljoin(self._url, url), data=body, headers=dict(headers)).prepare()
+        try:
+            answer = self._adapter.send(asked)
+        except requests.ConnectionError as error:
+            raise ProtocolError(str(error)) from None
+        return HTTPResponse(answer.raw, answer.headers, answer.status_code)
 
 
 class _Exchange:

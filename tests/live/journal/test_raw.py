@@ -55,7 +55,7 @@ def test_market_frames_of_both_vendors_updates_and_requests_are_all_there(sessio
     asked = of(path, "broker")
     sent = [each["body"]["client_order_id"] for each in asked if each["method"] == "POST" and each["url"].endswith("/orders")]
     assert sent[0] == books["orders"][0]["client_order_id"]
-    assert [each["error"] for each in asked if "error" in each] == ["ConnectionError"], "a request without an answer is there too"
+    assert [each["error"] for each in asked if "error" in each] == ["ProtocolError"], "a request without an answer is there too"
     assert all(json.loads(each["answer"] or "null") is not None for each in asked if each.get("status") == 200)
 
 

@@ -1,5 +1,6 @@
 """Journal before act, also for those who act past the queue: at the moment of each request what it does is on the disk already."""
 
+import json
 import os
 from dataclasses import dataclass
 from io import StringIO
@@ -7,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 from floor import Floor, left_behind, play
 from rich.console import Console
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool
 
 from live import journal
 from live.guards.direct import flatten
@@ -58,18 +59,18 @@ class Wire:
 @pytest.fixture
 def wire(known: Settings, monkeypatch: pytest.MonkeyPatch) -> Wire:
     seen = Wire(known.daybot_home)
-    sync, send = os.fdatasync, requests.Session.request
+    sync, send = os.fdatasync, HTTPConnectionPool.urlopen
 
     def synced(file: int) -> None:
         sync(file)
         seen.synced(file)
 
-    def sending(self: requests.Session, method: str, url: str, **more: Any) -> requests.Response:
-        seen.request(method, url, more.get("json"))
+    def sending(self: HTTPConnectionPool, method: str, url: str, **more: Any) -> BaseHTTPResponse:
+        seen.request(method, url, json.loads(more.get("body") or "null"))
         return send(self, method, url, **more)
 
     monkeypatch.setattr(os, "fdatasync", synced)
-    monkeypatch.setattr(requests.Session, "request", sending)
+    monkeypatch.setattr(HTTPConnectionPool, "urlopen", sending)
     return seen
 
 
@@ -126,6 +127,21 @@ def test_in_a_flood_the_journal_is_written_though_events_wait(exchange: Exchange
     play(exchange, known, act)
     assert sum(together) >= 5 * CROWD
     assert max(together) <= CROWD
+
+
+def test_an_order_that_was_decided_in_a_crowd_goes_out_before_the_crowd_is_worked_off(exchange: Exchange, known: Settings) -> None:
+    async def act(floor: Floor) -> None:
+        at = floor.clock.now()
+        floor.buy(name="early")
+        for _ in range(CROWD):
+            floor.runner.emit(MarketQuote(Quote("AAA", 99.99, 100.01, 1, 1, at), "sim", at))
+        await floor.settle()
+
+    floor = play(exchange, known, act)
+    (entry,) = floor.entries
+    told = list(journal.read(journal.latest(known.journals)))
+    sent = next(r.seq for r in told if r.kind == "sent" and r.data["id"] == entry.order.id)
+    assert sum(r.kind == "event" and r.data["kind"] == "quote" and r.seq > sent for r in told) >= CROWD - 1
 
 
 def test_break_glass_writes_a_journal_of_its_own_before_each_act(exchange: Exchange, known: Settings, wire: Wire) -> None:
