@@ -21,7 +21,7 @@ However it is known:
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -170,11 +170,12 @@ class Venue:
         """What the whole bar does to what waits and rests in its symbol."""
         symbol = bar.symbol
         self.last[symbol] = bar
-        if symbol not in self.waiting and symbol not in self.exits:
+        waiting = self.waiting.get(symbol)
+        if waiting is None and symbol not in self.exits:
             return []
         self._measure(symbol, bar.volume)
         updates: list[OrderUpdate] = []
-        for ticket in [t for t in self.waiting.get(symbol, ()) if t.price is not None]:
+        for ticket in [t for t in waiting if t.price is not None] if waiting else ():
             limit, sign = ticket.price or 0.0, ticket.side.sign
             if (bar.open - limit) * sign <= 0 and beyond(sign, limit, bar.low if sign > 0 else bar.high):
                 updates += self._enter(ticket, bar.open, at, takes=True)
@@ -215,7 +216,7 @@ class Venue:
         if ticket.brings is not None:
             yield from self._rest(ticket.brings, at)
 
-    def _leave(self, exits: Exits, first: float, low: float, high: float, at: int, *, printed: bool) -> Iterator[OrderUpdate]:
+    def _leave(self, exits: Exits, first: float, low: float, high: float, at: int, *, printed: bool) -> Iterable[OrderUpdate]:
         """Whether a stretch of the market from `first` between `low` and `high` reaches the stop, or else the target. One trade is no better
         for a target than its price; the beginning of a minute may be.
         """
@@ -223,15 +224,17 @@ class Venue:
         sign, price = stop.side.sign, stop.price or 0.0
         limit = 0.0 if target is None else target.price or 0.0
         if touched(sign, price, low, high):
-            yield from self._trigger(exits, no_better(sign, price, first), at)
-        elif target is not None and not exits.fresh and beyond(sign, limit, low if sign > 0 else high):
-            update = self._fill(target, limit if printed else no_worse(sign, limit, first), at, takes=False)
-            if update is not None:
-                yield update
-                stop.left = target.left  # the broker takes from the stop what its target has sold
-                if not target.left:
-                    self._forget(exits)
-                    yield _word(stop, Status.CANCELED, at)
+            return self._trigger(exits, no_better(sign, price, first), at)
+        if target is None or exits.fresh or not beyond(sign, limit, low if sign > 0 else high):
+            return ()
+        update = self._fill(target, limit if printed else no_worse(sign, limit, first), at, takes=False)
+        if update is None:
+            return ()
+        stop.left = target.left  # the broker takes from the stop what its target has sold
+        if target.left:
+            return [update]
+        self._forget(exits)
+        return [update, _word(stop, Status.CANCELED, at)]
 
     def _trigger(self, exits: Exits, price: float, at: int) -> Iterator[OrderUpdate]:
         """The stop becomes an order that takes. While nothing can be traded it stays what it is."""

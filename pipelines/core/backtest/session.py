@@ -88,10 +88,11 @@ def valued(briefing: Briefing, frame: pl.DataFrame) -> pl.DataFrame:
 
 def ready(valued: pl.DataFrame) -> dict[str, Iterator[Indicators]]:
     """The indicators of each symbol's bars in order of time, as an engine takes them; used up by one."""
+    known = valued.select("symbol", *Indicators._fields).partition_by("symbol", as_dict=True, include_key=False)
+    # Rows to named tuples without a Python call each.
     return {
-        # Rows to named tuples without a Python call each.
-        str(symbol): map(tuple.__new__, repeat(Indicators), zip(*(own[name].to_list() for name in Indicators._fields), strict=True))
-        for (symbol,), own in valued.partition_by("symbol", as_dict=True).items()
+        str(symbol): map(tuple.__new__, repeat(Indicators), zip(*own.to_dict(as_series=False).values(), strict=True))
+        for (symbol,), own in known.items()
     }
 
 

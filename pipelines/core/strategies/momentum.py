@@ -37,11 +37,11 @@ def breakout(bar: Bar, last: float, now: Indicators) -> int:
 @shared
 def enter(own: "Momentum", bar: Bar, last: float, now: Indicators, entries: int, since: int, left: int) -> Signal:
     """A breakout with volume and strength."""
-    if entries >= own.entries or not now.relative_volume >= own.volume:
-        return NOTHING
     side = breakout(bar, last, now)
+    if side == 0 or entries >= own.entries or not now.relative_volume >= own.volume:
+        return NOTHING
     strength = now.rsi_14 if side > 0 else 100 - now.rsi_14
-    if side == 0 or not own.rsi_low <= strength <= own.rsi_high or (side < 0 and not own.shorts):
+    if not own.rsi_low <= strength <= own.rsi_high or (side < 0 and not own.shorts):
         return NOTHING
     return Signal(side, math.nan, math.nan)
 

@@ -51,8 +51,9 @@ class Engine:
         self.account = Account(limits, strategies)
         self.instruments = {s: Instrument(b, (ready or {}).get(s)) for s, b in briefing.symbols.items()}
         self.feeds: dict[str, bool] = {}
-        self._strategies = [(seat, seat.allocation.strategy) for seat in self.account.seats.values() if seat.allocation is not None]
-        self._traders = [(seat, strategy) for seat, strategy in self._strategies if strategy.needs.trades]
+        seated = [(seat, seat.allocation.strategy) for seat in self.account.seats.values() if seat.allocation is not None]
+        self._on_bars = [(seat, strategy.on_bar) for seat, strategy in seated]
+        self._on_trades = [(seat, strategy.on_trade) for seat, strategy in seated if strategy.needs.trades]
         self.run = run
         self.prefix = f"{briefing.session:%Y%m%d}-{run}"
         self._day = (briefing.session - date(1970, 1, 1)).days
@@ -83,13 +84,15 @@ class Engine:
     def process(self, event: Event) -> list[Decision]:
         """All that follows from one event, in the order in which it has to be done."""
         decisions = self._handlers[type(event)](event)
-        at, portfolio = event.at, self.account.portfolio
-        if portfolio is not None and (at >= self._deadline or portfolio.equity <= self._floor):
+        at, account = event.at, self.account
+        portfolio = account.portfolio
+        # Equity, without a call an event.
+        if portfolio is not None and (at >= self._deadline or portfolio.start + portfolio.realised + portfolio.open_profit <= self._floor):
             decisions = decisions + self._keep_deadlines(at, portfolio)
-        if self.account.restless:
-            decisions = decisions + self.account.advance(at)
+        if account.restless:
+            decisions = decisions + account.advance(at)
         if decisions:
-            self.account.count(decisions, at)
+            account.count(decisions, at)
         return decisions
 
     @property
@@ -136,10 +139,10 @@ class Engine:
             instrument.price, instrument.seen = bar.close, start
             self.account.mark(symbol, bar.close)
         made: list[Decision] = []
-        for seat, strategy in self._strategies:
+        for seat, on_bar in self._on_bars:
             view = self._view(seat, bar, last, values)
             try:
-                intent = strategy.on_bar(view)
+                intent = on_bar(view)
                 wish = None if intent is None else understood(intent)
             except Exception as error:  # a strategy's mistake is not the end of everybody's session
                 made += seat.fail(error, symbol, event.at)
@@ -166,10 +169,10 @@ class Engine:
         if bar is None or values is None or not self._open <= trade.at < self._close:
             return []
         made: list[Decision] = []
-        for seat, strategy in self._traders:
+        for seat, on_trade in self._on_trades:
             view = self._view(seat, bar, instrument.last_close, values)
             try:
-                intent = strategy.on_trade(view, trade)
+                intent = on_trade(view, trade)
                 wish = None if intent is None else understood(intent)
             except Exception as error:  # as in a bar
                 made += seat.fail(error, trade.symbol, event.at)

@@ -42,7 +42,9 @@ class Portfolio:
         position = self.positions.get(symbol)
         if position is not None:
             self.open_profit += position.quantity * (price - self.prices[symbol])
-            self.peak = max(self.peak, self.equity)
+            equity = self.equity
+            if equity > self.peak:
+                self.peak = equity
         self.prices[symbol] = price
 
     def fill(self, symbol: str, quantity: int, price: float) -> float:
