@@ -1,6 +1,7 @@
 """The runner's door over HTTP: the tools as routes, the stream of events, and what supervisors ask. Who may come in is `guard.py`'s business."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -38,20 +39,20 @@ def needs(method: str, path: str) -> Scope | None:
     return BY_PATH.get((method, path), Scope.ADMIN)
 
 
-def build(desk: Desk, *, metrics: Callable[[], bytes] = bytes) -> FastAPI:
-    """All routes of a session. `metrics` is the exposition for Prometheus."""
+def build(desk: Desk, *, metrics: Callable[[], bytes] = bytes, failed: Mapping[str, str] = MappingProxyType({})) -> FastAPI:
+    """All routes of a session. `metrics` is the exposition for Prometheus; `failed` what of those that watch the session is broken, and how."""
     app = FastAPI(
         title="DayBot", version="1", docs_url=None, redoc_url=None,
         description="The tools of a running session. Every answer says in `mode` whether money is real: LIVE, PAPER or SIM.",
     )  # fmt: skip
     routes.add(app, desk)
     stream.add(app, desk)
-    _supervision(app, desk, metrics)
+    _supervision(app, desk, metrics, failed)
     _problems(app, desk)
     return app
 
 
-def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes]) -> None:
+def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes], failed: Mapping[str, str]) -> None:
 
     @app.get("/status", tags=["session"], responses=routes.PROBLEMS)
     async def status() -> dict[str, Any]:
@@ -65,8 +66,8 @@ def _supervision(app: FastAPI, desk: Desk, metrics: Callable[[], bytes]) -> None
 
     @app.get("/healthz", tags=["session"], responses=routes.PROBLEMS)
     async def healthy() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "alive"}
+        """The process answers; and what of those that watch its session has failed, by name."""
+        return {"status": "alive"} | ({"failed": ", ".join(failed)} if failed else {})
 
     @app.get(
         "/readyz",

@@ -16,6 +16,7 @@ from live.doors.serve import served
 from live.metrics import Metrics
 from live.session.assemble import Session, assemble
 from live.session.screen import Screen
+from live.session.watchers import Watchers
 from live.tools.desk import Desk
 from pipelines.alerts import Alert
 from pipelines.core.errors import DaybotError
@@ -41,12 +42,17 @@ class Attended:
         self._metrics = Metrics(runner.engine, manifest.label)
         self.desk = Desk(settings, runner, manifest, journal.read(runner.journal.path) if self.session.resumed else ())
         """What the tools work on."""
+        self._watchers = Watchers(
+            books={"alerts": self._alerts.watch, "desk": self.desk.watch},
+            shows={"tally": self.tally.watch, "screen": self._screen.watch, "metrics": self._metrics.watch},
+            emit=runner.emit,
+        )
 
     async def run(self, console: Console) -> None:
         """The whole session. Raises what ended it, after people were told."""
         runner = self.session.runner
         try:
-            app = build(self.desk, metrics=self._metrics.exposition)
+            app = build(self.desk, metrics=self._metrics.exposition, failed=self._watchers.failed)
             async with with_mcp(app, self._settings) as whole, served(whole, self._settings, needs=needs, urgent=URGENT, start=self._start):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
@@ -62,16 +68,18 @@ class Attended:
             self.session.lock.release()
 
     def _watch(self, event: Event, decisions: list[Decision]) -> None:
-        self.tally.watch(event, decisions)
-        self._alerts.watch(event, decisions)
-        for watcher in (self._screen, self._metrics, self.desk):
-            watcher.watch(event, decisions)
+        self._watchers.watch(event, decisions)
 
     async def _show(self, console: Console, running: "asyncio.Task[None]") -> None:
         """A picture twice a second in a terminal, nothing elsewhere: there the journal and the alerts speak."""
-        if not console.is_terminal:
-            await asyncio.wait({running})
-            return
+        if console.is_terminal:
+            try:
+                await self._draw(console, running)
+            except Exception as error:  # a picture that cannot be drawn ends no session
+                self._watchers.fail("screen", error, self.session.clock.now())
+        await asyncio.wait({running})
+
+    async def _draw(self, console: Console, running: "asyncio.Task[None]") -> None:
         with Live(console=console, auto_refresh=False) as picture:
             while not running.done():
                 picture.update(self._screen.panel(self.session.runner), refresh=True)
