@@ -16,6 +16,7 @@ from dashboards import book
 from dashboards.book import Figures
 from dashboards.tape import Tape
 from pipelines import publish
+from pipelines.core.analytics.session.feeds import SIDES
 from pipelines.core.analytics.session.ledger import SCHEMAS
 from pipelines.core.backtest.session import valued
 from pipelines.core.briefing import Briefing
@@ -163,6 +164,13 @@ def regimes(source: Source, data_session: date) -> pl.DataFrame:
     return series.select(pl.col("day").alias("session"), "score", "name", "volatility")
 
 
+def vendors(source: Source) -> pl.DataFrame:
+    """The vendors side by side in every session that the nights compared, rows of `feed_comparison`; empty before the first."""
+    if "feed_comparison" not in tables(source):
+        return pl.DataFrame(schema={"session": pl.Date, "run": pl.String, **SIDES})
+    return _vendors(*source.key)
+
+
 def used(today: Today, limits: Limits) -> Used:
     """Use of the limits by the minute, and the most that was held in each sector, as a fraction of the first equity."""
     equity, start = today.tables["equity"], today.figures.start
@@ -184,6 +192,11 @@ def _days(path: str, version: str, table: str) -> list[date]:
 @st.cache_data(ttl=KEPT, max_entries=256, show_spinner=False)
 def _rows(path: str, version: str, table: str, session: date) -> pl.DataFrame:
     return Snapshot(version, Path(path)).table(table, "session = ?", [session])
+
+
+@st.cache_data(ttl=KEPT, max_entries=4, show_spinner=False)
+def _vendors(path: str, version: str) -> pl.DataFrame:
+    return Snapshot(version, Path(path)).table("feed_comparison")
 
 
 @st.cache_data(ttl=KEPT, max_entries=16, show_spinner=False)

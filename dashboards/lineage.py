@@ -12,6 +12,7 @@ from pipelines.core.market.session import moment, new_york
 from pipelines.core.risk.checks import Check
 from pipelines.core.trading.decisions import Decision, Lineage, Submit
 from pipelines.core.trading.orders import Role
+from pipelines.core.words import counted
 
 
 def show(trade: str, decisions: pl.DataFrame, orders: pl.DataFrame) -> None:
@@ -23,7 +24,7 @@ def show(trade: str, decisions: pl.DataFrame, orders: pl.DataFrame) -> None:
             st.write(words.plain(decision.reason))
             if decision.lineage:
                 _lineage(decision.lineage, decision.order.side.sign, row["average"])
-    with st.expander(f"Everything in the market for it: {words.count(mine.height, 'order')}"):
+    with st.expander(f"Everything in the market for it: {counted(mine.height, 'order')}"):
         st.dataframe(
             words.local(mine, "submitted_at", "updated_at").select(
                 "role", "side", "quantity", "status", "filled", "average", "stop", "target", "submitted_at", "updated_at", "order"

@@ -16,6 +16,7 @@ from dashboards.tape import Tape
 from pipelines.core.briefing import Origin
 from pipelines.core.errors import DaybotError, JournalError
 from pipelines.core.market.session import moment
+from pipelines.core.words import counted
 from pipelines.settings import Settings
 
 EVERY = 2.0
@@ -187,7 +188,7 @@ def _earned(now: Live) -> str:
     if equity is None:
         return "the account is not known yet"
     profit = None if realised is None or open_ is None else realised + open_
-    return f"equity {words.money(equity)} · P&L {words.money(profit, signed=True)} · {words.count(held, 'position')}"
+    return f"equity {words.money(equity)} · P&L {words.money(profit, signed=True)} · {counted(held, 'position')}"
 
 
 def _buttons(now: Live) -> None:

@@ -16,6 +16,7 @@ from pipelines.core.analytics.performance import Performance
 from pipelines.core.analytics.risk import Risk
 from pipelines.core.analytics.scope import Scope
 from pipelines.core.briefing import Origin
+from pipelines.core.words import counted
 from pipelines.publish import Snapshot
 
 SPANS = {"1 month": 31, "3 months": 92, "1 year": 366, "All": None}
@@ -91,7 +92,7 @@ def _all(value: str | None) -> str:
 def _label(book: dict[str, Any]) -> None:
     color, word, meaning = live.label(str(book["mode"]), Origin(str(book["origin"])))
     span = " to ".join(dict.fromkeys(words.day(book[end])[4:] for end in ("first", "last")))
-    st.markdown(f":{color}-badge[**{word}**] {words.count(book['sessions'], 'session')}, {span} · {meaning}")
+    st.markdown(f":{color}-badge[**{word}**] {counted(book['sessions'], 'session')}, {span} · {meaning}")
 
 
 def _asked(ask: Callable[[Snapshot, Scope], Answer], path: str, version: str, scope: str) -> Answer:

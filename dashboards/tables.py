@@ -9,6 +9,7 @@ import polars as pl
 import streamlit as st
 
 from dashboards import words
+from pipelines.core.words import counted
 
 ROW, HEAD = 33, 35
 """Pixels of a row, and of the head with its border."""
@@ -55,7 +56,7 @@ def exported(frame: pl.DataFrame, name: str) -> None:
     for kind, mime, write in (("csv", "text/csv", csv), ("parquet", "application/vnd.apache.parquet", parquet)):
         row.download_button(
             kind.upper() if kind == "csv" else "Parquet", _made(write, frame), f"{name}.{kind}", mime, key=f"{name}-{kind}", on_click="ignore",
-            type="tertiary", icon=":material/download:", help=f"{words.count(frame.height, 'row')}, every column; times in UTC",
+            type="tertiary", icon=":material/download:", help=f"{counted(frame.height, 'row')}, every column; times in UTC",
         )  # fmt: skip
 
 

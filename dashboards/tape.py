@@ -14,7 +14,7 @@ import polars as pl
 import streamlit as st
 
 from pipelines import journals
-from pipelines.core.analytics.session import ledger
+from pipelines.core.analytics.session import feeds, ledger
 from pipelines.core.analytics.session.ledger import Ledger
 from pipelines.core.errors import JournalError
 from pipelines.core.journal import GENESIS, Manifest, Record, decision_of, event_of, manifest, records, sealed
@@ -28,6 +28,9 @@ MINUTES = dict.fromkeys(("open", "high", "low", "close", "volume", "vwap"), pl.F
 HEARD = {"bar", "order", "account", "feed", "command"}
 """Kinds of event that are shown; the many others are passed over unread."""
 
+
+TOLD = {"connection", "switch", "backfill"}
+"""Kinds of record that tell how the vendors fared."""
 
 COMPARED: dict[str, Any] = {
     "at": pl.Datetime("us", "UTC"), "vendor": pl.String, "bars": pl.Int64, "missing": pl.Int64, "lag": pl.Float64, "bp": pl.Float64,
@@ -66,6 +69,8 @@ class Tape:
         """The broker's own word on money and holdings, its newest."""
         self.compared: list[tuple[Any, ...]] = []
         """Rows of `COMPARED`: what each vendor brought of each minute."""
+        self.told: list[Record] = []
+        """Connections, switches and back-fills of the vendors, as the runner wrote them down."""
         self.commands: dict[str, int] = {}
         """When each command came to the engine, by its id."""
         self.end: dict[str, Any] | None = None
@@ -109,6 +114,11 @@ class Tape:
         with self._lock:
             return pl.DataFrame(list(self.compared), schema=COMPARED, orient="row")
 
+    def happened(self) -> pl.DataFrame:
+        """Rows at (UTC), what, vendor, detail: connections that ended, changes of the vendor that is followed, back-fills."""
+        with self._lock:
+            return feeds.happened(self.told)
+
     def prices(self) -> dict[str, float]:
         """Each symbol's newest close."""
         with self._lock:
@@ -148,6 +158,8 @@ class Tape:
                 self._event(record)
         elif record.kind == "compare":
             self._compare(record.data)
+        elif record.kind in TOLD:
+            self.told.append(record)
         elif record.kind == "decision":
             decision = decision_of(record)
             self._begun().on_decision(record.seq, decision)

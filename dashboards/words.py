@@ -7,7 +7,6 @@ import polars as pl
 from pipelines.core.briefing import Origin
 from pipelines.core.market.session import NEW_YORK
 from pipelines.core.risk import units
-from pipelines.core.words import counted
 
 NONE = "–"
 """Shown where there is no value: unknown is never zero."""
@@ -64,11 +63,8 @@ def measured(code: str, value: float | None) -> str:
         return percent(value, 2)
     if code in units.DOLLARS:
         return money(value)
-    said = number(value)
+    said = number(round(value, 2))
     return f"{said} {units.after(code, said)}".rstrip()
-
-
-count = counted
 
 
 def day(session: date) -> str:

@@ -270,7 +270,10 @@ def _door(settings: "Settings") -> str:
 
 def _state(state: dict[str, Any]) -> Group:
     rows = [{"symbol": symbol, **held, "stage": state["trades"].get(symbol, "")} for symbol, held in state["positions"].items()]
-    doubts = "\n".join(f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"])
+    doubts = "\n".join(
+        [f"started in REDUCING: {escape(doubt)}" for doubt in state["doubts"]]
+        + [f"{escape(name)} is not healthy: `daybot feeds` says more" for name, healthy in state["feeds"].items() if not healthy]
+    )
     title = f"{state['state']} · equity {cell(state['equity'], 'equity')} · held"
     return table(state | {"mode": state["label"]}, title, rows, ("symbol", "quantity", "average", "price", "stage"), doubts)
 

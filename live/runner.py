@@ -388,6 +388,7 @@ def summary(engine: Engine, label: str) -> dict[str, Any]:
         "realised": portfolio.realised if portfolio else None,
         "open": portfolio.open_profit if portfolio else None,
         "active": engine.state is TradingState.ACTIVE,
+        "feeds": dict(engine.feeds),
         "positions": {s: {"quantity": p.quantity, "average": p.average, "price": portfolio.prices[s]} for s, p in portfolio.positions.items()}
         if portfolio
         else {},

@@ -57,7 +57,7 @@ def candles(minutes: pl.DataFrame, marks: pl.DataFrame, levels: pl.DataFrame, ed
         .encode(x=alt.value("width"), y=alt.value(edge), text="label:N")
         for far, edge, inwards in ((above, 0, 8), (below, "height", -8))
     ]
-    layers.append(alt.Chart(marks).mark_point(filled=True, size=150, opacity=1, stroke="white", strokeWidth=0.8).encode(
+    layers.append(alt.Chart(marks).mark_point(filled=True, size=240, opacity=1, stroke="white", strokeWidth=1.8).encode(
         across, y="price:Q", **_kinds(), tooltip=_told()))  # fmt: skip
     traded = base.mark_bar(size=_wide(edges), opacity=0.55, color=GREY).encode(
         hours(edges), alt.Y("volume:Q", title=None, axis=alt.Axis(format="~s", tickCount=2, grid=False, minExtent=SIDE)), tooltip=shown

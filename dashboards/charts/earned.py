@@ -89,7 +89,7 @@ def spread(values: pl.DataFrame, field: str, form: str, title: str, *, worse: bo
     told = [title] if values[field].drop_nulls().len() < MANY else [title, f"outermost bars: all beyond ({BEYOND:.1%} each)"]
     bars = alt.Chart(values).mark_bar(binSpacing=1).encode(
         alt.X("low:Q", bin="binned", title=told, axis=alt.Axis(format=form, tickCount=8)), alt.X2("high:Q"),
-        alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4)), color=signed("middle", worse=worse),
+        alt.Y("count:Q", title=None, axis=alt.Axis(tickCount=4, tickMinStep=1)), color=signed("middle", worse=worse),
         tooltip=[alt.Tooltip("low:Q", format=form, title="from"), alt.Tooltip("high:Q", format=form, title="to"), alt.Tooltip("count:Q")],
     )  # fmt: skip
     bars.data = placed

@@ -83,7 +83,7 @@ def latency(rows: pl.DataFrame) -> Picture:
         color=alt.Color("of:N", scale=alt.Scale(domain=list(kinds), range=[c for c, _ in kinds.values()]), legend=legend),
         shape=alt.Shape("of:N", scale=alt.Scale(domain=list(kinds), range=[s for _, s in kinds.values()]), legend=legend),
     )  # fmt: skip
-    return alt.layer(line, marks).properties(height=rows_high(shown.height) + 40)
+    return alt.layer(line, marks).properties(height=rows_high(shown.height) + 72)
 
 
 def lags(rows: pl.DataFrame, edges: Edges) -> Picture:

@@ -49,7 +49,7 @@ def shares(sectors: pl.DataFrame, color: str, limit: float | None = None) -> Pic
     )  # fmt: skip
     layers: list[alt.Chart] = [bars]
     if limit is not None:
-        mark = pl.DataFrame({"weight": [limit], "word": [f"limit {limit:.0%}"]})
+        mark = pl.DataFrame({"weight": [limit], "word": [f"limit {limit * 100:g} %"]})
         layers.append(alt.Chart(mark).mark_rule(color=ORANGE, strokeDash=[4, 3], strokeWidth=2).encode(x=across, tooltip="word:N"))
         layers.append(alt.Chart(mark).mark_text(align="right", dx=22, dy=-7, color=ORANGE).encode(x=across, y=alt.value(0), text="word:N"))
     return alt.layer(*layers).properties(height=alt.Step(LINE + 4))

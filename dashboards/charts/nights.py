@@ -1,9 +1,15 @@
-"""The nights: which checks passed."""
+"""The nights: which checks passed, and how the vendors compared."""
 
 import altair as alt
 import polars as pl
 
-from dashboards.charts.style import BLUE, GREY, LINE, ORANGE, VIOLET, Picture, ranked
+from dashboards.charts.style import BLUE, DASHES, GREY, LINE, ORANGE, VIOLET, Picture, days, ranked
+
+EACH = 30
+"""Nights of which each has a point of its own on a line; of one alone there would be no line."""
+
+WIDE = 40
+"""Pixels of the numbers of a vertical axis, the same in pictures that stand one under the other."""
 
 
 def grid(rows: pl.DataFrame) -> Picture:
@@ -23,3 +29,23 @@ def grid(rows: pl.DataFrame) -> Picture:
         tooltip=[alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("check:N"), alt.Tooltip("verdict:N"), alt.Tooltip("detail:N")],
     )  # fmt: skip
     return marks.properties(height=LINE * len(names) + 70)
+
+
+def vendors(rows: pl.DataFrame) -> list[Picture]:
+    """Each vendor's nights, to be stacked: minutes missing, lag, distance from the other. `rows`: as `feeds.totals` by session and vendor."""
+    names, nights = sorted(rows["vendor"].unique().to_list()), rows["session"]
+    drawn = [("missed", "missing", ".1%"), ("lag", "late, s", ".1f"), ("bp", "apart, bp", ".1f")]
+    told = [alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("vendor:N"), alt.Tooltip("missed:Q", format=".2%", title="minutes missing"),
+            alt.Tooltip("lag:Q", format=".2f", title="median lag, s"), alt.Tooltip("lag_max:Q", format=".1f", title="worst lag, s"),
+            alt.Tooltip("bp:Q", format=".2f", title="mean distance, bp"), alt.Tooltip("bp_max:Q", format=".1f", title="widest, bp")]  # fmt: skip
+    pictures: list[Picture] = []
+    for number, (field, title, form) in enumerate(drawn):
+        legend = alt.Legend(orient="top") if number == 0 else None
+        up = alt.Axis(format=form, tickCount=3, minExtent=WIDE, maxExtent=WIDE)
+        line = alt.Chart(rows).mark_line(strokeWidth=1.6, point={"size": 50} if nights.n_unique() < EACH else False).encode(
+            days(nights, labels=number == len(drawn) - 1), alt.Y(f"{field}:Q", title=title, axis=up),
+            alt.Color("vendor:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE, VIOLET, GREY]), legend=legend),
+            alt.StrokeDash("vendor:N", title=None, scale=alt.Scale(domain=names, range=DASHES), legend=legend), tooltip=told,
+        )  # fmt: skip
+        pictures.append(line.properties(height=(130, 100, 120)[number]))
+    return pictures

@@ -3,13 +3,16 @@
 import polars as pl
 import streamlit as st
 
-from dashboards import frame, scoped, tables, tape, words
-from dashboards.charts import earned, flow
-from dashboards.charts.style import Edges, drawn
+from dashboards import data, frame, scoped, tables, tape, words
+from dashboards.charts import earned, flow, nights
+from dashboards.charts.style import Edges, drawn, stacked
+from dashboards.data import Source
 from dashboards.frame import Card
 from dashboards.scoped import Chosen
 from pipelines.core.analytics.execution import GROUPS, ExecutionMeasures
+from pipelines.core.analytics.session import feeds
 from pipelines.core.errors import JournalError
+from pipelines.core.words import counted
 
 
 def show() -> None:
@@ -26,7 +29,9 @@ def show() -> None:
                 _latency(chosen)
             with frame.section("From a wish to a fill"):
                 _funnel(chosen)
-    with frame.section("Vendors side by side"):
+    with frame.section("Vendors, night after night"):
+        _nights(source, chosen)
+    with frame.section("Vendors in the newest session"):
         _vendors()
 
 
@@ -38,7 +43,7 @@ def _figures(n: ExecutionMeasures) -> None:
         Card("Median order", f"{words.ratio(n.median_bp)} bp", "plus is worse"),
         Card("Fill rate", words.percent(n.fill_rate, 1), f"entries {words.percent(n.entry_fill_rate, 1)}"),
         Card("Time to fill", f"{words.ratio(n.seconds_to_fill, 1)} s", "decision to first fill"),
-        Card("Fees", words.money(n.fees), f"{n.filled:,} of {words.count(n.orders, 'order')} filled"),
+        Card("Fees", words.money(n.fees), f"{n.filled:,} of {counted(n.orders, 'order')} filled"),
     ])  # fmt: skip
 
 
@@ -115,7 +120,7 @@ def _measured(orders: pl.DataFrame, stood: pl.DataFrame) -> str:
     if fast:
         said += f" Some sessions ran {', '.join(f'{speed:g}' for speed in fast)} times as fast as time: their market waited so much shorter."
     if stood.height:
-        said += f" {words.count(stood['session'].n_unique(), 'session')} on a clock that stands still while the runner works: left out."
+        said += f" {counted(stood['session'].n_unique(), 'session')} on a clock that stands still while the runner works: left out."
     return said
 
 
@@ -139,6 +144,38 @@ def _funnel(chosen: Chosen) -> None:
             },
             export=found.refused,
         )  # fmt: skip
+
+
+def _nights(source: Source, chosen: Chosen | None) -> None:
+    """What the nights measured of each vendor; of the chosen span where there is one, of any book: prices are nobody's."""
+    rows = data.vendors(source)
+    if chosen is not None:
+        rows = rows.filter(pl.col("session").is_between(chosen.scope.first, chosen.scope.last))
+    if rows.is_empty():
+        st.caption("No night of this span compared vendors: the after_close job does, of each session that had a feed.")
+        return
+    each, whole = feeds.totals(rows, "session", "vendor"), feeds.totals(rows, "vendor")
+    venue = " One venue (iex) has no trade in many minutes: that is no fault." if whole["vendor"].str.contains("iex").any() else ""
+    st.caption(
+        "Of each session: minutes that a vendor did not tell, the median second at which its bars came, and how far its closes lay from the other's."
+        + venue
+    )
+    stacked(nights.vendors(each), f"Missing minutes, lag and distance of each vendor, {counted(each['session'].n_unique(), 'session')}")
+    tables.shown(
+        whole.with_columns(pl.col("missed", "parted") * 100).select(
+            "vendor", "sessions", "minutes", "missing", "missed", "lag", "lag_max", "pairs", "apart", "parted", "bp", "bp_max"
+        ),
+        "vendors-by-night",
+        {
+            "vendor": tables.pinned("vendor"), "sessions": tables.whole("sessions"), "minutes": tables.whole("symbol minutes"),
+            "missing": tables.whole("missing"), "missed": tables.percent("of them", 2, "Of the minutes in which it was asked and connected."),
+            "lag": tables.number("median lag, s", 2, "From the minute's end to its bar."), "lag_max": tables.number("worst lag, s", 1),
+            "pairs": tables.whole("told by both"), "apart": tables.whole("too far apart"),
+            "parted": tables.percent("of these", 2, "Of the minutes that both told; FEED_DISAGREEMENT_BP says how far is too far."),
+            "bp": tables.number("mean distance, bp"), "bp_max": tables.number("widest, bp", 1),
+        },
+        export=each,
+    )  # fmt: skip
 
 
 def _vendors() -> None:

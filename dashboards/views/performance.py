@@ -12,6 +12,7 @@ from pipelines.core.analytics.performance import Measures, Performance
 from pipelines.core.analytics.returns import ENOUGH
 from pipelines.core.analytics.risk import RiskMeasures
 from pipelines.core.analytics.scope import DIMENSIONS
+from pipelines.core.words import counted
 
 FEW = 5
 """Sessions below which there is no distribution to see."""
@@ -47,9 +48,9 @@ def _figures(n: Measures, r: RiskMeasures) -> None:
         Card("Return", words.percent(n.total_return, 2, signed=True), f"benchmark {words.percent(n.benchmark, 2, signed=True)}"),
         Card("Sharpe", words.ratio(n.sharpe), f"Sortino {words.ratio(n.sortino)}", meaning="A year's worth, cash at zero; from 20 sessions on"),
         Card("Max drawdown", words.percent(n.max_drawdown, 2),
-             f"longest {words.count(n.drawdown_days or 0, 'session')}", meaning="From one close to the next"),
+             f"longest {counted(n.drawdown_days or 0, 'session')}", meaning="From one close to the next"),
         Card("Calmar", words.ratio(n.calmar), f"{words.percent(n.annual_return, 1, signed=True)} a year"),
-        Card("Round trips", f"{n.trades:,}", f"{words.count(n.sessions, 'session')}"),
+        Card("Round trips", f"{n.trades:,}", f"{counted(n.sessions, 'session')}"),
         Card("Win rate", words.percent(n.win_rate, 1),
              f"mean {words.money(n.average_gain, 0)} / {words.money(n.average_loss, 0)}", meaning="Mean gain and mean loss of a round trip, net"),
         Card("Profit factor", words.ratio(n.profit_factor), "gains over losses"),

@@ -18,6 +18,7 @@ from pipelines.core.backtest.replay import Difference, Replay, replay
 from pipelines.core.backtest.report import Report
 from pipelines.core.errors import DaybotError
 from pipelines.core.journal import manifest, records
+from pipelines.core.words import counted
 from pipelines.durable import opened
 from pipelines.publish import Snapshot
 from pipelines.research import cache, sweeps
@@ -211,7 +212,7 @@ def _first(difference: Difference, said: str) -> None:
     st.error(f"Differs after record {difference.seq}: {said} before it.", icon=":material/difference:")
     left, right = st.columns(2)
     for side, title, made in ((left, "Recorded", difference.recorded), (right, "Replayed", difference.replayed)):
-        side.markdown(f"**{title}** · {words.count(len(made), 'decision')}")
+        side.markdown(f"**{title}** · {counted(len(made), 'decision')}")
         side.code("\n".join(made) or "nothing", language="json", wrap_lines=True)
 
 

@@ -15,6 +15,7 @@ from dashboards.runner import Door
 from pipelines.core.briefing import Briefing, Severity
 from pipelines.core.errors import DaybotError
 from pipelines.core.risk.limits import Limits, source_of
+from pipelines.core.words import counted
 
 
 def show() -> None:
@@ -39,7 +40,7 @@ def show() -> None:
             _sectors(found, source, now, limits)
         with frame.section("What moves together"):
             _together(found, limits)
-        with frame.section(f"Watchlist: {words.count(len(found.briefing.watchlist), 'name')}"):
+        with frame.section(f"Watchlist: {counted(len(found.briefing.watchlist), 'name')}"):
             _watchlist(found.briefing)
         with frame.section("Data checks before the briefing"):
             _checks(found.briefing)
@@ -91,7 +92,7 @@ def _regime(briefing: Briefing, source: Source) -> None:
         Card("Position and heat", f"× {regime.position_multiplier:.2f}", "of their limits"),
     ])  # fmt: skip
     if regime.percentile is None or regime.score is None:
-        st.caption(f"{words.count(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
+        st.caption(f"{counted(regime.sessions, 'session')} of {briefing.benchmark}: too few to say; the multiples above stand for not knowing.")
         return
     ranges = "" if regime.atr_percentile is None else f", the market's median ATR ({regime.atr:.1%}) on {regime.atr_percentile:.0%}"
     st.caption(
@@ -162,7 +163,7 @@ def _together(found: Risk, limits: Limits) -> None:
     alike = found.correlation.filter((pl.col("a") < pl.col("b")) & (pl.col("rho") > limits.max_correlation)).sort("rho", descending=True)
     pairs = ", ".join(f"{a}–{b} {rho:.2f}" for a, b, rho in alike.head(12).iter_rows()) or "none"
     st.caption(
-        f"Shrunk correlation of 60 daily returns, as the gate has it. {words.count(alike.height, 'pair')} above "
+        f"Shrunk correlation of 60 daily returns, as the gate has it. {counted(alike.height, 'pair')} above "
         f"{limits.max_correlation:g} {'counts' if alike.height == 1 else 'count'} as one bet: {pairs}{' …' if alike.height > 12 else ''}"
     )
     left, right = st.columns([5, 3])

@@ -14,6 +14,7 @@ from dashboards.frame import Card
 from dashboards.live import Live, Standing
 from dashboards.tape import Tape
 from pipelines.core.trading.orders import FINAL
+from pipelines.core.words import counted
 
 AROUND = 30
 """Minutes shown before the first and after the last deed in a symbol."""
@@ -110,8 +111,8 @@ def _figures(today: Today) -> None:
         Card("P&L of the day", words.money(f.profit, signed=True), f"{words.percent(f.fraction, 2, signed=True)} before fees", f.profit >= 0),
         Card("Equity", words.money(f.equity, 0), f"from {words.money(f.start, 0)}"),
         Card("Open positions", str(today.positions.height), f"{words.money(f.open_profit, signed=True)} open" if today.positions.height else "flat"),
-        Card("Entries", str(f.entries), f"{words.count(closed.height, 'round trip')} closed"),
-        Card("Refusals", str(f.refusals), f"of {words.count(f.entries + f.refusals, 'signal')}"),
+        Card("Entries", str(f.entries), f"{counted(closed.height, 'round trip')} closed"),
+        Card("Refusals", str(f.refusals), f"of {counted(f.entries + f.refusals, 'signal')}"),
         Card("Win rate", words.percent(f.win_rate, 0),
              f"{won} of {closed.height} won" if closed.height else "no trade closed", meaning="Before fees"),
     ])  # fmt: skip
@@ -213,7 +214,7 @@ def _orders(today: Today) -> None:
         return
     over = pl.col("status").is_in([status.value for status in FINAL])
     working = orders.filter(~over)
-    st.caption(f"{words.count(working.height, 'order')} working of {orders.height} sent; those that work first")
+    st.caption(f"{counted(working.height, 'order')} working of {orders.height} sent; those that work first")
     shown = pl.concat([working, orders.filter(over)])
     tables.shown(
         words.local(shown, "submitted_at", "updated_at").select(
@@ -247,6 +248,16 @@ def _feeds(running: Tape) -> None:
             "age": tables.number("age, s", 0, "Of the newest bar, by the session's clock."),
         },
         export=rows,
+    )  # fmt: skip
+    happened = running.happened().sort("at", descending=True, maintain_order=True)
+    if happened.is_empty():
+        st.caption("No vendor was left, cut off or asked for what it missed.")
+        return
+    changes = counted(happened.filter(pl.col("what") == "switch").height, "change")
+    st.caption(f"{changes} of the vendor that is followed, and what else befell the streams; the newest first")
+    tables.shown(
+        words.local(happened, "at"), f"feeds-happened-{running.session}", {"at": tables.clock("time"), "detail": tables.long("in words")},
+        rows=6, export=happened,
     )  # fmt: skip
 
 

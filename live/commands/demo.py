@@ -91,6 +91,7 @@ def sim_settings(url: str, home: Path, **more: object) -> Settings:
             "alpaca_secret_key": "SIM",
             "alpaca_feed": "sip",
             "polygon_api_key": "SIM",
+            "polygon_rate": 10_000,
             "universe": "all",
             **more,
         }
@@ -153,6 +154,8 @@ def environment(settings: Settings) -> dict[str, str]:
         "ALPACA_API_KEY": settings.alpaca_api_key.get_secret_value(),
         "ALPACA_SECRET_KEY": settings.alpaca_secret_key.get_secret_value(),
         "ALPACA_FEED": settings.alpaca_feed,
+        "POLYGON_API_KEY": settings.polygon_api_key.get_secret_value(),
+        "POLYGON_RATE": str(settings.polygon_rate),
         "UNIVERSE": settings.universe,
         "DAGSTER_HOME": str(instance),
         "DAGSTER_DISABLE_TELEMETRY": "yes",

@@ -51,7 +51,7 @@ def _session(stack: ExitStack, settings: Settings, services: dict[str, subproces
         return
     console.print(f"{new_york(now):%Y-%m-%d %H:%M} New York: pre-open job for {today}")
     dagster(settings, "pre_open", previous_session(today))
-    runner = _start(stack, settings, f"live-{today}", ["live.cli", "live"], POLYGON_API_KEY=settings.polygon_api_key.get_secret_value())
+    runner = _start(stack, settings, f"live-{today}", ["live.cli", "live"])
     console.print(f"{today}: the runner trades; `daybot status --home {settings.daybot_home}` shows it")
     while runner.poll() is None:
         _watch(services, 1.0)
@@ -63,11 +63,11 @@ def _session(stack: ExitStack, settings: Settings, services: dict[str, subproces
     dagster(settings, "after_close", today)
 
 
-def _start(stack: ExitStack, settings: Settings, name: str, module: list[str], *, shows: bool = False, **more: str) -> subprocess.Popen[bytes]:
+def _start(stack: ExitStack, settings: Settings, name: str, module: list[str], *, shows: bool = False) -> subprocess.Popen[bytes]:
     """A Python module as a child in a group of its own, its output in a log of its name. One that only `shows` is given no key."""
     output = stack.enter_context((settings.daybot_home / f"{name}.log").open("w"))
     environ = without(environment(settings)) if shows else environment(settings)
-    process = subprocess.Popen([sys.executable, "-m", *module], stdout=output, stderr=subprocess.STDOUT, env=environ | more, start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-m", *module], stdout=output, stderr=subprocess.STDOUT, env=environ, start_new_session=True)
     stack.callback(stop, process)
     return process
 

@@ -1,5 +1,6 @@
 """Every page in a real browser: with data and without, light and dark, on a desk and on a phone. No error, nothing fetched from elsewhere."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def test_a_page_with_data_is_drawn_without_an_error(page: str, full: str, desk: 
     assert "SIMULATED" in desk.page.locator("[data-testid=stMainBlockContainer]").inner_text()
 
 
-@pytest.mark.parametrize("page", ["", "risk", "performance"])
+@pytest.mark.parametrize("page", PAGES)
 def test_a_page_in_the_dark_is_drawn_without_an_error(page: str, full: str, night_time: Tab) -> None:
     night_time.open(f"{full}/{page}")
     night_time.shot(f"{page or 'today'}-dark")
@@ -76,14 +77,20 @@ def test_a_page_fits_on_a_phone(page: str, full: str, phone: Tab) -> None:
     )
 
 
-def test_without_a_snapshot_a_page_says_how_to_make_one(browser: Browser, tmp_path: Path) -> None:
+def test_without_a_snapshot_it_says_how_to_make_one_and_before_the_first_session_each_page_what_will_be_there(
+    browser: Browser, night: Any, tmp_path: Path
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     with served(home) as url, tab(browser) as one:
-        for page in ("", "trades", "data"):  # in AppTest all of them
-            one.open(f"{url}/{page}")
-            assert one.page.locator("h1").inner_text() == "No snapshot published yet"
+        one.open(url)
+        assert one.page.locator("h1").inner_text() == "No snapshot published yet"
         one.shot("nothing")
+        shutil.copytree(night.path, home, dirs_exist_ok=True)
+        for page in PAGES:
+            one.open(f"{url}/{page}")
+            one.shot(f"{page or 'today'}-before")
+            assert one.page.locator("h1").inner_text() == (page or "today").capitalize()
         assert one.broken == []
 
 

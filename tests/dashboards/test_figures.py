@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import empyrical
+import numpy as np
 import pandas as pd
 import pytest
 import year
@@ -160,6 +161,20 @@ def test_what_execution_cost(truth: Truth, opened: Open) -> None:
     )
     assert said["Time to fill"][0] == f"{ratio(waited, 1)} s"
     assert said["Fees"] == (money(fees), f"{meant.shares.notna().sum():,} of {len(meant):,} orders filled")
+
+
+def test_how_the_vendors_compared_over_the_nights(truth: Truth, opened: Open) -> None:
+    rows = pd.DataFrame(publish.current(Settings(daybot_home=truth.home)).table("feed_comparison").to_dict(as_series=False))
+    page = opened(truth.home, "execution")
+    assert f"{rows.session.nunique()} sessions"[:-1] in " ".join(picture.proto.alt for picture in page.app.get("vega_lite_chart"))
+    shown_ = {row["vendor"]: row for row in page.table("vendor", "missed", "parted").iter_rows(named=True)}
+    for vendor, own in rows.groupby("vendor"):
+        row, pairs = shown_[vendor], own.pairs.sum()
+        counts = (own.session.nunique(), own.minutes.sum(), own.missing.sum(), pairs, own.apart.sum())
+        assert tuple(row[name] for name in ("sessions", "minutes", "missing", "pairs", "apart")) == counts
+        rates = (100 * own.missing.sum() / own.minutes.sum(), 100 * own.apart.sum() / pairs, np.average(own.bp, weights=own.pairs))
+        assert (row["missed"], row["parted"], row["bp"]) == pytest.approx(rates)
+        assert (row["lag"], row["lag_max"], row["bp_max"]) == pytest.approx((own.lag.median(), own.lag_max.max(), own.bp_max.max()))
 
 
 def test_the_list_of_trades_and_its_figures(truth: Truth, opened: Open) -> None:

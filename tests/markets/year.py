@@ -13,7 +13,7 @@ import polars as pl
 from pipelines import publish
 from pipelines.core.analytics import books, wishes
 from pipelines.core.analytics import performance as measures
-from pipelines.core.analytics.session import ledger
+from pipelines.core.analytics.session import feeds, ledger
 from pipelines.core.backtest.costs import Costs
 from pipelines.core.backtest.run import Step
 from pipelines.core.backtest.session import play
@@ -136,9 +136,25 @@ def briefing(session: date, prices: dict[str, float], past: np.ndarray, rng: np.
     )  # fmt: skip
 
 
+def compared(session: date, run: str, rng: np.random.Generator) -> pl.DataFrame:
+    """What the night would have measured of two vendors: the second is slower, and on some days full of holes."""
+    holes, count = (0.03 if session.toordinal() % 17 == 0 else 0.001), len(SECTORS)
+    lost = {"alpaca-sip": rng.binomial(390, 0.0005, count), "polygon": rng.binomial(390, holes, count)}
+    pairs = 390 - lost["alpaca-sip"] - lost["polygon"]
+    bp, apart = rng.gamma(2.0, 0.1, count), rng.binomial(pairs, 0.0002)
+    return pl.concat(
+        pl.DataFrame({
+            "session": session, "run": run, "vendor": vendor, "symbol": list(SECTORS), "minutes": 390, "bars": 390 - missing, "missing": missing,
+            "pairs": pairs, "apart": apart, "lag": late * rng.gamma(9.0, 1 / 9.0, count), "lag_max": late * rng.gamma(9.0, 0.6, count), "bp": bp,
+            "bp_max": bp * 12,
+        }).cast({**feeds.SIDES})
+        for (vendor, missing), late in zip(lost.items(), (0.4, 1.1), strict=True)
+    )  # fmt: skip
+
+
 def make(home: Path, count: int = 252, *, minutes: int = 3) -> dict[str, pl.DataFrame]:
     """Write and publish `count` sessions into this home; minute bars of the last `minutes` of them. The tables that were written."""
-    settings, rng = Settings(daybot_home=home), np.random.default_rng(11)
+    settings, rng, told = Settings(daybot_home=home), np.random.default_rng(11), np.random.default_rng(12)
     prices, past, equity = {symbol: 60.0 + 35 * i for i, symbol in enumerate(SECTORS)}, rng.normal(0, 0.01, 320), 100_000.0
     whole: dict[str, list[pl.DataFrame]] = {}
     sessions, briefs, days = calendar.trailing(LAST, count), [], []
@@ -171,6 +187,7 @@ def make(home: Path, count: int = 252, *, minutes: int = 3) -> dict[str, pl.Data
         )
         for name, rows in marts.items():
             whole.setdefault(name, []).append(rows)
+        whole.setdefault("feed_comparison", []).append(compared(session, head.run, told))
         figures = measures.rows(measures.measure(played.tables["trades"], played.tables["equity"]))
         whole.setdefault("performance", []).append(figures.select(pl.lit(session).alias("session"), pl.all()))
         days.append(

@@ -129,9 +129,10 @@ class Tab:
 
     def whole(self) -> None:
         """A window as tall as the page, so that a picture has all of it."""
-        tall = self.page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]')?.scrollHeight || 900")
         size = self.page.viewport_size
         assert size is not None
+        self.page.set_viewport_size({"width": size["width"], "height": 900})  # of the picture before: a page is never less tall than its window
+        tall = self.page.evaluate("document.querySelector('[data-testid=stMainBlockContainer]')?.scrollHeight || 900")
         self.page.set_viewport_size({"width": size["width"], "height": min(int(tall) + 80, 6000)})
         self.settle()
 

@@ -10,6 +10,7 @@ from commands import Ran, daybot, working_in
 from recorded import recorded
 
 from live import journal
+from live.commands.demo import environment, sim_settings
 from pipelines import publish, roster, traded
 from pipelines.core.backtest.replay import rebuild, replay
 from pipelines.core.backtest.run import run
@@ -228,3 +229,20 @@ def test_a_recorded_market_trades_what_has_history_and_refuses_the_rest(
 
 def test_all_that_it_leaves_is_its_owners_alone(demo: Ran) -> None:
     assert [path for path in (demo.home, *demo.home.rglob("*")) if not path.is_symlink() and path.stat().st_mode & 0o077] == []
+
+
+def test_both_vendors_are_asked_at_night_and_by_day(settings: Settings, records: list[Record]) -> None:
+    """The jobs and the runner of `daybot demo` and `daybot up` are children with the same settings."""
+    checks = publish.current(settings).table("checks").filter(pl.col("asset") == "second_bars")
+    assert checks.height and checks["passed"].all()
+    assert checks["detail"].str.starts_with("41 symbols compared: 0 apart").all(), checks["detail"].to_list()
+    told = {record.data["vendor"] for record in records if record.kind == "connection" and record.data["cause"] == "subscribed"}
+    assert told == {"alpaca-sip", "polygon"}
+
+
+def test_a_child_has_the_settings_that_its_parent_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `daybot demo` and `daybot up` hand to Dagster and to the runner through the environment."""
+    meant = sim_settings("http://127.0.0.1:8765", tmp_path)
+    for name, value in environment(meant).items():
+        monkeypatch.setenv(name, value)
+    assert load() == meant

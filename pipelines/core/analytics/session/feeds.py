@@ -43,6 +43,23 @@ def sides(records: Iterable[Record], allowed: float) -> pl.DataFrame:
     return found.select(pl.col(name).cast(kind) for name, kind in SIDES.items()).sort("vendor", "symbol")
 
 
+def totals(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """Rows of `SIDES` and their session, summed up for each of `by` (session, vendor): counts, `missed` and `parted` as fractions of the minutes and
+    of the pairs, `lag` the median of the symbols' medians, `bp` the mean over the pairs. Null where nothing was told or paired."""
+    counted = rows.group_by(*by).agg(
+        pl.col("session").n_unique().cast(pl.Int64).alias("sessions"),
+        pl.col("minutes", "bars", "missing", "pairs", "apart").sum(),
+        pl.col("lag").median(),
+        pl.col("lag_max").max(),
+        ((pl.col("bp") * pl.col("pairs")).sum() / pl.col("pairs").sum()).alias("bp"),
+        pl.col("bp_max").max(),
+    )
+    paired, fraction = pl.col("pairs") > 0, pl.col("missing") / pl.col("minutes")
+    return counted.with_columns(
+        fraction.alias("missed"), pl.when(paired).then(pl.col("apart") / pl.col("pairs")).alias("parted"), pl.when(paired).then("bp")
+    ).sort(*by)  # fmt: skip
+
+
 def happened(records: Iterable[Record]) -> pl.DataFrame:
     """Rows of `HAPPENED`, in order."""
     rows = []
