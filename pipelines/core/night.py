@@ -17,7 +17,7 @@ from pipelines.core.fingerprint import fingerprint
 from pipelines.core.learning.scorer import Scorer
 from pipelines.core.market import indicators, scan
 from pipelines.core.market.features import by_day, late
-from pipelines.core.market.liquidity import regular, spreads
+from pipelines.core.market.liquidity import clear, regular, spreads
 from pipelines.core.market.slippage import Slippage
 from pipelines.core.risk import correlation, exposure, regimes
 from pipelines.core.risk.clusters import clusters
@@ -135,8 +135,8 @@ def seeds(past: Past) -> pl.DataFrame:
 
 
 def liquidity(past: Past, known: pl.DataFrame, max_participation: float) -> pl.DataFrame:
-    """How much of each symbol trades and its spread, from minutes or else from days. `known`: the table of `features`."""
-    by_minute, by_days = spreads(regular(past.minutes, past.calendar)), spreads(past.daily.with_columns(pl.lit(0, pl.Int64).alias("run")))
+    """How much of each symbol trades and its spread, from minutes or else, where they are clear, from days. `known`: the table of `features`."""
+    by_minute, by_days = spreads(regular(past.minutes, past.calendar)), clear(spreads(past.daily.with_columns(pl.lit(0, pl.Int64).alias("run"))))
     found = pl.concat(
         [
             by_minute.with_columns(pl.lit("minutes").alias("spread_from")),

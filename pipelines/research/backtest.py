@@ -18,6 +18,7 @@ from pipelines.core.errors import MissingData, SettingsError
 from pipelines.core.journal import Manifest
 from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.seats import Allocation
+from pipelines.core.words import counted
 from pipelines.research import cache
 from pipelines.research.market import Market
 from pipelines.research.past import choices
@@ -128,5 +129,20 @@ def _words(market: Market, setup: Setup, name: str, index: str, briefings: Seque
         "benchmark": index,
         "briefings": f"{len(briefings) - computed} as published, {computed} made of the data until the day before",
         "symbols": f"{len({symbol for briefing in briefings for symbol in briefing.symbols})}",
+        "spread": spread(setup.costs, briefings),
         **market.notes,
     }
+
+
+def spread(costs: Costs, briefings: Sequence[Briefing]) -> str:
+    """What orders that take were charged, in words: each symbol's own, and where none was known the one that is assumed."""
+    assumed = f"{costs.spread * 1e4:g} bp"
+    if not costs.own:
+        return f"{assumed} assumed for every symbol, no footprint"
+    unknown = {briefing.session: sum(brief.spread is None for brief in briefing.symbols.values()) for briefing in briefings}
+    days = [session for session, symbols in unknown.items() if symbols]
+    if not days:
+        return "each symbol's own"
+    span = f"{days[0]} to {days[-1]}" if len(days) > 1 else f"{days[0]}"
+    most = counted(max(unknown.values()), "symbol")
+    return f"each symbol's own; {assumed} assumed, not measured, for {most} in {counted(len(days), 'session')} ({span})"

@@ -23,6 +23,11 @@ def test_every_page_carries_the_label_of_its_origin(page: str, traded: Any, nigh
     assert "**RECORDED**" in opened(night.path, page).words
 
 
+def test_where_no_night_has_compared_vendors_it_is_said(traded: Any, night: Any, opened: Open) -> None:
+    for home in (traded, night):
+        assert "No night of this span compared vendors" in opened(home.path, "execution").words
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_stands_alone(page: str, traded: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBOT_HOME", str(traded.path))

@@ -46,9 +46,9 @@ class Running:
     url: str
 
     def tell(self, path: str, **body: object) -> httpx.Response:
-        """Ask the runner as any tool does."""
+        """Ask the runner as any tool does; without a body it is a look."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.home / "run" / "daybot.sock")), base_url="http://daybot", timeout=30) as client:
-            return client.post(path, json=body)
+            return client.post(path, json=body) if body else client.get(path)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def running(desk: Tab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     home = folder / "home"
     prepared(home)
     with Exchange(world(folder, PRICES), stepped=False, speed=SPEED, start=(10, 0), partial_rate=0.0, rate_limit=0) as exchange:
-        ours = sim(exchange.url) | {"SERVER_LISTEN": "true", "SERVER_PORT": str(PORT)}
+        ours = sim(exchange.url) | {"POLYGON_API_KEY": "SIM", "SERVER_LISTEN": "true", "SERVER_PORT": str(PORT)}
         with background(home, "live", **ours) as process, served(home, **ours) as url:
             one = Running(exchange, home, process, url)
             until(lambda: (home / "run" / "daybot.sock").exists(), "the runner's door")
@@ -140,6 +140,19 @@ def test_the_page_moves_on_by_itself_and_nothing_of_it_flickers(running: Running
     assert desk.broken == []
 
 
+def test_a_vendor_that_is_lost_is_left_for_the_other_and_the_page_says_so(running: Running, desk: Tab) -> None:
+    running.exchange.inject(kind="stream.deny", stream="market", status=429, times=0)
+    running.exchange.inject(kind="stream.close", stream="market", code=1006)
+    desk.open(running.url)
+    desk.page.wait_for_selector("text=1 change of the vendor that is followed")
+    desk.page.wait_for_selector("text=/alpaca-sip is not healthy/")
+    assert running.tell("/status").json()["feeds"] == {"alpaca-sip": False, "polygon": True}
+    desk.settle()
+    desk.shot("failover")
+    running.exchange.relent()
+    assert desk.broken == []
+
+
 def test_what_if_says_what_the_gate_would(running: Running, desk: Tab) -> None:
     desk.open(f"{running.url}/risk")
     desk.page.get_by_role("button", name="Preview").click()
@@ -194,6 +207,7 @@ def test_flatten_reaches_the_venues_books_by_the_keyboard_alone(running: Running
     desk.page.wait_for_selector("[role=dialog] >> text=account")
     refreshed(desk, 1)
     assert desk.page.get_by_role("dialog").is_visible(), "the line above the page is drawn anew; the dialog stays"
+    desk.page.set_viewport_size({"width": 1400, "height": 900})
     desk.page.screenshot(path=ROOT / "build" / "screenshots" / "flatten-asked.png")
     pressed(desk, "Flatten all now")
     until(lambda: Books(running.exchange).positions == {} and Books(running.exchange).open == [], "flat at the venue")

@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 PAIRS = 120
 """Fewest pairs of neighbouring bars that a spread is estimated from: two hours of minutes, half a year of days."""
 
+SURE = 3.0
+"""Standard errors above nothing from which a spread is `clear`."""
+
 TICK = 0.01
 """Dollars: no quote of a stock above one dollar is narrower (Regulation NMS, rule 612)."""
 
@@ -75,6 +78,13 @@ def spreads(bars: pl.DataFrame) -> pl.DataFrame:
         values = (found.square, found.square + 2 * found.error)
         rows.append((symbol, *(max(float(np.sqrt(max(value, 0.0))), least) for value in values), found.pairs))
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def clear(found: pl.DataFrame) -> pl.DataFrame:
+    """Those of the rows of `spreads` that stand out of their noise. In daily bars a large name's few basis points do not: what is estimated then is
+    chance, tens of basis points as often as none, and nobody should be charged it."""
+    square, error = pl.col("spread") ** 2, (pl.col("spread_high") ** 2 - pl.col("spread") ** 2) / 2
+    return found.filter(square > SURE * error)
 
 
 def regular(minutes: pl.DataFrame, hours: pl.DataFrame) -> pl.DataFrame:

@@ -143,7 +143,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "spread": Column("Bid-ask spread as the bars show it, fraction of the price", _PRICES, "> 0"),
         "spread_high": Column("The same, two standard errors up", _PRICES, "> 0"),
         "pairs": Column("Pairs of neighbouring bars behind it", _PRICES, ">= 120"),
-        "spread_from": Column("minutes, or days where there are too few of them", _PRICES),
+        "spread_from": Column("minutes, or days where there are too few of them and the days are clear", _PRICES),
         "most_shares": Column("Largest order that MAX_PARTICIPATION allows, shares", "features.adv", ">= 0"),
     },
     "slippage": {

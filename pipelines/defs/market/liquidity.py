@@ -25,8 +25,9 @@ SHOWN_AT = (0.0001, 0.001, 0.01)
 def liquidity(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
     """How much of each symbol trades, how far it moves in a day, and its bid-ask spread as its bars show it.
 
-    `spread` is estimated (EDGE) from the regular minutes of the last minute sessions, or else from daily bars (`spread_from`); `spread_high` is two
-    standard errors up, null where there are too few bars. `most_shares` is the largest order that MAX_PARTICIPATION allows.
+    `spread` is estimated (EDGE) from the regular minutes of the last minute sessions, or else from daily bars (`spread_from`), where it stands out
+    of their noise; else it is unknown, null. `spread_high` is two standard errors up. `most_shares` is the largest order that MAX_PARTICIPATION
+    allows.
     """
     session = data_session(context)
     rows = night.liquidity(daybot.past(session), daybot.warehouse.read("features", session), daybot.settings.max_participation)
