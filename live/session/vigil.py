@@ -28,6 +28,9 @@ LASTS = 2 * MINUTE
 AGAIN = MINUTE
 """Between two words on the same doubt, and between two looks at the broker's clock while there is one. One that stays as it was is only counted."""
 
+AHEAD = 15 * MINUTE
+"""How long entries are kept away at a time, unless the doubt is over before: what a run that dies leaves behind ends by itself."""
+
 COMPARED = 10 * MINUTE
 """Between two looks at the broker's clock otherwise."""
 
@@ -46,6 +49,7 @@ class Doubt:
     times: int = 0
     last: int = 0
     renewed: int = -AGAIN
+    until: int = 0
 
 
 class Vigil:
@@ -129,21 +133,29 @@ class Vigil:
         if now - doubt.renewed < AGAIN:
             return
         doubt.renewed = now
-        if abs(size - doubt.told) > self._limits[code]:
+        if changed := abs(size - doubt.told) > self._limits[code]:
+            self._taint(doubt, now)
             doubt.told, doubt.detail = size, detail
             self._emit(
                 Alarm(code, detail if doubt.times == 1 else f"{detail}; {doubt.times} times since {new_york(doubt.since):%H:%M} New York", now)
             )
             if self._doubt == "reduce":
                 self._emit(Command(f"{code.lower()}-{now}", Reduce(), detail, now))
-        if self._doubt == "taint":
-            self._emit(Taint("", doubt.detail, now + LASTS, now))
+        if changed or now + LASTS > doubt.until:
+            self._taint(doubt, now, now + AHEAD)
 
     def _believed(self, code: str, at: int) -> None:
         """A doubt that did not come again is over."""
         doubt = self._doubts.pop(code)
+        self._taint(doubt, at)
         told = f"{code} for {LASTS // MINUTE} minutes no more: {doubt.times} times since {new_york(doubt.since):%H:%M} New York"
         self._emit(Alarm("TIME_AGREES", f"{told}, by {doubt.worst:.2f} s at most", at))
+
+    def _taint(self, doubt: Doubt, at: int, until: int = 0) -> None:
+        """Keep entries away until then; by default what was said so before is taken back."""
+        if self._doubt == "taint" and (until or doubt.until):
+            doubt.until = until
+            self._emit(Taint("", doubt.detail, until, at))
 
     def full(self, detail: str) -> None:
         """The disk takes no more, or soon will not: what is left of it is for what protects."""

@@ -70,13 +70,12 @@ def _line(desk: Desk, candidate: Candidate) -> Scanned:
 
 def _blocked(desk: Desk, instrument: Instrument) -> str:
     brief, limits = instrument.brief, desk.runner.engine.limits
-    until, why = instrument.tainted
     reasons = (
         "not tradable at the broker" if not brief.tradable else "",
         "restricted" if brief.symbol in limits.banned else "",
         f"{brief.history} daily bars, {limits.min_history} are needed" if brief.history < limits.min_history else "",
         instrument.halted,
-        why if desk.runner.clock.now() < until else "",
+        instrument.tainted(desk.runner.clock.now()),
         "no price yet today" if not math.isfinite(instrument.price) else "",
     )
     return "; ".join(reason for reason in reasons if reason)

@@ -210,11 +210,8 @@ class Engine:
 
     def _on_taint(self, event: events.Taint) -> list[Decision]:
         concerned = [self.instruments.get(event.symbol)] if event.symbol else self.instruments.values()
-        found = [instrument for instrument in concerned if instrument is not None]
-        news = any(instrument.tainted[0] <= event.at or instrument.tainted[1] != event.detail for instrument in found)  # else it only lasts longer
-        for instrument in found:
-            instrument.tainted = max(instrument.tainted, (event.until, event.detail))  # the longest holds
-        return [Noticed("TAINTED", f"{event.symbol or 'all symbols'}: {event.detail}", event.at)] if news else []
+        news = [instrument.taint(event.detail, event.until, event.at) for instrument in concerned if instrument is not None]
+        return [Noticed("TAINTED", f"{event.symbol or 'all symbols'}: {event.detail}", event.at)] if any(news) else []
 
     def _on_tick(self, event: events.Tick) -> list[Decision]:
         self.account.restless.update((name, trade) for name, trade in self.account.trades.items() if not trade.settled)

@@ -75,7 +75,8 @@ class Band(Happening, frozen=True, tag="band"):
 class Taint(Happening, frozen=True, tag="taint"):
     """Something said of a symbol was taken back or contradicted: a cancelled trade, vendors that disagree. No entries until `until`.
 
-    An empty `symbol` is all of them: our own clock is in doubt, or we were not there to hear.
+    An empty `symbol` is all of them: our own clock is in doubt, or we were not there to hear. One whose `until` is past takes back what was said
+    with the same `detail`.
     """
 
     symbol: str

@@ -13,7 +13,7 @@ from pipelines.core.risk.checks import Facts
 class Instrument:
     """One symbol. `ready` are the indicators of the coming bars where somebody has computed them all at once (the same function, compiled)."""
 
-    __slots__ = ("_before", "_ready", "_state", "bar", "brief", "halted", "high", "last_close", "low", "price", "quote", "seen", "tainted", "values")
+    __slots__ = ("_before", "_ready", "_state", "_taints", "bar", "brief", "halted", "high", "last_close", "low", "price", "quote", "seen", "values")
 
     def __init__(self, brief: SymbolBrief, ready: Iterator[Indicators] | None = None) -> None:
         self.brief = brief
@@ -26,7 +26,8 @@ class Instrument:
         self.quote: Quote | None = None
         self.halted = ""
         self.low, self.high = 0.0, math.inf
-        self.tainted: tuple[int, str] = (0, "")
+        self._taints: dict[str, int] = {}
+        """Until when each doubt keeps entries away."""
         self._ready = ready
         self._state = list(brief.seed) if brief.seed else indicators.fresh()
         self._before: list[float] = []
@@ -63,9 +64,22 @@ class Instrument:
         if not reason:
             self.low, self.high = 0.0, math.inf
 
+    def taint(self, why: str, until: int, at: int) -> bool:
+        """Doubted until then, or no longer for this reason where that is over already; whether that is news."""
+        news = until > at >= self._taints.get(why, 0)
+        self._taints = {known: end for known, end in self._taints.items() if end > at}
+        if until > at:
+            self._taints[why] = max(until, self._taints.get(why, 0))
+        else:
+            self._taints.pop(why, None)
+        return news
+
+    def tainted(self, at: int) -> str:
+        """Why nothing may be entered, of several the doubt that lasts longest; empty where there is none."""
+        return max(((until, why) for why, until in self._taints.items() if until > at), default=(0, ""))[1] if self._taints else ""
+
     def facts(self, side: int, at: int) -> Facts:
         """What the gate has to know for an entry on this side."""
         quote = self.quote
         shown = (quote.ask_size if side > 0 else quote.bid_size) if quote is not None and quote.usable else None
-        until, why = self.tainted
-        return Facts(self.price, self.seen, self.halted, why if at < until else "", self.low, self.high, shown)
+        return Facts(self.price, self.seen, self.halted, self.tainted(at), self.low, self.high, shown)

@@ -296,7 +296,7 @@ class AnyDay(RuleBasedStateMachine):
                 self.feed(events.Band(symbol, *self.bands[symbol], now))
             case 6:
                 until = now + abs(number) * 5 * SECOND
-                self.tainted[symbol] = max(until, self.tainted.get(symbol, 0))
+                self.tainted[symbol] = max(until, self.tainted.get(symbol, 0)) if number else 0  # over at once: it is taken back
                 self.feed(events.Taint(symbol, "a trade was cancelled", until, now))
             case 7:
                 feed = "polygon" if number % 2 else "iex"
