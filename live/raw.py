@@ -37,7 +37,8 @@ BLOCK = 256 * 1024
 WAIT, CROWD = 10.0, 2000
 """Seconds after which frames are sealed, and how many are sealed at once: a block each second would be a few small frames and a record about them."""
 
-KIND = "raw"
+KIND, UNSEALED = "raw", "unsealed"
+"""Records of a block, and of the moment from which there are no more: how many frames were in hand and are lost."""
 
 
 class Frame(msgspec.Struct, frozen=True, array_like=True):
@@ -104,11 +105,13 @@ class Raw:
     async def _write(self) -> None:
         """Blocks of what waits, one by one; each is named in the journal when it is on the disk."""
         loop = asyncio.get_running_loop()
-        while frames := self._some():
+        while not self._broken and (frames := self._some()):
             try:
                 block = await loop.run_in_executor(None, self._append, frames)
             except OSError as error:
                 self._broken = True
+                lost = len(frames) + self._taken.qsize()
+                self._journal.append(UNSEALED, frames[-1].at, {"frames": lost, "error": error.strerror})
                 self._failed(f"raw frames cannot be written beside {self._journal.path}: {error.strerror}; nothing more of them is kept")
                 return
             self._journal.append(KIND, block.last, block)
@@ -130,10 +133,14 @@ class Raw:
         plain = msgspec.msgpack.encode(frames)
         packed = zlib.compress(plain, 1)
         block = HEAD.pack(MARK, len(packed), len(plain)) + packed
-        written = os.write(self._file, block)
-        if written < len(block):
-            raise OSError(0, f"{written} of {len(block)} bytes written; is the disk full?")
-        os.fdatasync(self._file)
+        try:
+            written = os.write(self._file, block)
+            if written < len(block):
+                raise OSError(0, f"{written} of {len(block)} bytes written; is the disk full?")
+            os.fdatasync(self._file)
+        except OSError:
+            os.ftruncate(self._file, self._offset)  # half a block is of no use, and the journal needs its room
+            raise
         offset, self._offset = self._offset, self._offset + written
         times = [frame.at for frame in frames]
         return Block(_name(self._journal.path, self._number), offset, written, len(frames), min(times), max(times), sha256(block).hexdigest())

@@ -13,7 +13,7 @@ from pipelines.settings import Settings
 def tidy(settings: Settings) -> Iterator[str]:
     """Pack and remove what `JOURNAL_PLAIN`, `JOURNAL_KEPT` and `RAW_KEPT` say; a line for people on each thing that was done.
 
-    A journal that cannot be verified is left as it is, and said.
+    A journal that cannot be verified, packed or removed is left as it is, and said: no session waits for that.
     """
     for folder in (settings.journals, settings.journals / SHADOW, settings.journals / DIRECT):
         by_session: dict[str, list[Path]] = {}
@@ -21,7 +21,10 @@ def tidy(settings: Settings) -> Iterator[str]:
             by_session.setdefault(path.name[: len("2026-11-20")], []).append(path)
         for age, session in enumerate(sorted(by_session, reverse=True)):
             for path in by_session[session]:
-                yield from _tidy(settings, path, age)
+                try:
+                    yield from _tidy(settings, path, age)
+                except (JournalError, OSError) as error:
+                    yield f"{stem(path)}: left as it is: {error}"
 
 
 def _tidy(settings: Settings, path: Path, age: int) -> Iterator[str]:
@@ -29,19 +32,15 @@ def _tidy(settings: Settings, path: Path, age: int) -> Iterator[str]:
     gone = bool(settings.journal_kept) and age >= settings.journal_kept
     frames = raw.files(path) if gone or (settings.raw_kept and age >= settings.raw_kept) else []
     if frames:
-        yield f"{stem(path)}: {_size(frames):.1f} MB of raw frames removed"
+        before = _size(frames)
         _remove(frames)
+        yield f"{stem(path)}: {before:.1f} MB of raw frames removed"
     if gone:
-        yield f"{stem(path)}: journal removed"
         _remove([*parts(path), *path.parent.glob(f"{stem(path)}.head")])
+        yield f"{stem(path)}: journal removed"
     elif age >= settings.journal_plain and any(part.suffix != ".gz" for part in parts(path)):
-        before = _size(parts(path))
-        try:
-            packed = compress(path)
-        except JournalError as error:
-            yield f"{stem(path)}: left as it is: {error}"
-        else:
-            yield f"{packed.name}: {before:.1f} MB to {_size(parts(packed)):.1f} MB"
+        before, packed = _size(parts(path)), compress(path)
+        yield f"{packed.name}: {before:.1f} MB to {_size(parts(packed)):.1f} MB"
 
 
 def _size(files: list[Path]) -> float:

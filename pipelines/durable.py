@@ -15,11 +15,15 @@ def replaced(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     `mode` is what the file has from its first byte on, less the umask.
     """
     aside = path.with_suffix(f".{os.getpid()}.tmp")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)  # on a full disk the half of it would stand in everybody's way
+        raise
     synced(path.parent)
 
 

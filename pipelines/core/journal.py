@@ -25,7 +25,7 @@ MIDDLE = b'","record":'
 
 class Record(msgspec.Struct, frozen=True):
     """One line. `at` is nanoseconds UTC of the session's clock; `kind` is session, event, decision, refused, raw (where a block of frames
-    lies, and its hash), a word on a connection, a switch or a comparison, resume or end.
+    lies, and its hash), a word on a connection, a switch or a comparison, unsealed (raw frames that were lost), resume or end.
     """
 
     seq: int
