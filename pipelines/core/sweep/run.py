@@ -18,8 +18,8 @@ from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.risk.limits import Limits
 from pipelines.core.sweep.account import BOTH, DEADLINE, LOSS, SIGNAL, STOPPED, TARGET
-from pipelines.core.sweep.records import BOOK, CLOSED, TRADE, Records, records
-from pipelines.core.sweep.session import Compiled, kernel
+from pipelines.core.sweep.records import BOOK, CLOSED, Records, records
+from pipelines.core.sweep.session import Compiled, Desk, kernel
 from pipelines.core.sweep.shapes import Day, Floats, Ints, allowed
 from pipelines.core.trading.decisions import TradeClosed
 from pipelines.core.trading.seats import Allocation
@@ -180,8 +180,8 @@ def _trade(
     places = int(bounds["max_positions"].max())
 
     def some(part: slice) -> None:
-        trades = np.zeros(places, TRADE)
-        code.trade(own[part], bounds[part], share, day.market, setups, day.names, day.terms, grants, granted[part], books[part], closed[part], trades)
+        desk = Desk.of(places, len(day.symbols))
+        code.trade(own[part], bounds[part], share, day.market, setups, day.names, day.terms, grants, granted[part], books[part], closed[part], desk)
 
     for _ in pool.map(some, (slice(k, k + PART) for k in range(0, len(variants), PART))):
         pass

@@ -25,7 +25,7 @@ from pipelines.core.risk.limits import Limits
 from pipelines.core.sweep import account, entry, records, shapes
 from pipelines.core.sweep.account import ENTRY, NONE, SIGNAL, close, inside, mark, opening, settle, wait, watch
 from pipelines.core.sweep.entry import CLOSING, ENTERING, Sized, permitted, sized
-from pipelines.core.sweep.records import Book, Ended, Trades
+from pipelines.core.sweep.records import TRADE, Book, Ended, Trades
 from pipelines.core.sweep.shapes import Flags, Floats, Ints, Market, Names, Setups, Terms
 from pipelines.core.trading import orders, portfolio, strategy
 from pipelines.core.trading.strategy import Signals
@@ -41,6 +41,30 @@ class Candle(NamedTuple):
     low: float
     close: float
     volume: float
+
+
+class Desk(NamedTuple):
+    """Where a worker plays one set after the other: compiled code makes no arrays of its own."""
+
+    trades: Trades
+    """Places for as many as may be open at once."""
+    line: Ints
+    """Open trades by symbol."""
+    values: Floats
+    """What each is worth, while it is looked at."""
+    slots: Ints
+    """Each symbol's open trade; -1: it has none."""
+    entries: Ints
+    """Each symbol's entries of the day."""
+    losses: Ints
+    until: Ints
+    """Each symbol's losses in a row, and until when it rests."""
+
+    @classmethod
+    def of(cls, places: int, symbols: int) -> "Desk":
+        """A new one."""
+        trades = cast(Trades, np.zeros(places, TRADE))
+        return cls(trades, np.zeros(places, np.int64), np.empty(places), *np.zeros((4, symbols), np.int64))
 
 
 class Compiled(NamedTuple):
@@ -171,13 +195,13 @@ def through(
     allowed: Flags,
     book: Book,
     closed: Ended,
-    trades: Trades,
+    desk: Desk,
 ) -> None:
-    """One set through the session; `trades` are places for as many as may be open at once."""
-    minutes, symbols = market.close.shape
-    until, losses, entries = np.zeros(symbols, np.int64), np.zeros(symbols, np.int64), np.zeros(symbols, np.int64)
-    slots, line, scratch = np.full(symbols, -1), np.zeros(len(trades), np.int64), np.empty(len(trades))
-    for m in range(minutes):
+    """One set through the session."""
+    trades, line, scratch, slots, entries, losses, until = desk
+    slots[:] = -1
+    entries[:] = losses[:] = until[:] = 0
+    for m in range(len(market.starts)):
         if market.first[m] < 0:
             continue
         book.requests = 0
@@ -236,16 +260,17 @@ def kernel(signals: Signals) -> Compiled:
         granted: Ints,
         books: Any,
         closed: Any,
-        trades: Trades,
+        desk: Desk,
     ) -> None:
         for k in range(len(books) if version else 0):
             allowed = grants[granted[k]]
-            through(enter, leave, own[k], limits[k], budget, market, setups, names, terms, allowed, books[k], closed[k], trades)
+            through(enter, leave, own[k], limits[k], budget, market, setups, names, terms, allowed, books[k], closed[k], desk)
 
-    return Compiled(_cached(find, version), _cached(trade, version))
+    # Counting who refers to which array took half of the time; where none is made there is nothing to count.
+    return Compiled(_cached(find, version), _cached(trade, version, _nrt=False))
 
 
-def _cached(function: Callable[..., Any], version: str) -> Callable[..., Any]:
+def _cached(function: Callable[..., Any], version: str, **options: bool) -> Callable[..., Any]:
     """Machine code, kept on disk under a name of its own: two pieces of one name, compiled by two processes, cannot live together in a third."""
     function.__qualname__ = f"{function.__name__}_{version[:16]}"
-    return cast(Callable[..., Any], numba.njit(cache=True, error_model="numpy", nogil=True)(function))
+    return cast(Callable[..., Any], numba.njit(cache=True, error_model="numpy", nogil=True, **options)(function))

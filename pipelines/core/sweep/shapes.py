@@ -116,20 +116,20 @@ def market(bars: pl.DataFrame, symbols: Sequence[str], opening: int, close: int)
     )
     columns = tuple(rows[name].cast(pl.Float64).to_numpy() for name in CELL)
     cells, first = _laid(minutes, len(symbols), rows["_minute"].to_numpy(), rows["_symbol"].to_numpy(), columns)
-    opened, high, low, closed, volume = (cells[:, :, i] for i in range(len(PRICES)))
-    return Market(opened, high, low, closed, volume, cells[:, :, len(PRICES) :], opening + MINUTE * np.arange(minutes), first)
+    opened, high, low, closed, volume = (cells[:, :, i].T for i in range(len(PRICES)))
+    return Market(opened, high, low, closed, volume, cells[:, :, len(PRICES) :].transpose(1, 0, 2), opening + MINUTE * np.arange(minutes), first)
 
 
 @compiled
 def _laid(minutes: int, symbols: int, minute: Ints, symbol: Ints, columns: tuple[Floats, ...]) -> tuple[Floats, Ints]:
-    """The columns as (minute, symbol, column), NaN where there is no row: all of a bar lies together. And the first symbol of each minute."""
-    cells = np.full((minutes, symbols, len(columns)), np.nan)
+    """The columns as (symbol, minute, column), NaN where there is no row: what a trade sees lies together. And the first symbol of each minute."""
+    cells = np.full((symbols, minutes, len(columns)), np.nan)
     first = np.full(minutes, symbols)
     for row in range(len(minute)):
         m, s = minute[row], symbol[row]
         first[m] = min(first[m], s)
         for k in range(len(columns)):
-            cells[m, s, k] = columns[k][row]
+            cells[s, m, k] = columns[k][row]
     return cells, np.where(first < symbols, first, -1)
 
 

@@ -2,7 +2,9 @@
 
 `make peers` runs it in an environment of its own: these packages are no part of ours. What is not installed is skipped.
 
-A sweep is timed twice: beside vectorbt, which is given arrays, without the day's preparation; and with it, as a user waits for it.
+A sweep is every set of `GRID` over several days, on both sides. It is timed twice: trading alone, from each side's own arrays to its records of
+trades; and with the making of these arrays, as a user waits for it. vectorbt's have a column for each symbol and set; its signals are made from
+DayBot's indicators, which it is given.
 
 The rule: momentum's entries (long), a market order at the next bar's open, a stop 1.5 and a target 3 ATR from the deciding close, out when the
 trend turns or 15 minutes before the close. No costs. Indicators are computed once, by DayBot, for everyone: only trading is timed. DayBot's engine
@@ -13,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -41,6 +43,8 @@ from pipelines.core.trading.seats import Allocation  # noqa: E402
 os.environ.setdefault("TQDM_DISABLE", "1")
 
 SYMBOLS = int(os.environ.get("PEERS_SYMBOLS", "100"))
+DAYS = int(os.environ.get("PEERS_DAYS", "5"))
+"""Of the sweeps; the others trade the first one."""
 ATR = 0.6
 STOP, TARGET = 1.5 * ATR, 3.0 * ATR
 WIDE = Limits(
@@ -65,6 +69,8 @@ WIDE = Limits(
 )
 RULE = Momentum(shorts=False, entries=1000, volume=1.0, rsi_low=50.0, rsi_high=100.0)
 GRID = {"volume": [1 + i / 10 for i in range(10)], "rsi_low": [50 + i for i in range(10)]}
+SETS = [(v, r) for v in GRID["volume"] for r in GRID["rsi_low"]]
+"""In the order of `grid`."""
 MINUTES = 390
 LAST = MINUTES - 15
 """The bar at whose end everything is closed, and from which nothing is entered."""
@@ -73,9 +79,9 @@ Trip = tuple[str, int, float, int, float]
 """Symbol, minute and price of the entry, minute and price of the exit."""
 
 
-def market() -> pl.DataFrame:
+def market(seed: int = 4) -> pl.DataFrame:
     """A day of minutes on the tick: random walks with a drift after the opening range."""
-    rng = np.random.default_rng(4)
+    rng = np.random.default_rng(seed)
     drift = rng.choice([-0.0002, 0.0002], (SYMBOLS, 1)) * (np.arange(MINUTES) > 20)
     close = np.round(100 * np.exp(np.cumsum(rng.normal(0, 0.0015, (SYMBOLS, MINUTES)) + drift, axis=1)), 2)
     opened = np.round(np.hstack([np.full((SYMBOLS, 1), 100.0), close[:, :-1]]) + rng.normal(0, 0.02, close.shape), 2)
@@ -151,54 +157,61 @@ def _bar(at: int, reason: str, start: int) -> int:
     return minute - 1 if reason in {"stop", "target"} else minute
 
 
-def daybot_sweep(made: Day) -> Any:
-    """Every set."""
-    return sweep([made], grid(RULE, WIDE, GRID), FREE, equity=1e6).trades
+def daybot_sweep(days: Iterable[Day]) -> pl.DataFrame:
+    """Every set, each day with the same equity, as the others have it."""
+    sets = grid(RULE, WIDE, GRID)
+    return pl.concat([sweep([made], sets, FREE, equity=1e6).trades.with_columns(pl.lit(number).alias("day")) for number, made in enumerate(days)])
+
+
+def trips(trades: pl.DataFrame) -> list[Trip]:
+    """Of one set on one day, as the engine's."""
+    start = int(OPEN.timestamp()) * 1_000_000_000
+    columns = (trades[n].cast(pl.Int64) if n in {"opened", "closed"} else trades[n] for n in ("symbol", "opened", "entry", "closed", "why", "exit"))
+    rows = zip(*columns, strict=True)
+    return sorted((s, (i - start) // 60_000_000_000, round(p, 6), _bar(j, why, start), round(q, 6)) for s, i, p, j, why, q in rows)
 
 
 # --- the others
 
 
-def vectorbt(signals: Signals) -> tuple[Callable[[], list[Trip]], Callable[[], Any]]:
+def vectorbt() -> tuple[Callable[[Signals, Sequence[tuple[float, float]]], Any], Callable[[Any], list[list[Trip]]]]:
+    """What makes its arrays for parameter sets, and what trades them: trips by set."""
     import pandas as pd
     import vectorbt as vbt
 
-    names = [f"S{i:03d}" for i in range(SYMBOLS)]
     index = pd.date_range(OPEN, periods=MINUTES, freq="1min")
 
-    def portfolio(entries: np.ndarray, repeats: int) -> Any:
-        wide = {key: np.tile(getattr(signals, key), (1, repeats)) for key in ("open", "high", "low", "close")}
+    def arrays(signals: Signals, sets: Sequence[tuple[float, float]]) -> dict[str, Any]:
         shift = lambda a: np.vstack([np.zeros((1, a.shape[1]), bool), a[:-1]])  # noqa: E731  # a signal is acted upon at the next open
         # vectorbt takes stops as fractions of the fill; the rule has them in dollars from the deciding close.
-        decided = np.vstack([wide["close"][:1], wide["close"][:-1]])
-        return vbt.Portfolio.from_signals(
-            pd.DataFrame(wide["close"], index=index),
-            shift(entries),
-            shift(np.tile(signals.exits, (1, repeats))),
-            price=wide["open"],
-            open=wide["open"],
-            high=wide["high"],
-            low=wide["low"],
-            sl_stop=1 - np.round(decided - STOP, 2) / wide["open"],
-            tp_stop=np.round(decided + TARGET, 2) / wide["open"] - 1,
-            stop_entry_price="fillprice",
-            size=1.0,
-            init_cash=1e9,
-            freq="1min",
-        )
+        decided = np.vstack([signals.close[:1], signals.close[:-1]])
+        once = {
+            "exits": shift(signals.exits),
+            "price": signals.open,
+            "open": signals.open,
+            "high": signals.high,
+            "low": signals.low,
+            "sl_stop": 1 - np.round(decided - STOP, 2) / signals.open,
+            "tp_stop": np.round(decided + TARGET, 2) / signals.open - 1,
+        }
+        wide = {name: np.tile(column, (1, len(sets))) for name, column in once.items()}
+        close = pd.DataFrame(np.tile(signals.close, (1, len(sets))), index=index)
+        return {"close": close, "entries": shift(np.hstack([signals.entries(*one) for one in sets])), **wide}
 
-    def one() -> list[Trip]:
-        done = portfolio(signals.entries(RULE.volume, RULE.rsi_low), 1)
-        rows = done.trades.records
-        rows = rows[rows["status"] == 1]
-        columns = (rows[name] for name in ("col", "entry_idx", "entry_price", "exit_idx", "exit_price"))
-        return sorted((names[c], int(i), round(p, 6), int(j), round(q, 6)) for c, i, p, j, q in zip(*columns, strict=True))
+    def trade(made: dict[str, Any]) -> Any:
+        return vbt.Portfolio.from_signals(**made, stop_entry_price="fillprice", size=1.0, init_cash=1e9, freq="1min").trades.records
 
-    def many() -> Any:
-        sets = [(v, r) for v in GRID["volume"] for r in GRID["rsi_low"]]
-        return portfolio(np.hstack([signals.entries(v, r) for v, r in sets]), len(sets)).trades.records
+    return arrays, trade
 
-    return one, many
+
+def vectorbt_trips(rows: Any, sets: int) -> list[list[Trip]]:
+    """Its records by set."""
+    found: list[list[Trip]] = [[] for _ in range(sets)]
+    rows = rows[rows["status"] == 1]
+    columns = (rows[name] for name in ("col", "entry_idx", "entry_price", "exit_idx", "exit_price"))
+    for c, i, p, j, q in zip(*columns, strict=True):
+        found[c // SYMBOLS].append((f"S{c % SYMBOLS:03d}", int(i), round(p, 6), int(j), round(q, 6)))
+    return [sorted(of) for of in found]
 
 
 def backtesting_py(signals: Signals) -> Callable[[], list[Trip]]:
@@ -318,35 +331,41 @@ def nautilus(signals: Signals, *, idle: bool) -> Callable[[], list[Trip]]:
 
 
 def alike(ours: list[Trip], theirs: list[Trip]) -> str:
-    """How many trips are the same, to a hundredth of a cent."""
-    same = len({(s, i, round(p, 4), j, round(q, 4)) for s, i, p, j, q in ours} & {(s, i, round(p, 4), j, round(q, 4)) for s, i, p, j, q in theirs})
-    return f"{len(theirs)} trips, {same} of our {len(ours)} the same"
+    """How many trips are the same, in words."""
+    return f"{len(theirs)} trips, {shared(ours, theirs)} of our {len(ours)} the same"
+
+
+def shared(ours: list[Trip], theirs: list[Trip]) -> int:
+    """Trips that are the same, to a hundredth of a cent."""
+    return len({(s, i, round(p, 4), j, round(q, 4)) for s, i, p, j, q in ours} & {(s, i, round(p, 4), j, round(q, 4)) for s, i, p, j, q in theirs})
 
 
 def main() -> None:
-    frame = market()
-    morning = briefing()
-    made = day(morning, frame, FREE)
-    signals = Signals(made)
-    count, sets = frame.height, len(GRID["volume"]) * len(GRID["rsi_low"])
+    frames = [market(4 + number) for number in range(DAYS)]
+    morning, frame = briefing(), frames[0]
+    days = [day(morning, each, FREE) for each in frames]
+    signals = Signals(days[0])
+    count, cells = frame.height, DAYS * frame.height * len(SETS)
     rates: dict[str, float] = {}
 
-    daybot_sweep(made)  # compiled, or read from the cache
+    daybot_sweep(days[:1])  # compiled, or read from the cache
     spent, ours = daybot_engine(frame)
     rates["daybot engine"] = count / spent
     print(f"daybot engine      {count / spent:>14,.0f} bars/s   {len(ours)} trips")
-    spent, _ = timed(lambda: daybot_sweep(day(morning, frame, FREE)))
-    rates["daybot sweep, prepared"] = count * sets / spent
-    spent, trades = timed(lambda: daybot_sweep(made))
-    rates["daybot sweep"] = count * sets / spent
+    spent, _ = timed(lambda: daybot_sweep(day(morning, each, FREE) for each in frames))
+    rates["daybot sweep, prepared"] = cells / spent
+    spent, trades = timed(lambda: daybot_sweep(days))
+    rates["daybot sweep"] = cells / spent
+    print(f"daybot sweep       {cells / spent:>14,.0f} bars/s   {len(SETS)} sets, {DAYS} days, {SYMBOLS} symbols: {trades.height} trips")
     print(f"  with preparation {rates['daybot sweep, prepared']:>14,.0f} bars/s")
-    mine = trades.filter(pl.col("set") == 0)
-    print(f"daybot sweep x{sets}  {count * sets / spent:>14,.0f} bars/s   {trades.height} trips, set 0 has {mine.height}")
-    assert mine.height == len(ours)
+    of = {key: trips(found) for key, found in trades.partition_by("day", "set", as_dict=True).items()}
+    assert of[0, 0] == ours, "the sweep's trades are not the engine's"
 
     for name, work in (("vectorbt", _vectorbt), ("backtesting.py", _backtesting), ("nautilus_trader", _nautilus)):
         try:
-            work(signals, ours, count, sets, rates)
+            if work is _vectorbt:
+                _vectorbt_sweep(days, of, cells, rates)
+            work(signals, ours, count, rates)
         except ModuleNotFoundError as missing:
             print(f"{name:<18} not installed ({missing.name})")
     for peer, own in (
@@ -354,30 +373,45 @@ def main() -> None:
         ("backtesting.py", "daybot engine"),
         ("vectorbt", "daybot engine"),
         ("vectorbt sweep", "daybot sweep"),
+        ("vectorbt sweep, prepared", "daybot sweep, prepared"),
     ):
         if peer in rates:
             print(f"{own} is {rates[own] / rates[peer]:,.1f}x {peer}")
     print(json.dumps({name: round(rate) for name, rate in rates.items()}))
 
 
-def _vectorbt(signals: Signals, ours: list[Trip], count: int, sets: int, rates: dict[str, float]) -> None:
-    one, many = vectorbt(signals)
-    one()
-    spent, found = timed(one)
+def _vectorbt(signals: Signals, ours: list[Trip], count: int, rates: dict[str, float]) -> None:
+    arrays, trade = vectorbt()
+    made = arrays(signals, SETS[:1])
+    spent, rows = timed(lambda: trade(made))
     rates["vectorbt"] = count / spent
-    print(f"vectorbt           {count / spent:>14,.0f} bars/s   {alike(ours, found)}")
-    spent, _ = timed(many)
-    rates["vectorbt sweep"] = count * sets / spent
-    print(f"vectorbt sweep x{sets} {count * sets / spent:>13,.0f} bars/s")
+    print(f"vectorbt           {count / spent:>14,.0f} bars/s   {alike(ours, vectorbt_trips(rows, 1)[0])}")
 
 
-def _backtesting(signals: Signals, ours: list[Trip], count: int, sets: int, rates: dict[str, float]) -> None:
+def _vectorbt_sweep(days: Sequence[Day], of: dict[Any, list[Trip]], cells: int, rates: dict[str, float]) -> None:
+    """Day by day: the arrays of all of them would not fit into memory."""
+    arrays, trade = vectorbt()
+    trade(arrays(Signals(days[0]), SETS[:1]))  # compiled
+    alone = prepared = 0.0
+    theirs = same = 0
+    for number, each in enumerate(days):
+        spent, made = timed(lambda each=each: arrays(Signals(each), SETS))
+        traded, rows = timed(lambda made=made: trade(made))
+        alone, prepared = alone + traded, prepared + spent + traded
+        for k, found in enumerate(vectorbt_trips(rows, len(SETS))):
+            theirs, same = theirs + len(found), same + shared(of.get((number, k), []), found)
+    rates["vectorbt sweep"], rates["vectorbt sweep, prepared"] = cells / alone, cells / prepared
+    print(f"vectorbt sweep     {cells / alone:>14,.0f} bars/s   {theirs} trips, {same} of our {sum(map(len, of.values()))} the same")
+    print(f"  with preparation {cells / prepared:>14,.0f} bars/s")
+
+
+def _backtesting(signals: Signals, ours: list[Trip], count: int, rates: dict[str, float]) -> None:
     spent, found = timed(backtesting_py(signals))
     rates["backtesting.py"] = count / spent
     print(f"backtesting.py     {count / spent:>14,.0f} bars/s   {alike(ours, found)}")
 
 
-def _nautilus(signals: Signals, ours: list[Trip], count: int, sets: int, rates: dict[str, float]) -> None:
+def _nautilus(signals: Signals, ours: list[Trip], count: int, rates: dict[str, float]) -> None:
     for name, idle in (("nautilus", False), ("nautilus idle", True)):
         work = nautilus(signals, idle=idle)
         best, found = float("inf"), []
