@@ -30,7 +30,7 @@ demo: setup  ## run the whole chain once on the simulated exchange: no account, 
 up: setup  ## exchange, Dagster, live runner and dashboard together, until Ctrl-C
 	@$(BIN)/daybot up
 
-check: lint types contracts docs test  ## everything that CI runs
+check: lint types contracts docs test  ## all checks; .ci/run adds an audit of the packages
 
 lint: setup
 	$(BIN)/ruff check .
