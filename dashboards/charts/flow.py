@@ -29,7 +29,11 @@ def steps(rows: pl.DataFrame) -> Picture:
         alt.X("candidates:Q", title=None, axis=None), names, alt.Color("step:N", scale=kinds, legend=None),
         tooltip=[alt.Tooltip("name:N", title="step"), alt.Tooltip("candidates:Q"), alt.Tooltip("share:Q", format=".1%")],
     )  # fmt: skip
-    words = alt.Chart(shown).mark_text(align="left", dx=5, color=GREY, fontWeight="bold").encode(x="candidates:Q", y=names, text="candidates:Q")
+    words = (
+        alt.Chart(shown)
+        .mark_text(align="left", dx=5, color=GREY, fontWeight="bold")
+        .encode(x="candidates:Q", y=names, text=alt.Text("candidates:Q", format=","))
+    )
     return alt.layer(bars, words).properties(height=rows_high(shown.height) - 30)
 
 

@@ -32,20 +32,30 @@ def grid(rows: pl.DataFrame) -> Picture:
 
 
 def vendors(rows: pl.DataFrame) -> list[Picture]:
-    """Each vendor's nights, to be stacked: minutes missing, lag, distance from the other. `rows`: as `feeds.totals` by session and vendor."""
+    """Each vendor's nights, to be stacked: minutes missing, lag, and how far they were apart. `rows`: as `feeds.totals` by session and vendor."""
     names, nights = sorted(rows["vendor"].unique().to_list()), rows["session"]
-    drawn = [("missed", "missing", ".1%"), ("lag", "late, s", ".1f"), ("bp", "apart, bp", ".1f")]
     told = [alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("vendor:N"), alt.Tooltip("missed:Q", format=".2%", title="minutes missing"),
-            alt.Tooltip("lag:Q", format=".2f", title="median lag, s"), alt.Tooltip("lag_max:Q", format=".1f", title="worst lag, s"),
-            alt.Tooltip("bp:Q", format=".2f", title="mean distance, bp"), alt.Tooltip("bp_max:Q", format=".1f", title="widest, bp")]  # fmt: skip
-    pictures: list[Picture] = []
-    for number, (field, title, form) in enumerate(drawn):
-        legend = alt.Legend(orient="top") if number == 0 else None
+            alt.Tooltip("lag:Q", format=".2f", title="median lag, s"), alt.Tooltip("lag_max:Q", format=".1f", title="worst lag, s")]  # fmt: skip
+    both = [alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("bp:Q", format=".2f", title="mean distance, bp"),
+            alt.Tooltip("bp_max:Q", format=".1f", title="widest, bp")]  # fmt: skip
+    point = {"size": 50} if nights.n_unique() < EACH else False
+    legend = alt.Legend(orient="top")
+
+    def line(frame: pl.DataFrame, field: str, title: str, form: str, *, last: bool = False) -> alt.Chart:
         up = alt.Axis(format=form, tickCount=3, minExtent=WIDE, maxExtent=WIDE)
-        line = alt.Chart(rows).mark_line(strokeWidth=1.6, point={"size": 50} if nights.n_unique() < EACH else False).encode(
-            days(nights, labels=number == len(drawn) - 1), alt.Y(f"{field}:Q", title=title, axis=up),
-            alt.Color("vendor:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE, VIOLET, GREY]), legend=legend),
-            alt.StrokeDash("vendor:N", title=None, scale=alt.Scale(domain=names, range=DASHES), legend=legend), tooltip=told,
+        drawn: alt.Chart = alt.Chart(frame).mark_line(strokeWidth=1.6, point=point, color=GREY)
+        return drawn.encode(days(nights, labels=last), alt.Y(f"{field}:Q", title=title, axis=up))
+
+    def by_vendor(field: str, title: str, form: str, *, named: bool) -> Picture:
+        key = legend if named else None
+        return line(rows, field, title, form).encode(
+            alt.Color("vendor:N", title=None, scale=alt.Scale(domain=names, range=[BLUE, ORANGE, VIOLET, GREY]), legend=key),
+            alt.StrokeDash("vendor:N", title=None, scale=alt.Scale(domain=names, range=DASHES), legend=key), tooltip=told,
         )  # fmt: skip
-        pictures.append(line.properties(height=(130, 100, 120)[number]))
-    return pictures
+
+    pairs = rows.group_by("session").agg(pl.col("bp").mean(), pl.col("bp_max").max()).sort("session")  # of two vendors each has the same
+    return [
+        by_vendor("missed", "missing", ".1%", named=True).properties(height=130),
+        by_vendor("lag", "late, s", ".1f", named=False).properties(height=100),
+        line(pairs, "bp", "apart, bp", ".1f", last=True).encode(tooltip=both).properties(height=120),
+    ]

@@ -157,7 +157,7 @@ def _nights(source: Source, chosen: Chosen | None) -> None:
     each, whole = feeds.totals(rows, "session", "vendor"), feeds.totals(rows, "vendor")
     venue = " One venue (iex) has no trade in many minutes: that is no fault." if whole["vendor"].str.contains("iex").any() else ""
     st.caption(
-        "Of each session: minutes that a vendor did not tell, the median second at which its bars came, and how far its closes lay from the other's."
+        "Of each session: the minutes that a vendor did not tell, how late its bars came (median), and how far the closes of both lay apart (mean)."
         + venue
     )
     stacked(nights.vendors(each), f"Missing minutes, lag and distance of each vendor, {counted(each['session'].n_unique(), 'session')}")

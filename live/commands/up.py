@@ -20,7 +20,7 @@ from pipelines.settings import Settings
 from pipelines.vendors.calendar import is_session, previous_session, session_of
 
 DAGSTER_PORT, DASHBOARD_PORT = 3000, 8501
-UP = 120.0
+UP = 300.0
 """Wall seconds that a service may take until it answers."""
 
 
