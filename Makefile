@@ -46,7 +46,7 @@ JOBS ?= 3
 test: setup  ## the tests alone, in three processes: on two cores some of them wait (JOBS=1 for less); without those that measure or take minutes
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
-docs: setup  ## build the documentation into build/site, its reference from the code; a broken link is an error
+docs: setup  ## build the documentation into build/site, its reference from the code; a broken link is an error (search needs python3 -m http.server -d build/site)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: setup  ## the benchmarks, each a ratio to a stated floor
