@@ -25,6 +25,7 @@ from pipelines.core.market.features import traded
 from pipelines.core.risk.exposure import by_sector
 from pipelines.core.risk.limits import Limits
 from pipelines.core.risk.peers import Correlations
+from pipelines.core.risk.rooms import bearable
 from pipelines.publish import Snapshot
 from pipelines.settings import Settings, keyless
 
@@ -174,6 +175,7 @@ def vendors(source: Source) -> pl.DataFrame:
 def used(today: Today, limits: Limits) -> Used:
     """Use of the limits by the minute, and the most that was held in each sector, as a fraction of the first equity."""
     equity, start = today.tables["equity"], today.figures.start
+    limits = limits.model_copy(update={"max_portfolio_heat": bearable(today.briefing, limits)[0]})  # in a nervous regime the gate allows less
     if start is None:
         return Used(book.use(equity, limits), pl.DataFrame(schema={"sector": pl.String, "weight": pl.Float64}))
     return Used(book.use(equity, limits), book.peaks(today.tables["trades"], today.positions, _sectors(today.briefing), start))

@@ -3,6 +3,7 @@
 The month is the real engine's over an invented market; `-m soak` asks the same of what `daybot demo` leaves.
 """
 
+import json
 import math
 import subprocess
 import sys
@@ -186,6 +187,22 @@ def test_the_list_of_trades_and_its_figures(truth: Truth, opened: Open) -> None:
     assert said["Win rate"] == (percent(won / len(trips), 1), f"{money(trips.net.mean(), signed=True)} a trip")
     assert said["Mean R"][0] == ratio(trips.r.mean())
     assert sorted(page.table("symbol", "net", "r")["net"].to_list()) == pytest.approx(sorted(trips.net))
+
+
+REGIMES = {"calm": 1.0, "normal": 1.0, "elevated": 0.75, "stressed": 0.5, "unknown": 0.5}
+"""What each leaves of the heat that is allowed: the table of docs/how-it-works.md."""
+
+
+def test_how_near_a_nervous_session_came_to_what_its_regime_allowed(truth: Truth, opened: Open) -> None:
+    snapshot = publish.current(Settings(daybot_home=truth.home))
+    regimes = {day: snapshot.briefing(day).regime.name.value for day in truth.days.index}
+    day = next((day for day, name in regimes.items() if REGIMES[name] != 1.0), truth.days.index.max())
+    run = snapshot.table("runs", "session = ?", [day]).row(0, named=True)
+    allowed = json.loads(run["limits"])["max_portfolio_heat"] * REGIMES[regimes[day]]
+    own = truth.equity[truth.equity.session == day]
+    most = (own.heat / own.equity).max()
+    value, beside = shown(opened(truth.home, "risk", session=day.isoformat()))["Heat, peak"]
+    assert (value, beside.partition(" at ")[0]) == (percent(most, 2), f"{100 * most / allowed:.0f} % of {100 * allowed:g} %")
 
 
 def test_the_last_session(truth: Truth, opened: Open) -> None:
