@@ -1,7 +1,8 @@
 """The session's journal on disk: append, make durable, resume, verify, repair, compress, read. What is not in here was not allowed to happen.
 
 One a session and account; `pipelines.journals` has the names of its files. Beside them lies `.head` with the number and hash of the newest durable
-record: a chain alone cannot tell that its end was cut off. Raw frames lie beside it as well, sealed by records in here: `live/raw.py`.
+record: a chain alone cannot tell that its end was cut off. A second note elsewhere (`witness`) tells that a journal was written anew with its head.
+Raw frames lie beside it as well, sealed by records in here: `live/raw.py`.
 """
 
 import gzip
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from pipelines.core.errors import JournalError
-from pipelines.core.journal import GENESIS, HEAD, Record, encode, records, seal
+from pipelines.core.journal import GENESIS, HEAD, Record, encode, records, seal, sealed
 from pipelines.durable import replaced, synced
 from pipelines.journals import SHADOW, lines, part, parts, sessions, stem
 
@@ -126,17 +127,38 @@ def read(path: Path) -> Iterator[Record]:
         raise JournalError(f"expected a journal at {path}, found: {getattr(error, 'strerror', None) or error}") from None
 
 
-def verify(path: Path) -> Record:
-    """Read all of it; the last record. Raises JournalError where anything was altered, removed, moved or cut off the end."""
+def verify(path: Path, heads: Path | None = None) -> Record:
+    """Read all of it; the last record. `heads`: what `witness` has written elsewhere.
+
+    Raises JournalError where anything was altered, removed, moved or cut off the end, or is not what one of its heads says.
+    """
     last: Record | None = None
-    noted = _noted(path)
-    for record in read(path):
-        last = record
+    noted = {**_noted(_head(path), stem(path)), **(_noted(heads, stem(path)) if heads is not None else {})}
+    try:
+        whole, checked = tee(lines(path))
+        for line, record in zip(whole, records(checked), strict=True):
+            last = record
+            if noted.get(record.seq, (sealed(line), path))[0] != sealed(line):
+                raise JournalError(f"{path}: record {record.seq} has another hash than {noted[record.seq][1]} says; it was written anew")
+    except (OSError, EOFError) as error:
+        raise JournalError(f"expected a journal at {path}, found: {getattr(error, 'strerror', None) or error}") from None
     if last is None:
         raise JournalError(f"expected records in {path}, found none")
-    if noted is not None and last.seq < noted:
-        raise JournalError(f"{path}: expected at least {noted} records, as the file beside it says, found {last.seq}; its end was cut off")
+    most = max(noted, default=0)
+    if last.seq < most:
+        raise JournalError(f"{path}: expected at least {most} records, as {noted[most][1]} says, found {last.seq}; its end was cut off")
     return last
+
+
+def witness(heads: Path, path: Path, seq: int, head: str) -> None:
+    """Add the head of a journal to a file elsewhere. OSError where that cannot be written."""
+    line = json.dumps({"journal": stem(path), "seq": seq, "hash": head}) + "\n"
+    file = os.open(heads, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, line.encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +233,12 @@ def _head(path: Path) -> Path:
     return path.with_name(f"{stem(path)}.head")
 
 
-def _noted(path: Path) -> int | None:
-    head = _head(path)
-    return int(json.loads(head.read_bytes())["seq"]) if head.exists() else None
+def _noted(file: Path, name: str) -> dict[int, tuple[str, Path]]:
+    """Number of a record -> its hash and where that stands, of the journal of this name; none where there is no such file."""
+    try:
+        found = [json.loads(line) for line in file.read_bytes().splitlines() if line.strip()]
+        return {int(one["seq"]): (str(one["hash"]), file) for one in found if one.get("journal", name) == name}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise JournalError(f"expected heads of journals in {file}, found {error}") from None

@@ -41,6 +41,10 @@ class Settings(Limits, BaseSettings):
 
     alpaca_api_key: SecretStr = Field(SecretStr(""), description="Alpaca API key. The simulated exchange takes any.")
     alpaca_secret_key: SecretStr = Field(SecretStr(""), description="Alpaca secret key.")
+    alpaca_data_key: SecretStr = Field(
+        SecretStr(""), description="Key that only reads data, as a paper account's does: with it what shows and computes needs no key that trades."
+    )
+    alpaca_data_secret: SecretStr = Field(SecretStr(""), description="Its secret; both empty: ALPACA_API_KEY and ALPACA_SECRET_KEY.")
     alpaca_base_url: str = Field(PAPER_URL, description="Alpaca trading host; the simulated exchange's address in sim mode.")
     alpaca_data_url: str = Field("", description="Alpaca market data host; empty means Alpaca's own, or the base URL in sim mode.")
     alpaca_stream_url: str = Field("", description="Alpaca stream host (ws:// or wss://); empty: Alpaca's own, or the base URL in sim mode.")
@@ -93,6 +97,9 @@ class Settings(Limits, BaseSettings):
     )
     journal_plain: int = Field(5, ge=1, le=10_000, description="Newest sessions whose journals stay uncompressed; the others are a tenth of it.")
     journal_kept: int = Field(0, ge=0, le=100_000, description="Sessions whose journals are kept; 0: all. Trades stay in DuckDB either way.")
+    journal_heads: str = Field(
+        "", description="File on another disk or share that each session's last record and its hash are added to; journals are verified by it."
+    )
     raw_kept: int = Field(20, ge=0, le=100_000, description="Sessions whose raw frames are kept, as they came from vendors and broker; 0: all.")
     disk_reserve: int = Field(
         500, ge=0, le=1_000_000, description="Megabytes free below which entries halt: what is left is for journaling what protects and closes."
@@ -214,6 +221,12 @@ class Settings(Limits, BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _whole_pair(self) -> "Settings":
+        if bool(self.alpaca_data_key.get_secret_value()) != bool(self.alpaca_data_secret.get_secret_value()):
+            raise ValueError("ALPACA_DATA_KEY and ALPACA_DATA_SECRET go together, found only one of them")
+        return self
+
+    @model_validator(mode="after")
     def _mode_fits_host(self) -> "Settings":
         host = self.alpaca_base_url
         if self.daybot_mode is Mode.LIVE and host != LIVE_URL:
@@ -237,6 +250,24 @@ class Settings(Limits, BaseSettings):
         if missing:
             raise SettingsError(f"expected Alpaca's keys, found {' and '.join(missing)} empty; the simulated exchange takes any")
         return found["ALPACA_API_KEY"], found["ALPACA_SECRET_KEY"]
+
+    @property
+    def data_keys(self) -> tuple[str, str]:
+        """The pair that asks for data: the one that only reads where it is set, else the one that trades. In plain text, as `keys`."""
+        found = self.alpaca_data_key.get_secret_value(), self.alpaca_data_secret.get_secret_value()
+        return found if all(found) else self.keys
+
+    @property
+    def assets_url(self) -> str:
+        """Trading host that lists assets: a key of a paper account asks the paper account's, whatever account trades."""
+        return PAPER_URL if self.daybot_mode is Mode.LIVE and self.alpaca_data_key.get_secret_value() else self.alpaca_base_url
+
+    @property
+    def reading(self) -> "Settings":
+        """The same without the pair that trades, where another one reads data."""
+        if not self.alpaca_data_key.get_secret_value():
+            return self
+        return self.model_copy(update=dict.fromkeys(("alpaca_api_key", "alpaca_secret_key"), SecretStr("")))
 
     @property
     def lake(self) -> str:

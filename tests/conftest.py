@@ -1,7 +1,9 @@
 """What tests of every part share; the makers themselves are in `market.py`."""
 
+import socket
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -15,6 +17,9 @@ settings.load_profile("house")
 
 MAIN = sys.modules["__main__"]
 
+OURS = {None, "", "localhost", "0.0.0.0", "::", "::1", socket.gethostname()}
+"""Hosts that are this machine."""
+
 SOAKING = 1800
 """Seconds that a soak may take on a busy machine. Its time-out is raised in whatever runs at that moment, and asyncio keeps it with the task: one in
 the middle of a day looked like a session that hung.
@@ -26,6 +31,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("soak") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SOAKING))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _this_machine_alone() -> Iterator[None]:
+    """No test talks to another machine: what tries is refused at once, as by a network that is not there."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "sendto"):
+            patch.setattr(socket.socket, name, _near(getattr(socket.socket, name), lambda asked: asked[-1]))
+        patch.setattr(socket, "getaddrinfo", _near(socket.getaddrinfo, lambda asked: asked))
+        yield
+
+
+def _near(call: Callable[..., Any], address: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The call, where the address among its arguments is of this machine; one that is no pair is a path, a socket's in the file system."""
+
+    def near(*asked: Any, **more: Any) -> Any:
+        found = address(asked or (more["host"],))
+        host = found[0] if isinstance(found, tuple) else "localhost"
+        if host not in OURS and not str(host).startswith("127."):
+            raise PermissionError(f"tests talk to this machine alone, found {host}")
+        return call(*asked, **more)
+
+    return near
 
 
 @pytest.fixture(autouse=True)

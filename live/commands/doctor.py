@@ -8,7 +8,7 @@ from pathlib import Path
 
 from live.brokers import reading
 from live.brokers.route import connect
-from live.session.assemble import ahead, clock
+from live.session.assemble import ahead, belong, clock
 from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import DataError, DaybotError, MissingData, SettingsError, StaleBriefing, Unreachable
@@ -53,6 +53,7 @@ def looks(settings: Settings) -> list[Finding]:
     made: list[tuple[str, Callable[[Settings], str], str]] = [
         ("keys", _keys, "set ALPACA_API_KEY and ALPACA_SECRET_KEY; both are on Alpaca's dashboard under API keys"),
         ("disk", _disk, "free some space, or point DAYBOT_HOME elsewhere"),
+        ("home", _home, "give sim, paper and live a DAYBOT_HOME each"),
         ("files", _files, "nobody else on this machine should read keys, journals and tokens"),
         ("calendar", _calendar, "update exchange-calendars; where the broker is right, do not trade that day"),
         ("broker", _broker, "check the keys, ALPACA_BASE_URL and the network"),
@@ -87,6 +88,11 @@ def _disk(settings: Settings) -> str:
     if free < LEAST_DISK:
         raise SettingsError(f"expected {LEAST_DISK / 1e9:.0f} GB free, found {free / 1e9:.1f} GB")
     return f"{free / 1e9:.0f} GB free"
+
+
+def _home(settings: Settings) -> str:
+    found = belong(settings, claim=False)
+    return f"of {found} money" if found else f"nobody's yet; the first session makes it {settings.daybot_mode.value} money's"
 
 
 def _files(settings: Settings) -> str:

@@ -22,11 +22,11 @@ Key = Annotated[
         description="Name of this command: sent again it is the same one, and answered alike.",
     ),
 ]  # fmt: skip
-Client = Annotated[str | None, Header(alias="X-Client", max_length=40, pattern=r"^[A-Za-z0-9 ._-]+$", description="Who asks, for the journal.")]
+Client = Annotated[str | None, Header(alias="X-Client", max_length=48, pattern=r"^[A-Za-z0-9 ._-]+$", description="Who asks, for the journal.")]
 Model = Annotated[
     str | None,
     Header(
-        alias="X-Model", max_length=40, pattern=r"^[A-Za-z0-9 ._-]+$",
+        alias="X-Model", max_length=48, pattern=r"^[A-Za-z0-9 ._-]+$",
         description="The program in whose name a model asks: MAX_MODEL_ENTRIES and MAX_MODEL_VALUE hold for what it opens. The MCP door says it.",
     ),
 ]  # fmt: skip
@@ -109,7 +109,7 @@ def _asked(entry: Entry, query: BaseModel | None, path: dict[str, str]) -> Ask:
 
 
 def who(request: Request, client: str | None) -> str:
-    """Who gives a command, as the journal has it: what it calls itself, and whose token it came with."""
+    """Who gives a command, as the journal has it: what it calls itself, and whose token it came with, of which scope."""
     grant = getattr(request.state, "grant", None)
-    name = grant.name if isinstance(grant, Grant) else "nobody"
+    name = str(grant) if isinstance(grant, Grant) else "nobody"
     return f"{client} ({name})" if client else name

@@ -51,6 +51,11 @@ class Grant(BaseModel):
 
     name: str
     scope: Scope
+    shown: bool = True
+    """It came in with this scope; else somebody else has judged that before, and says so in the caller's name."""
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.scope.name.lower()}" if self.shown else self.name
 
 
 OWNER = Grant(name="local socket", scope=Scope.ADMIN)

@@ -51,7 +51,7 @@ class AlpacaFeed(StockDataStream):
     """Minute bars, their revisions, halts and bands of the watched symbols; trades with their corrections, and quotes, where they are wanted."""
 
     def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None) -> None:
-        super().__init__(*settings.keys, raw_data=True, url_override=settings.market_stream_url)
+        super().__init__(*settings.data_keys, raw_data=True, url_override=settings.market_stream_url)
         self.feed: str = settings.alpaca_feed
         self.name = f"alpaca-{self.feed}"
         self.thin = self.feed == "iex"

@@ -26,9 +26,11 @@ from pipelines.core.journal import Manifest
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.market.session import NEW_YORK, nanoseconds, new_york
 from pipelines.core.market.session import Session as Hours
+from pipelines.core.risk.limits import Limits
 from pipelines.core.trading.decisions import TradingState
 from pipelines.core.trading.engine import Engine
-from pipelines.secrecy import exposed
+from pipelines.durable import replaced
+from pipelines.secrecy import exposed, variables
 from pipelines.settings import Mode, Settings
 from pipelines.vendors.alpaca import Alpaca
 from pipelines.vendors.calendar import is_session, next_session, session_of
@@ -86,10 +88,13 @@ def assemble(settings: Settings, *, watch: Watch, shadow: bool = False, until: t
     known = clock(settings)
     lock = _only_runner(settings)
     try:
+        belong(settings)
         account = _account(settings, shadow=shadow)
         session = _ahead(settings, known.now(), account, shadow=shadow)
         before = None if shadow else recovery.find(settings.journals, session, account)
         recovered = recovery.recover(before, part=settings.journal_part * MEGABYTE) if before is not None else None
+        if recovered is not None:
+            recovered.run = {"code": code_hash(), "settings": _set(settings)}
         state = TradingState.ACTIVE
         if recovered is not None and outdated(settings, recovered, known.now()):
             state, recovered = recovered.state, None
@@ -144,6 +149,7 @@ def _begun(settings: Settings, account: str, session: date, known: Clock, *, sha
         account=account,
         speed=known.speed or 0.0,
         code=code_hash(),
+        settings=_set(settings),
         strategies=tuple(roster.employed(a) for a in strategies),
         limits=settings.limits,
         briefing=briefing,
@@ -174,6 +180,11 @@ def _resumed(found: Recovered) -> tuple[Manifest, Engine, Journal]:
     return found.manifest, found.engine, found.journal
 
 
+def _set(settings: Settings) -> dict[str, str]:
+    """What was set besides the limits, which are written down whole."""
+    return {name: value for name, value in variables(settings).items() if name.lower() not in Limits.model_fields}
+
+
 def code_hash() -> str:
     """Hash of the shipped source that decides and sends: on every session, so that a decision can be traced to its code."""
     root = Path(__file__).parents[2]
@@ -195,13 +206,31 @@ def _briefing(settings: Settings, today: date) -> Briefing:
 
 def _only_runner(settings: Settings) -> FileLock:
     """One runner an account and home: a second one would trade against the first."""
-    settings.daybot_home.mkdir(parents=True, exist_ok=True)
+    settings.daybot_home.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = FileLock(settings.daybot_home / "runner.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise SettingsError(f"expected to be the only runner in {settings.daybot_home}, found another; see `daybot status`") from None
     return lock
+
+
+def belong(settings: Settings, *, claim: bool = True) -> str:
+    """A home is one kind of money's, that of its first session, noted in its file `mode`; which kind. Empty: nobody's yet, where it is not claimed.
+
+    Raises SettingsError where it is another's: nothing written for one (journals, tables, tokens, halts) is read for the other.
+    """
+    note, mode = settings.daybot_home / "mode", settings.daybot_mode.value
+    found = note.read_text().strip() if note.exists() else recovery.traded(settings.journals)
+    if found and found != mode:
+        raise SettingsError(
+            f"expected a home of {mode} money, found {settings.daybot_home}, in which {found} money is traded; "
+            "set DAYBOT_HOME to another folder (DAYBOT_LAKE may be the same one: bars are nobody's)"
+        )
+    if claim and not note.exists():
+        with replaced(note, mode=0o600) as file:
+            file.write(mode.encode())
+    return mode if claim else found
 
 
 def _account(settings: Settings, *, shadow: bool) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from datetime import time
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -60,12 +61,23 @@ class Attended:
                 except asyncio.CancelledError:
                     runner.stop()
                 await running
+            self._witness()
         except DaybotError as error:
             self._alerts.raise_(Alert("the session ended by an error", f"{type(error).__name__}: {error}"), self.session.clock.now())
             raise
         finally:
             self._alerts.close()
             self.session.lock.release()
+
+    def _witness(self) -> None:
+        """The journal's head, where nobody who gets at the journal can alter it."""
+        sealed, heads = self.session.runner.journal, self._settings.journal_heads
+        try:
+            if heads:
+                journal.witness(Path(heads), sealed.path, sealed.seq, sealed.head)
+        except OSError as error:
+            text = f"JOURNAL_HEADS={heads}: {error.strerror}; {sealed.path.name} ends with record {sealed.seq}, hash {sealed.head}"
+            self._alerts.raise_(Alert("the journal's head was not written elsewhere", text), self.session.clock.now())
 
     def _watch(self, event: Event, decisions: list[Decision]) -> None:
         self._watchers.watch(event, decisions)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from live import journal
 from live.journal import Journal
@@ -38,6 +39,8 @@ class Recovered:
     """Orders that were decided, by id."""
     unanswered: dict[str, Submit] = field(default_factory=dict)
     """Those of which nothing was heard."""
+    run: dict[str, Any] = field(default_factory=dict)
+    """Code and settings of the run that goes on with it."""
     undone: list[Decision] = field(default_factory=list)
     """Decisions that follow from the last events and were not written: nothing of them was sent."""
 
@@ -61,9 +64,8 @@ class Recovered:
 
         What was decided and not written is written now. Of it, what reduces risk is sent; an entry is another trade by now, and is refused.
         """
-        self.journal.append(
-            "resume", now, {"events": self.events, "orders": len(self.sent), "unanswered": len(self.asked), "undone": len(self.undone)}
-        )
+        counts = {"events": self.events, "orders": len(self.sent), "unanswered": len(self.asked), "undone": len(self.undone)}
+        self.journal.append("resume", now, {**counts, **self.run})
         for decision in self.undone:
             self.journal.append("decision", now, encode(decision))
         self.journal.barrier()
@@ -86,6 +88,12 @@ def find(folder: Path, session: date, account: str) -> Path | None:
         if head is not None and head.account == account:
             return path
     return None
+
+
+def traded(folder: Path) -> str:
+    """Whose money the newest journal of a home is of that can be read, a shadow session's too; empty where there is none."""
+    found = sorted([*journals.sessions(folder), *journals.sessions(folder / journals.SHADOW)], key=lambda path: path.name, reverse=True)
+    return next((head.mode for path in found for head in _whole(path)), "")
 
 
 def unfinished(path: Path) -> bool:

@@ -64,7 +64,9 @@ class Manifest(BaseModel):
     speed: float = 1.0
     """Seconds of its clock in one of ours; 0 where that clock moves only when it is told to, so that no latency can be measured by it."""
     code: str
-    """Hash of the shipped source."""
+    """Hash of the shipped source. A run that goes on with the session says its own, and its settings, in its record `resume`."""
+    settings: dict[str, str] = {}
+    """What was set besides the limits, by name; no secret. What is not named had its default."""
     strategies: tuple[Employed, ...]
     limits: Limits
     briefing: Briefing

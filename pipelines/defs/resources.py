@@ -93,4 +93,4 @@ class DayBot:
 @dg.definitions
 def resources() -> dg.Definitions:
     """The one resource, read from the environment when a run starts."""
-    return dg.Definitions(resources={"daybot": dg.ResourceDefinition(resource_fn=lambda _: DayBot(settings.load()))})
+    return dg.Definitions(resources={"daybot": dg.ResourceDefinition(resource_fn=lambda _: DayBot(settings.load().reading))})

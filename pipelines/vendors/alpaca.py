@@ -55,7 +55,7 @@ class Alpaca:
     dated = False
 
     def __init__(self, settings: Settings) -> None:
-        key, secret = settings.keys
+        key, secret = settings.data_keys
         self._settings = settings
         self._line = Line(
             shared(f"{settings.data_url} {key}", settings.alpaca_rate), retries=settings.vendor_retries, backoff=settings.vendor_backoff
@@ -63,7 +63,7 @@ class Alpaca:
         self._session = _Session(self._line)
         self._refused = Refused()
         self._data = StockHistoricalDataClient(key, secret, raw_data=True, url_override=settings.data_url)
-        self._trading = TradingClient(key, secret, raw_data=True, url_override=settings.alpaca_base_url)
+        self._trading = TradingClient(key, secret, raw_data=True, url_override=settings.assets_url)
         self._corporate = CorporateActionsClient(key, secret, raw_data=True, url_override=settings.data_url)
         for client in (self._data, self._trading, self._corporate):
             # Private, but the only door: alpaca-py takes neither a session nor a timeout, and cannot be told not to try again.

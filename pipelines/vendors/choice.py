@@ -37,7 +37,8 @@ def _is_set_up(name: str, settings: Settings) -> bool:
     if name == "files":
         return bool(settings.bars_folder)
     if name == "alpaca":
-        return bool(settings.alpaca_api_key.get_secret_value()) or settings.daybot_mode is Mode.SIM
+        found = settings.alpaca_data_key.get_secret_value() or settings.alpaca_api_key.get_secret_value()
+        return bool(found) or settings.daybot_mode is Mode.SIM
     return bool(settings.polygon_api_key.get_secret_value())
 
 

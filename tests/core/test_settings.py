@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.core.errors import SettingsError
 from pipelines.core.risk.limits import Limits
-from pipelines.settings import LIVE_URL, Mode, load
+from pipelines.settings import LIVE_URL, PAPER_URL, Mode, load
 
 
 @pytest.fixture(autouse=True)
@@ -67,3 +67,18 @@ def test_every_wrong_value_is_told_at_once() -> None:
     for name in ("MAX_POSITION_SIZE", "MAX_DAILY_LOSS", "SERVER_PORT"):
         assert f"{name}: " in text
         assert f"Example: {name}=" in text
+
+
+def test_a_pair_that_only_reads_data_stands_for_the_one_that_trades_wherever_nothing_is_traded() -> None:
+    both = load(
+        daybot_mode="live", alpaca_base_url=LIVE_URL, alpaca_api_key="TRADES", alpaca_secret_key="T", alpaca_data_key="READS", alpaca_data_secret="R"
+    )
+    assert (both.keys, both.data_keys) == (("TRADES", "T"), ("READS", "R"))
+    assert both.assets_url == PAPER_URL, "a paper account's key is refused by the host of real money"
+    assert both.reading.data_keys == ("READS", "R")
+    with pytest.raises(SettingsError, match="ALPACA_API_KEY and ALPACA_SECRET_KEY empty"):
+        _ = both.reading.keys
+    one = load(alpaca_api_key="A", alpaca_secret_key="B")
+    assert (one.data_keys, one.reading.keys, one.assets_url) == (("A", "B"), ("A", "B"), one.alpaca_base_url)
+    with pytest.raises(SettingsError, match="ALPACA_DATA_KEY and ALPACA_DATA_SECRET go together"):
+        load(alpaca_data_key="READS")

@@ -2,11 +2,13 @@
 
 import json
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from commands import ROOT
 
@@ -68,3 +70,20 @@ def test_nothing_is_asked_of_any_network_by_importing_what_holds_keys() -> None:
     ran = subprocess.run([sys.executable, "-c", ALL], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert re.fullmatch(r"[0-9]{3}\n", ran.stdout), ran.stdout
+
+
+def test_no_test_of_ours_reaches_another_machine(tmp_path: Path) -> None:
+    with socket.socket() as door, pytest.raises(PermissionError, match=r"192\.0\.2\.1"):
+        door.connect(("192.0.2.1", 443))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as door, pytest.raises(PermissionError):
+        door.sendto(b"x", ("192.0.2.1", 53))
+    with pytest.raises(httpx.ConnectError, match="this machine alone, found example"):
+        httpx.get("http://example.com")
+    with pytest.raises(PermissionError):
+        socket.getaddrinfo(host="example.com", port=443)
+    with socket.create_server(("127.0.0.1", 0)) as known:
+        socket.create_connection(("localhost", known.getsockname()[1])).close()
+    with socket.socket(socket.AF_UNIX) as known, socket.socket(socket.AF_UNIX) as door:
+        known.bind(str(tmp_path / "s"))
+        known.listen()
+        door.connect(str(tmp_path / "s"))

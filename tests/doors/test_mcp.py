@@ -279,10 +279,10 @@ def test_an_entry_and_a_change_ask_a_person_through_the_client_and_then_happen_o
 
     session = play(tmp_path, act)
     assert "buy 100 AAA at about 100.00, stop 95.00, target 110.00, 500.00 dollars lost at the stop [SIM]" in asked[0]
-    assert asked[0].startswith("mcp claude via laptop 0 wants DayBot to ")
+    assert asked[0].startswith("mcp claude via laptop 0 trade wants DayBot to ")
     assert "move the stop of AAA to 96.0" in asked[1]
     assert len(session.entries) == 1
-    assert [command.origin.partition(" (")[0] for command in session.orders_given] == ["mcp claude via laptop 0"] * 2
+    assert [command.origin.partition(" (")[0] for command in session.orders_given] == ["mcp claude via laptop 0 trade"] * 2
 
 
 def test_without_a_yes_nothing_happens(tmp_path: Path) -> None:
@@ -441,7 +441,7 @@ def test_models_open_no_more_than_they_may_in_a_session_whatever_they_call_thems
         async with session.client(mode=mode, name="another", answer=saying("accept", asked=asked)) as client:
             refused = problem(await client.call_tool("enter_trade", BUY))
             assert (refused["code"], refused["value"], refused["limit"], refused["source"]) == ("MODEL_ENTRIES", 3, 2, "MAX_MODEL_ENTRIES")
-            assert "mcp claude via laptop 0: 2 for" in refused["detail"]
+            assert "mcp claude via laptop 0 trade: 2 for" in refused["detail"]
             assert not (await client.call_tool("close_symbol", {"symbol": "AAA", "wait": 0})).is_error, "the way out has no limit"
             await session.step(5)
         async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(session.settings.socket)), base_url="http://daybot") as person:
@@ -451,7 +451,7 @@ def test_models_open_no_more_than_they_may_in_a_session_whatever_they_call_thems
     session = play(tmp_path, act, bounds={"max_model_entries": 2, "max_model_value": 16_000.0, "symbol_losses": 100})
     assert len(asked) == 2
     wishes = [command.instruction for command in session.orders_given if isinstance(command.instruction, Open)]
-    assert [wish.model for wish in wishes] == ["mcp claude via laptop 0"] * 2
+    assert [wish.model for wish in wishes] == ["mcp claude via laptop 0 trade"] * 2
     assert replay(list(journal.read(session.runner.journal.path)), []).difference is None, "one that goes on after a death counts on"
 
 

@@ -162,7 +162,7 @@ def test_a_trade_from_its_entry_to_flat_by_the_venues_books(session: Manned) -> 
     assert session.post("/tools/close_symbol", {"symbol": "AAA", "wait": 0}, "out").json()["flat"] == "yes"
     assert session.books.positions == {}
     (trip,) = [t for t in session.get("/analytics/trades", symbol="AAA").json()["trades"] if t["trade"] == made["trade"]]
-    assert (trip["quantity"], trip["reason"]) == (100, "closed by local socket")
+    assert (trip["quantity"], trip["reason"]) == (100, "closed by local socket, admin")
     log = session.get("/trade_log", symbol="AAA", limit=1).json()
     assert log["entries"][0]["kind"] == "closed"
 

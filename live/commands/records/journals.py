@@ -25,8 +25,8 @@ def verify(path: Chosen = None, as_json: Json = False, home: Home = None) -> Non
     from live import journal, raw
 
     with told():
-        found = _chosen(path, home)
-        last, sealed = journal.verify(found), raw.verify(found)
+        found, heads = _chosen(path, home), settings_of(home).journal_heads
+        last, sealed = journal.verify(found, Path(heads) if heads else None), raw.verify(found)
         if printed({"journal": str(found), "records": last.seq, "last": new_york(last.at).isoformat(), "raw": asdict(sealed)}, as_json):
             return
         console.print(f"[green]intact[/] {found}: {last.seq:,} records, the last one {new_york(last.at):%Y-%m-%d %H:%M:%S} New York", soft_wrap=True)

@@ -54,7 +54,7 @@ async def with_mcp(app: ASGIApp, settings: Settings) -> AsyncIterator[ASGIApp]:
 def client(ctx: ServerRequestContext[Any, Any]) -> str:
     """Program, and the token that it showed: `mcp claude-code via laptop`."""
     grant: Grant | None = getattr(getattr(ctx.request, "state", None), "grant", None)
-    return named(ctx) + (f" via {plain(grant.name)}" if grant is not None else "")
+    return named(ctx) + (f" via {plain(grant.name)} {grant.scope.name.lower()}" if grant is not None else "")
 
 
 def _served(server: MCPServer) -> ASGIApp:

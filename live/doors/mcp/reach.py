@@ -21,7 +21,7 @@ CLIENT = "x-client"
 MODEL = "x-model"
 """Header that says that a model asks: whatever comes by MCP."""
 
-INSIDE = Grant(name="mcp", scope=May.ADMIN)
+INSIDE = Grant(name="mcp", scope=May.ADMIN, shown=False)
 
 
 class Reach:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from live.journal import Journal, compress, latest, read, repair, verify
+from live.journal import Journal, compress, latest, read, repair, verify, witness
 from live.retention import tidy
 from pipelines.core.errors import JournalError
 from pipelines.journals import parts, sessions
@@ -93,6 +93,31 @@ def test_a_cut_end_is_found_by_the_file_beside_it(tmp_path: Path) -> None:
     assert len(list(read(tmp_path / "j.jsonl"))) == LINES - 1, "the chain alone cannot tell"
     with pytest.raises(JournalError, match="its end was cut off"):
         verify(tmp_path / "j.jsonl")
+
+
+def test_a_journal_that_was_written_anew_with_its_head_is_found_by_its_head_elsewhere(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "other" / "heads"
+    elsewhere.parent.mkdir()
+    for name in ("a.jsonl", "b.jsonl"):
+        with Journal(home / name) as journal:
+            journal.append("command", 1, {"quantity": 5_000})
+            journal.append("end", 2, {})
+        witness(elsewhere, journal.path, journal.seq, journal.head)
+    assert verify(home / "a.jsonl", elsewhere).seq == 2
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+    forged = tmp_path / "forged" / "a.jsonl"
+    with Journal(forged) as journal:  # a chain that is whole, with the head that belongs to it
+        journal.append("command", 1, {"quantity": 5})
+        journal.append("end", 2, {})
+    for name in ("a.jsonl", "a.head"):
+        (forged.parent / name).replace(home / name)
+    assert verify(home / "a.jsonl").seq == 2, "what lies on one disk cannot tell"
+    with pytest.raises(JournalError, match=rf"record 2 has another hash than {elsewhere} says; it was written anew"):
+        verify(home / "a.jsonl", elsewhere)
+    assert verify(home / "b.jsonl", elsewhere).seq == 2
+    elsewhere.write_text("none\n")
+    with pytest.raises(JournalError, match="expected heads"):
+        verify(home / "b.jsonl", elsewhere)
 
 
 @given(cut=st.integers(1, 60))

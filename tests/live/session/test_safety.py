@@ -9,6 +9,7 @@ from commands import daybot
 from desk import Books, settings
 from filelock import FileLock
 from floor import Floor, left_behind
+from market import SESSION, briefing_of
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -16,12 +17,16 @@ from live.brokers import configuration
 from live.brokers.route import connect
 from live.cli import app
 from live.clock import SECOND, SteppedClock
+from live.commands.doctor import looks
 from live.guards.direct import flatten
 from live.guards.watchdog import Found, Watchdog
+from live.journal import Journal
 from live.session.assemble import assemble
 from live.sim.embedded import Exchange
 from pipelines.alerts import Alert
-from pipelines.core.errors import SettingsError
+from pipelines.core.errors import MissingData, SettingsError
+from pipelines.core.journal import Manifest
+from pipelines.core.risk.limits import Limits
 from pipelines.settings import LIVE_URL, Mode, Settings
 
 QUIET = Console(quiet=True)
@@ -90,6 +95,25 @@ def test_real_money_needs_its_phrase_typed_and_the_account_that_was_named(exchan
     with pytest.raises(SettingsError, match="live mode expects account A1, found PA"):
         assemble(real, watch=lambda event, decisions: None)
     assert exchange.books()["orders"] == []
+
+
+def test_a_home_is_one_kind_of_moneys_and_a_session_of_another_begins_nothing_in_it(exchange: Exchange, tmp_path: Path) -> None:
+    known = settings(exchange.url, tmp_path / "home")
+    with pytest.raises(MissingData):  # no briefing: nothing is traded, but whose home it is stands
+        assemble(known, watch=lambda *_: None)
+    assert (known.daybot_home / "mode").read_text() == "sim"
+    for mode in (Mode.PAPER, Mode.LIVE):
+        other = known.model_copy(update={"daybot_mode": mode, "alpaca_base_url": "http://127.0.0.1:9"})  # the broker is not asked
+        with pytest.raises(SettingsError, match=f"expected a home of {mode} money, found .* in which sim money is traded"):
+            assemble(other, watch=lambda *_: None, shadow=True)
+    older = settings(exchange.url, tmp_path / "older")  # a home from before homes said whose they are
+    head = Manifest(session=SESSION, run="r", mode="paper", account="P", code="c", strategies=(), limits=Limits(), briefing=briefing_of(["AAA"]))
+    with Journal(older.journals / f"{SESSION}-01-test.jsonl") as journal:
+        journal.append("session", 1, head)
+    with pytest.raises(SettingsError, match="in which paper money is traded"):
+        assemble(older, watch=lambda *_: None)
+    finding = next(finding for finding in looks(older) if finding.name == "home")
+    assert (finding.passed, finding.remedy) == (False, "give sim, paper and live a DAYBOT_HOME each")
 
 
 # --- the watchdog

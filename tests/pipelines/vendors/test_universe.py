@@ -62,8 +62,9 @@ def test_polygon_is_asked_for_the_day(polygon: str, tools: Callable[..., DayBot]
 
 
 def test_alpaca_knows_only_now_which_is_counted(tools: Callable[..., DayBot]) -> None:
-    with Exchange(stepped=True) as exchange:
-        daybot = tools(alpaca_base_url=exchange.url, alpaca_data_url=exchange.url, alpaca_api_key="SIM", alpaca_secret_key="SIM")
+    keys = {"alpaca_api_key": "TRADES", "alpaca_secret_key": "T", "alpaca_data_key": "READS", "alpaca_data_secret": "R"}
+    with Exchange(stepped=True, key="READS", secret="R") as exchange:  # the pair that trades is not even known there
+        daybot = tools(alpaca_base_url=exchange.url, alpaca_data_url=exchange.url, **keys)
         rows, metadata = universe(daybot)
     assert rows.height > 30
     assert not rows["point_in_time"].any()
