@@ -38,8 +38,8 @@ def vendors(rows: pl.DataFrame) -> list[Picture]:
             alt.Tooltip("lag:Q", format=".2f", title="median lag, s"), alt.Tooltip("lag_max:Q", format=".1f", title="worst lag, s")]  # fmt: skip
     both = [alt.Tooltip("session:T", format="%a %d %b %Y"), alt.Tooltip("bp:Q", format=".2f", title="mean distance, bp"),
             alt.Tooltip("bp_max:Q", format=".1f", title="widest, bp")]  # fmt: skip
-    point = {"size": 50} if nights.n_unique() < EACH else False
-    legend = alt.Legend(orient="top")
+    point = {"size": 50, "color": GREY} if nights.n_unique() < EACH else False
+    legend = alt.Legend(orient="top", symbolType="stroke")
 
     def line(frame: pl.DataFrame, field: str, title: str, form: str, *, last: bool = False) -> alt.Chart:
         up = alt.Axis(format=form, tickCount=3, minExtent=WIDE, maxExtent=WIDE)

@@ -202,7 +202,7 @@ def _vendors() -> None:
     tables.shown(
         summed, f"vendors-{session}",
         {
-            "vendor": tables.pinned("vendor"), "bars": tables.whole("bars"),
+            "vendor": tables.pinned("vendor"), "minutes": tables.whole("minutes"), "bars": tables.whole("bars"), "missing": tables.whole("missing"),
             "median_lag": tables.number("median lag, s"), "worst_lag": tables.number("worst lag, s"),
             "worst_bp": tables.number("worst distance, bp", 1, "Of a close from the other vendor's; none with one vendor."),
             "lead": tables.percent("minutes decided on", 0),

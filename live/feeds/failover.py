@@ -301,7 +301,7 @@ class Failover:
         evidence = "; ".join(self._health[name].numbers() for name in (switch.left, switch.taken))
         self._emit(FeedStatus(switch.taken, True, f"leads instead of {switch.left}: {switch.why}; {evidence}", at))
         self._note("switch", {"left": switch.left, "taken": switch.taken, "why": switch.why, "evidence": evidence})
-        self._note("compare", self._comparison.summary(self._settled, {name: h.granted for name, h in self._health.items()}))
+        self._note("compare", self._comparison.summary(self._settled, {name: h.asked(self._settled) for name, h in self._health.items()}))
         for symbol in sorted(self._symbols):
             if self._mixed:  # what the one venue did not print is no gap of the whole market
                 self._gaps.settle(symbol, self._health[switch.left].minute)
@@ -317,7 +317,7 @@ class Failover:
         """A minute is over, and what has not come of it is missing."""
         if not self._hours.contains(minute):
             return
-        asked = {name: health.granted for name, health in self._health.items()}
+        asked = {name: health.asked(minute) for name, health in self._health.items()}
         for name, health in self._health.items():
             lacking, expected = self._comparison.missing(name, minute, sorted(asked[name]))
             health.settle(minute, len(lacking), expected)

@@ -37,6 +37,8 @@ class Health:
         self.granted: frozenset[str] = frozenset()
         self.since: int | None = None
         """When it was subscribed."""
+        self._began: int | None = None
+        """When it was subscribed for the first time."""
         self.minute = 0
         """Start of the newest minute of which it brought a bar."""
         self.lag: float | None = None
@@ -52,10 +54,15 @@ class Health:
 
     def connected(self, symbols: frozenset[str], at: int) -> None:
         """It granted these symbols."""
+        self._began = at if self._began is None else self._began
         if self.since is None:
             self.since, self._canary = at, []
             self._slow = self._holes = 0
         self.granted = symbols
+
+    def asked(self, minute: int) -> frozenset[str]:
+        """The symbols of which it should tell this minute: none of one that was over before it was ever subscribed."""
+        return self.granted if self._began is not None and minute + MINUTE > self._began else frozenset()
 
     def lost(self, why: str, at: int) -> None:
         """Its connection is gone. One that ended in silence has to speak again, not only to be there again."""

@@ -198,6 +198,17 @@ def test_a_comparison_row_has_the_lag_and_the_distance_of_each_copy() -> None:
     assert told["vendors"]["two"] == {"bars": 1, "missing": 1, "lag": 2.0, "bp": 50.0}
 
 
+def test_a_session_that_begins_late_asks_nobody_for_the_minutes_before_and_a_reconnection_for_all_since() -> None:
+    health, late = Health("one", thin=False, hours=HOURS, allowed=Allowed(silence=15, lag=3)), HOURS.open + 10 * MINUTE + 40 * SECOND
+    assert health.asked(HOURS.open) == frozenset()
+    health.connected(frozenset({"AAPL"}), late)
+    assert [bool(health.asked(HOURS.open + n * MINUTE)) for n in (0, 9, 10, 11)] == [False, False, True, True]
+    health.lost("gone", late + 5 * MINUTE)
+    assert health.asked(HOURS.open + 12 * MINUTE) == frozenset()
+    health.connected(frozenset({"AAPL"}), late + 6 * MINUTE)
+    assert health.asked(HOURS.open + 12 * MINUTE) == {"AAPL"}, "a mute one that was cut off owes what it did not say"
+
+
 # --- one connection after the other
 
 
