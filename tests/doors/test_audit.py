@@ -12,6 +12,8 @@ import httpx
 import pytest
 from commands import ROOT
 
+from yanked import judged as judged_yanked
+
 WRONG = {
     "name": "requests", "version": "2.19.0",
     "vulns": [{"id": "PYSEC-2018-28", "fix_versions": ["2.20.0"], "aliases": ["CVE-2018-18074"], "description": "sends the header on"}],
@@ -47,6 +49,32 @@ def test_it_says_what_was_looked_at_and_ends_the_run_for_what_is_wrong(
 ) -> None:
     found, words = judged(tmp_path, packages, ignored)
     assert (found, said in words) == (code, True), words
+
+
+TAKEN_BACK = """Resolved 2 packages in 80ms
+warning: `attrs==21.1.0` is yanked (reason: "Installable but not importable on Python 3.4.")
+warning: `other==1.0` is yanked
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "told", "sound", "said"),
+    [
+        (0, TAKEN_BACK, False, ["attrs==21.1.0 was taken back by its author: Installable but not importable on Python 3.4."]),
+        (0, TAKEN_BACK, False, ["other==1.0 was taken back by its author: no reason given", "2 of 9 locked releases were taken back"]),
+        (0, "Resolved 9 packages in 1s", True, ["0 of 9 locked releases were taken back"]),
+        (
+            2,
+            "error: Request failed after 3 retries\n",
+            True,
+            ["no answer about 9 releases (error: Request failed after 3 retries), nothing was looked at"],
+        ),
+    ],
+)
+def test_a_locked_release_that_its_author_has_taken_back_ends_the_run(code: int, told: str, sound: bool, said: list[str]) -> None:
+    lines, found = judged_yanked(code, told, 9)
+    assert found is sound
+    assert set(said) <= set(lines)
 
 
 ALL = """
