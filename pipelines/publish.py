@@ -16,7 +16,7 @@ import polars as pl
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from pipelines import journals
+from pipelines import journals, signature
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokenSnapshot, DataError, JournalError, MissingData, StaleBriefing
 from pipelines.core.journal import manifest, records
@@ -67,6 +67,7 @@ def release(settings: Settings, name: str, copy: Callable[[Path], None], record:
         try:
             copy(draft)
             draft.chmod(draft.stat().st_mode & 0o444)
+            signature.sign(settings, draft, path)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -98,6 +99,13 @@ def current(settings: Settings) -> "Snapshot":
         if name == before:
             raise BrokenSnapshot(f"expected the snapshot that CURRENT names, {_file(settings, name)}, found no such file; {HOW_TO_GO_BACK}")
     return Snapshot(name, _file(settings, name))
+
+
+def genuine(settings: Settings) -> "Snapshot":
+    """The current snapshot, to be traded on: `BrokenSnapshot` where a key is set and it is not signed with it, as it is."""
+    found = current(settings)
+    signature.check(settings, found.path)
+    return found
 
 
 def named(settings: Settings, name: str) -> "Snapshot":
@@ -276,6 +284,7 @@ def _retire(settings: Settings, newest: str) -> None:
     for path in _files(settings)[: -settings.snapshots_kept]:
         if path.stem not in kept:
             path.unlink()
+            signature.beside(path).unlink(missing_ok=True)
 
 
 def _traded(settings: Settings) -> str | None:

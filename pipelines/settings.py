@@ -150,6 +150,9 @@ class Settings(Limits, BaseSettings):
     minute_sessions: int = Field(2, ge=1, le=60, description="Sessions of minute bars fetched before the day, to seed the indicators.")
     watchlist_size: int = Field(50, ge=1, le=1000, description="Symbols that the runner follows; Alpaca's free feed allows 30.")
     snapshots_kept: int = Field(20, ge=2, le=1000, description="Published snapshots kept, besides the one that the last session began with.")
+    snapshot_key_file: str = Field(
+        "", description="File (mode 600) with the key that snapshots are signed with: the night and the runner have it, nobody else; empty: unsigned."
+    )
     runs_kept: int = Field(30, ge=0, le=100_000, description="Days that Dagster keeps runs and their logs, at least 14; 0: all. Data stay.")
 
     external: Literal["leave", "protect", "close"] = Field(

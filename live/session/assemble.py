@@ -195,13 +195,13 @@ def code_hash() -> str:
 
 
 def _briefing(settings: Settings, today: date) -> Briefing:
-    snapshot = publish.current(settings)
+    snapshot = publish.genuine(settings)
     try:
         briefing = snapshot.briefing(today)
     except StaleBriefing as error:
         last = snapshot.briefing()
         raise StaleBriefing(f"{error}; the last good one is for {last.session}, made {last.created_at:%Y-%m-%d %H:%M} UTC") from None
-    return usable(briefing)
+    return usable(settings, briefing)
 
 
 def _only_runner(settings: Settings) -> FileLock:
@@ -221,7 +221,7 @@ def belong(settings: Settings, *, claim: bool = True) -> str:
     Raises SettingsError where it is another's: nothing written for one (journals, tables, tokens, halts) is read for the other.
     """
     note, mode = settings.daybot_home / "mode", settings.daybot_mode.value
-    found = note.read_text().strip() if note.exists() else recovery.traded(settings.journals)
+    found = note.read_text().strip() if note.exists() else next((head.mode for head in recovery.heads(settings.journals)), "")
     if found and found != mode:
         raise SettingsError(
             f"expected a home of {mode} money, found {settings.daybot_home}, in which {found} money is traded; "

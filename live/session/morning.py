@@ -5,14 +5,17 @@ and begins again with it: a session's journal has one briefing, so that it repla
 """
 
 from live.brokers.hearing import Emit, Note
+from live.session import recovery
 from pipelines import publish
 from pipelines.core.briefing import Briefing
 from pipelines.core.errors import BrokenSnapshot, MissingData, StaleBriefing
 from pipelines.core.market.bars import MINUTE
 from pipelines.core.market.session import nanoseconds, new_york
+from pipelines.core.soundness import unsound
 from pipelines.core.trading.commands import Reduce
 from pipelines.core.trading.events import Alarm, Command
 from pipelines.settings import Mode, Settings
+from pipelines.vendors.calendar import session_of
 
 LAST = 5 * MINUTE
 """Before the open: by then the day's own briefing should be there."""
@@ -72,16 +75,22 @@ def released(settings: Settings, held: Briefing) -> Briefing:
 
     Raises StaleBriefing where it must not be traded on, MissingData where nothing is published, BrokenSnapshot where that cannot be read.
     """
-    snapshot = publish.current(settings)
+    snapshot = publish.genuine(settings)
     try:
         found = snapshot.briefing(held.session)
     except StaleBriefing:  # a publication for another session
         return held
-    return usable(found)
+    return usable(settings, found)
 
 
-def usable(briefing: Briefing) -> Briefing:
-    """Itself. Raises StaleBriefing where one of its blocking checks failed."""
+def usable(settings: Settings, briefing: Briefing) -> Briefing:
+    """Itself. Raises StaleBriefing where one of its blocking checks failed, or its numbers cannot be, or cannot follow on those traded on last."""
     if briefing.blocked:
         raise StaleBriefing(f"expected a briefing whose blocking checks passed, found failures: {briefing.blocked}; run the pre_open job again")
+    before = next((head.briefing for head in recovery.heads(settings.journals) if head.briefing.session < briefing.session), None)
+    if wrong := unsound(briefing, session_of(briefing.session), before):
+        raise StaleBriefing(
+            f"expected a briefing as the night makes them, found that in {briefing.version} {'; '.join(wrong)}; "
+            "look at `daybot snapshots diff`, run the pre_open job again, or go back with `daybot snapshots use`"
+        )
     return briefing

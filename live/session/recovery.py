@@ -90,10 +90,10 @@ def find(folder: Path, session: date, account: str) -> Path | None:
     return None
 
 
-def traded(folder: Path) -> str:
-    """Whose money the newest journal of a home is of that can be read, a shadow session's too; empty where there is none."""
+def heads(folder: Path) -> Iterator[Manifest]:
+    """Of the sessions of a home, shadow ones too, the newest first; what cannot be read is left out."""
     found = sorted([*journals.sessions(folder), *journals.sessions(folder / journals.SHADOW)], key=lambda path: path.name, reverse=True)
-    return next((head.mode for path in found for head in _whole(path)), "")
+    return (head for path in found for head in _whole(path))
 
 
 def unfinished(path: Path) -> bool:

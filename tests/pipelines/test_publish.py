@@ -16,7 +16,7 @@ import pytest
 from market import briefing_of
 
 from pipelines import publish
-from pipelines.core.errors import BrokenSnapshot, DataError, MissingData, StaleBriefing
+from pipelines.core.errors import BrokenSnapshot, DataError, MissingData, SettingsError, StaleBriefing
 from pipelines.core.journal import GENESIS, Manifest, encode, seal
 from pipelines.core.risk.limits import Limits
 from pipelines.defs.resources import DayBot
@@ -359,3 +359,45 @@ def test_a_query_reads_the_snapshots_tables_and_nothing_else_of_this_machine(que
         found.sql(query.format(beside=beside, folder=tmp_path))
     assert {path.name for path in tmp_path.iterdir()} & {"out.csv", "out", "other.duckdb"} == set()
     assert (found.table("t")["value"].unique().to_list(), hidden.height) == ([1], 1)
+
+
+def test_what_was_not_signed_with_the_key_is_not_traded_on_also_where_every_hash_in_it_is_right(tools: Callable[..., DayBot], tmp_path: Path) -> None:
+    key = tmp_path / "snapshot.key"
+    key.write_bytes(bytes(range(32)))
+    key.chmod(0o600)
+    night = tools(snapshot_key_file=str(key), snapshots_kept=2)
+    name, other, *more = versions(5)[::-1]
+    publish_briefing(night, name)
+    assert publish.genuine(night.settings).version == name
+    (night.settings.snapshots / f"{other}.sig").write_bytes((night.settings.snapshots / f"{name}.sig").read_bytes())
+    stranger = tools(snapshots_kept=2)  # writes into the same home, without the key
+    assert stranger.settings.snapshots == night.settings.snapshots
+    publish_briefing(stranger, other)
+    publish.use(stranger.settings, other)
+    for settings, said in ((night.settings, "found another one"), (stranger.settings, None)):
+        if said is None:
+            assert publish.genuine(settings).version == other
+        else:
+            with pytest.raises(BrokenSnapshot, match=said):
+                publish.genuine(settings)
+    publish.use(night.settings, name)
+    spoil(publish.current(night.settings).path, at=300_000)
+    with pytest.raises(BrokenSnapshot, match="SNAPSHOT_KEY_FILE, found another one"):
+        publish.genuine(night.settings)
+    for version in more:
+        publish_briefing(night, version)
+    assert {path.stem for path in night.settings.snapshots.glob("*.sig")} <= {one.version for one in publish.published(night.settings)}
+    key.chmod(0o640)
+    with pytest.raises(SettingsError, match="readable by nobody else"):
+        publish.genuine(night.settings)
+
+
+def test_a_key_that_is_none_stops_the_night_before_it_publishes(tools: Callable[..., DayBot], tmp_path: Path) -> None:
+    key = tmp_path / "short.key"
+    key.write_bytes(b"short")
+    key.chmod(0o600)
+    for path, said in ((key, "at least 32 bytes"), (tmp_path / "none", "No such file")):
+        night = tools(snapshot_key_file=str(path))
+        with pytest.raises(SettingsError, match=said):
+            publish_briefing(night, versions(1)[0])
+        assert publish.published(night.settings) == []

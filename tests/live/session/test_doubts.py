@@ -85,6 +85,11 @@ def test_a_blocking_failure_is_never_traded_and_a_stale_briefing_says_how_old_it
         home_of(settings, checked(Severity.BLOCKING))
         with pytest.raises(StaleBriefing, match=r"blocking checks passed, found failures: \['split'\]"):
             assemble(settings, watch=lambda event, decisions: None)
+        poisoned = checked(Severity.ADVICE)  # whose checks say that all is well: more risk on each trade than any regime gives
+        regime = poisoned.regime.model_copy(update={"size_multiplier": 50.0})
+        home_of(settings, poisoned.model_copy(update={"version": "2026-11-20-20991231T000000000Z-poisoned", "regime": regime}))
+        with pytest.raises(StaleBriefing, match=r"expected a briefing as the night makes them, found that .* has the effects"):
+            assemble(settings, watch=lambda event, decisions: None)
     with Exchange(stepped=True, day=SESSION.replace(day=24), start=(9, 0)) as exchange:
         later = sim_settings(exchange.url, tmp_path / "home")
         with pytest.raises(StaleBriefing, match=r"the last good one is for 2026-11-20, made 2026-11-20 13:00 UTC"):
