@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from pipelines.core.analytics.returns import ENOUGH
 from pipelines.core.backtest.report import Report
 from pipelines.core.market.session import NEW_YORK
 
@@ -49,10 +50,10 @@ body { font: 14px/1.5 system-ui, sans-serif; color: #222; margin: 2rem auto; max
 h1 { font-size: 1.6rem; margin-bottom: 0 } h2 { font-size: 1.15rem; margin-top: 2rem; border-bottom: 1px solid #ddd }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
 td, th { padding: .15rem .6rem; text-align: right; vertical-align: top; white-space: nowrap; border-bottom: 1px solid #eee }
-td.text, th.text { text-align: left } td.long { text-align: left; white-space: normal; min-width: 18rem }
+td.text, th.text { text-align: left } td.long { text-align: left; white-space: normal; min-width: 12rem }
 .wide { overflow-x: auto; font-size: 12px } .wide td, .wide th { padding: .15rem .4rem }
-.cards { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 2rem } .bad { color: #b3261e }
-svg { max-width: 100%; height: auto } .note { color: #666 }
+.cards { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 2rem } .cards table + table { flex: 1 1 24rem }
+.bad { color: #b3261e } svg { width: 100%; height: auto } .note { color: #666 }
 """
 
 
@@ -67,6 +68,7 @@ def html(report: Report) -> str:
         _facts(report.numbers),
         _facts(words),
         "</div>",
+        _few(report.numbers["sessions"] or 0.0),
         _picture("Equity", lambda axes: _equity(axes, report), 3.2),
         _picture("Fall from the highest equity", lambda axes: _drawdown(axes, report), 1.8),
         _picture("Exposure by strategy, at entry prices", lambda axes: _exposure(axes, report), 2.2),
@@ -110,11 +112,15 @@ def heading(name: str) -> str:
 
 def _facts(values: Mapping[str, Any]) -> str:
     text = all(isinstance(value, str) for value in values.values())
+    named, kind = (heading, "long") if text else (label, "")
     rows = [
-        f'<tr><td class="text">{escape(label(name))}</td><td class="{"long" if text else ""}">{escape(shown(name, value))}</td></tr>'
-        for name, value in values.items()
+        f'<tr><td class="text">{escape(named(name))}</td><td class="{kind}">{escape(shown(name, value))}</td></tr>' for name, value in values.items()
     ]
     return f"<table>{''.join(rows)}</table>"
+
+
+def _few(sessions: float) -> str:
+    return "" if sessions >= ENOUGH else f'<p class="note">{sessions:.0f} sessions say little: ratios of risk are told from {ENOUGH} on.</p>'
 
 
 def _table(title: str, frame: pl.DataFrame) -> str:
@@ -146,6 +152,7 @@ def _picture(title: str, draw: Callable[["Axes"], None], height: float) -> str:
         axes = figure.subplots()
         draw(axes)
         axes.spines[["top", "right"]].set_visible(False)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
         image = StringIO()
         figure.savefig(image, format="svg", metadata={"Date": None})
     return f"<h2>{escape(title)}</h2>{image.getvalue()[image.getvalue().index('<svg') :]}"

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipelines.core.analytics import performance, returns
+from pipelines.core.backtest.costs import borne
 from pipelines.core.backtest.session import Played, costs_of
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.session import NEW_YORK
@@ -110,7 +111,7 @@ def _moves(bars: pl.DataFrame, before: Mapping[str, float | None]) -> pl.DataFra
 
 
 def _trades(trades: pl.DataFrame, fills: pl.DataFrame) -> pl.DataFrame:
-    costs = costs_of(fills)
+    costs = costs_of(borne(fills, "session"))
     joined = trades.join(costs, on="trade", how="left", maintain_order="left").with_columns(pl.col("spread", "impact", "fees").fill_null(0.0))
     return joined.with_columns((pl.col("profit") - pl.col("fees")).alias("net")).sort("opened_at", "trade")
 
@@ -145,8 +146,9 @@ def _numbers(played: Sequence[Played], trades: pl.DataFrame, equity: pl.DataFram
         "return": end / start - 1,
         "benchmark": returns.total(market) if len(market) else None,
         **{name: measured[name] for name in ("trades", "profit")},
-        **{name: float(sessions[name].sum()) for name in ("fees", "spread", "impact", "refused")},
+        "fees": float(sessions["fees"].sum()),
         "net": end - start,
+        **{name: float(sessions[name].sum()) for name in ("spread", "impact", "refused")},
         **{name: measured[name] for name in ("win_rate", "profit_factor", "expectancy", "average_r", "best", "worst", "minutes_held")},
         "max_drawdown": fall,
         "exposure": measured["exposure"],

@@ -210,3 +210,46 @@ def test_a_wish_before_the_first_price_is_refused_in_words_that_a_journal_keeps(
     (refused,) = subject.process(Command("c", Open("AAPL", Side.BUY, 5), "test", at))
     assert isinstance(refused, Refused)
     assert DECISION.decode(encode(refused)) == refused
+
+
+def test_requests_count_against_the_brokers_rate_for_a_minute(briefing: Briefing, day: Day) -> None:
+    subject = engine(briefing, max_order_rate=2, max_sector_exposure=1.0)
+    bars, opening = day(), briefing.hours.open
+    subject.process(AccountState(100_000, 100_000, 400_000, (), opening))
+    subject.process(Command("arm", Resume(), "test", opening))
+    for bar in bars[:5]:
+        subject.process(MarketBar(bar, "iex", bar.start + MINUTE))
+    at = opening + 10 * MINUTE
+
+    def ask(symbol: str, at: int) -> Decision:
+        price = MarketBar(Bar(symbol, at - SECOND, 100.0, 100.0, 100.0, 100.0, 500.0, 100.0, 5), "iex", at)
+        subject.process(price)
+        return subject.process(Command(f"{symbol} {at}", Open(symbol, Side.BUY, 1), "test", at))[0]
+
+    made = [ask("AAPL", at), ask("MSFT", at + SECOND), ask("JPM", at + 2 * SECOND)]
+    assert [d.kind for d in made] == ["submit", "submit", "refused"]
+    assert isinstance(made[2], Refused)
+    assert (made[2].check.code, made[2].check.value, made[2].check.limit) == (Code.ORDER_RATE, 2, 2)
+    assert ask("JPM", at + MINUTE - 1).kind == "refused"
+    assert ask("BAC", at + MINUTE).kind == "submit"  # the first is a minute ago
+
+
+def test_loss_and_drawdown_count_what_is_open_and_the_drawdown_from_the_days_highest_equity(briefing: Briefing) -> None:
+    subject, at = engine(briefing, max_daily_loss=0.0009), briefing.hours.open + 10 * MINUTE
+
+    def price(close: float, after: int) -> list[str]:
+        bar = Bar("AAPL", at + after * MINUTE, close, close, close, close, 500.0, close, 5)
+        return [d.kind for d in subject.process(MarketBar(bar, "iex", bar.start + MINUTE))]
+
+    subject.process(AccountState(100_000, 100_000, 400_000, (), at))
+    subject.process(Command("arm", Resume(), "test", at))
+    price(100.0, -1)
+    entry = subject.process(Command("c", Open("AAPL", Side.BUY, 10), "test", at))[0]
+    assert isinstance(entry, Submit)
+    subject.process(OrderUpdate(entry.order.id, "AAPL", Side.BUY, Status.FILLED, 10, 100.0, at, "b", "fill"))
+    assert price(110.0, 0) == []
+    assert price(90.0, 1) == ["state", "cancel"]
+    assert subject.state == "halted"
+    used = {check.code: check.value for check in subject.usage(at + 2 * MINUTE)}
+    assert used[Code.DAILY_LOSS] == pytest.approx(100 / 100_000)
+    assert used[Code.DRAWDOWN] == pytest.approx(200 / 100_100)
