@@ -55,7 +55,7 @@ def vendors(rows: pl.DataFrame) -> list[Picture]:
 
     pairs = rows.group_by("session").agg(pl.col("bp").mean(), pl.col("bp_max").max()).sort("session")  # of two vendors each has the same
     return [
-        by_vendor("missed", "missing", ".1%", named=True).properties(height=130),
-        by_vendor("lag", "late, s", ".1f", named=False).properties(height=100),
-        line(pairs, "bp", "apart, bp", ".1f", last=True).encode(tooltip=both).properties(height=120),
+        by_vendor("missed", "missing", ".2~%", named=True).properties(height=130),
+        by_vendor("lag", "late, s", ".2~f", named=False).properties(height=100),
+        line(pairs, "bp", "apart, bp", ".2~f", last=True).encode(tooltip=both).properties(height=120),
     ]

@@ -29,6 +29,9 @@ REFUSED = 3
 PATIENCE = 40.0
 """Wall seconds that an answer may take; a command waits up to 30 for its outcome."""
 
+WITHOUT = "without one `flat`, `close`, `positions`, `orders` and `account` take `--direct`, and `daybot dashboard` has the past"
+"""What there is to do where no session runs."""
+
 
 class Screen(Console):
     """A terminal that others' words move nothing on: what they would steer it with is left out."""
@@ -128,7 +131,7 @@ def door(settings: "Settings", patience: float) -> "httpx.Client":
     import httpx
 
     if not settings.socket.exists():
-        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`, or use `--direct`")
+        raise SettingsError(f"expected a running session at {settings.socket}, found none; start one with `daybot live`; {WITHOUT}")
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(settings.socket)), base_url="http://daybot", timeout=patience)
 
 
@@ -146,7 +149,7 @@ def call(
         with door(settings, PATIENCE) as client:
             answer = client.request(method, path, json=body, headers=headers, params=query)
     except httpx.ConnectError as error:
-        text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`, or use `--direct`"
+        text = f"expected a running session at {settings.socket}, found {type(error).__name__}; start one with `daybot live`; {WITHOUT}"
         raise SettingsError(text) from None
     except httpx.HTTPError as error:
         again = f"; whether it was taken is UNKNOWN: ask again with `--id {key}`, which does nothing twice" if key else ""

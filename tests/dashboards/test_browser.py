@@ -97,7 +97,9 @@ def test_without_a_snapshot_it_says_how_to_make_one_and_before_the_first_session
 def test_a_trade_is_picked_and_walked_back(full: str, desk: Tab) -> None:
     desk.open(f"{full}/trades")
     table = desk.page.locator("[data-testid=stDataFrame]").first
+    table.locator("[role=row][aria-rowindex='2']").wait_for(state="attached")  # before its rows are there it hears no click
     table.click(position={"x": 17, "y": 52})
+    table.locator("[role=row][aria-selected=true]").wait_for(state="attached")
     desk.page.wait_for_selector("text=Size: the least of these")
     desk.settle()
     desk.shot("trade")
