@@ -5,6 +5,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from live.commands import doctor
+from live.session.assemble import belong
 from pipelines.core.errors import SettingsError
 from pipelines.core.risk.limits import Limits
 from pipelines.settings import Settings
@@ -15,6 +16,7 @@ BLOCKING = frozenset({"calendar", "broker", "clock"})
 
 def check(settings: Settings, console: Console) -> None:
     """Run the checks and show them. Raises SettingsError where one failed that nobody may trade without."""
+    belong(settings, claim=False)  # before anybody is asked anything with the keys of another account
     findings = doctor.looks(settings)
     for finding in findings:
         mark = "[green]ok[/]" if finding.passed else "[red]no[/]" if finding.name in BLOCKING else "[yellow]--[/]"

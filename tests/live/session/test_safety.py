@@ -17,6 +17,7 @@ from live.brokers import configuration
 from live.brokers.route import connect
 from live.cli import app
 from live.clock import SECOND, SteppedClock
+from live.commands import arming
 from live.commands.doctor import looks
 from live.guards.direct import flatten
 from live.guards.watchdog import Found, Watchdog
@@ -106,6 +107,8 @@ def test_a_home_is_one_kind_of_moneys_and_a_session_of_another_begins_nothing_in
         other = known.model_copy(update={"daybot_mode": mode, "alpaca_base_url": "http://127.0.0.1:9"})  # the broker is not asked
         with pytest.raises(SettingsError, match=f"expected a home of {mode} money, found .* in which sim money is traded"):
             assemble(other, watch=lambda *_: None, shadow=True)
+        with pytest.raises(SettingsError, match="in which sim money is traded"):
+            arming.check(other, QUIET)
     older = settings(exchange.url, tmp_path / "older")  # a home from before homes said whose they are
     head = Manifest(session=SESSION, run="r", mode="paper", account="P", code="c", strategies=(), limits=Limits(), briefing=briefing_of(["AAA"]))
     with Journal(older.journals / f"{SESSION}-01-test.jsonl") as journal:
