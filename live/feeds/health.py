@@ -109,7 +109,7 @@ class Health:
         if self._slow >= IN_A_ROW:
             return "slow", f"bars came {self.lag:.1f} s after their minute for {self._slow} minutes, {self._allowed.lag:g} s are allowed"
         if self._holes >= IN_A_ROW:
-            return "holes", f"{self._holed}, the {self._holes}th minute in a row"
+            return "holes", f"{self._holed}, for {self._holes} minutes in a row"
         return None
 
     def _silence(self, at: int) -> str:

@@ -255,6 +255,25 @@ def test_a_slow_vendor_stops_leading_and_its_bars_are_not_waited_for(tmp_path: P
     assert in_order(stage)
 
 
+def test_a_vendor_that_loses_bars_and_is_neither_mute_nor_slow_is_left_as_a_whole(tmp_path: Path) -> None:
+    async def play(stage: Stage) -> None:
+        await stage.until(9, 35, 30)
+        for symbol in SYMBOLS[1:]:
+            stage.inject("stream.drop", stream="market", symbol=symbol, type="b", times=0, for_=180)
+        await stage.until(9, 44, 30)
+
+    stage = staged(tmp_path, play)
+    assert stage.switches == ["polygon", "alpaca-sip"]
+    left, back = [event for event in stage.events if isinstance(event, FeedStatus) and "instead of" in event.detail]
+    assert "3 of 4 bars of 09:36 missing that the other had, for 2 minutes in a row" in left.detail
+    assert (left.at, stage.tries("alpaca-sip")) == (at(9, 37, 15), 0), "it is left, not cut"
+    assert back.at >= at(9, 38, 30) + 120 * SECOND
+    assert stage.starts(SYMBOLS[0])[-14:] == list(range(14)), "its own bars came all the time"
+    for symbol in SYMBOLS:
+        assert stage.starts(symbol)[-14:] == list(range(14))
+        assert not any(event.late for event in stage.of(symbol))
+
+
 def test_a_vendor_that_flaps_does_not_make_us_flap(tmp_path: Path) -> None:
     async def play(stage: Stage) -> None:
         await stage.until(9, 33)
