@@ -3,7 +3,7 @@
 It needs no snapshot: a night that went wrong hides nothing of a day that goes on, and stopping is possible whenever the runner answers.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -294,16 +294,10 @@ def _words(told: Told, now: Live) -> str:
 
 def feeds(read: Tape) -> pl.DataFrame:
     """Rows feed, health, bars, late, newest (UTC), lag (seconds), age (seconds of the session's clock), detail."""
-    # A status bears the vendor's name before the feed's, a bar the feed's alone.
-    told = {name: f for name, f in read.feeds.items() if f.healthy is not None}
-    heard = {name: f for name, f in read.feeds.items() if f.bars}
-    pairs = {name: next((f for feed, f in heard.items() if name == feed or name.endswith(f"-{feed}")), f) for name, f in told.items()}
-    both = [replace(told[name], bars=f.bars, late=f.late, newest=f.newest, lag=f.lag) for name, f in pairs.items()]
-    both += [f for f in heard.values() if all(f is not known for known in pairs.values())]
     rows = [
         (f.name, "not said" if f.healthy is None else "healthy" if f.healthy else "NOT HEALTHY", f.bars, f.late,
          moment(f.newest) if f.newest else None, f.lag, (read.at - f.newest) / 1e9 if f.newest else None, f.detail)
-        for f in sorted(both, key=lambda f: f.name)
+        for f in sorted(read.feeds.values(), key=lambda f: f.name)
     ]  # fmt: skip
     schema: dict[str, Any] = {"feed": pl.String, "health": pl.String, "bars": pl.Int64, "late": pl.Int64, "newest": pl.Datetime("us", "UTC"),
               "lag": pl.Float64, "age": pl.Float64, "detail": pl.String}  # fmt: skip

@@ -52,9 +52,8 @@ class AlpacaFeed(StockDataStream):
 
     def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None) -> None:
         super().__init__(*settings.data_keys, raw_data=True, url_override=settings.market_stream_url)
-        self.feed: str = settings.alpaca_feed
-        self.name = f"alpaca-{self.feed}"
-        self.thin = self.feed == "iex"
+        self.name: str = settings.alpaca_feed
+        self.thin = self.name == "iex"
         self.received = 0
         self._wanted = frozenset(symbols)
         self._sink, self._clock, self._channels, self._raw = sink, clock, channels, raw
@@ -183,10 +182,10 @@ class AlpacaFeed(StockDataStream):
     # --- one message each
 
     def _bar(self, message: wire.Bar, at: int) -> Market:
-        return MarketBar(_bar(message), self.feed, at)
+        return MarketBar(_bar(message), self.name, at)
 
     def _revision(self, message: wire.Revision, at: int) -> Market:
-        return RevisedBar(_bar(message), self.feed, at)
+        return RevisedBar(_bar(message), self.name, at)
 
     def _trade(self, message: wire.Trade, at: int) -> Market | None:
         symbol = message.symbol
@@ -195,11 +194,11 @@ class AlpacaFeed(StockDataStream):
         if not self._channels.trades or symbol not in self._wanted:
             return None
         counted = counts(message.conditions or (), message.tape or "")
-        return MarketTrade(Print(symbol, _price(message.price), message.size, wire.nanoseconds(message.at), counted), self.feed, at)
+        return MarketTrade(Print(symbol, _price(message.price), message.size, wire.nanoseconds(message.at), counted), self.name, at)
 
     def _quote(self, message: wire.Quote, at: int) -> Market:
         quote = Quote(message.symbol, message.bid, message.ask, message.bid_size, message.ask_size, wire.nanoseconds(message.at))
-        return MarketQuote(quote, self.feed, at)
+        return MarketQuote(quote, self.name, at)
 
     def _status(self, message: wire.Status, at: int) -> Market | None:
         code, why = message.status, f"{message.reason or ''} {message.explained or ''}".strip()

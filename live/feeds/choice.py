@@ -63,7 +63,7 @@ def has_polygon(settings: Settings) -> bool:
 def histories(settings: Settings) -> dict[str, History]:
     """REST sides by feed name. They do not try twice: a gap has a deadline, and whoever fills it decides what to ask next."""
     once = settings.model_copy(update={"vendor_retries": 0})
-    found: dict[str, History] = {f"alpaca-{settings.alpaca_feed}": Alpaca(once)}
+    found: dict[str, History] = {settings.alpaca_feed: Alpaca(once)}
     if has_polygon(settings):
         found["polygon"] = Polygon(once)
     return found

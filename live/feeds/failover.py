@@ -72,7 +72,7 @@ class Failover:
         self._backfill = Backfill(histories, clock, order=self._order, filled=self._filled, note=note)
         self._gaps = Gaps(symbols, self._health, self._comparison, hours, round(settings.backfill_wait * pace * SECOND), ask=self._backfill.ask)
         self._settling, self._subscribing = round(allowed.silence * SECOND), round(SUBSCRIBING * pace)
-        self._settled = hours.open - MINUTE
+        self._settled = self._made - MINUTE
         self._told: dict[str, tuple[str, ...]] = {}
         self._halted: dict[str, bool] = {}
         self._bands: dict[str, tuple[float, float]] = {}
@@ -80,13 +80,8 @@ class Failover:
         """Symbols that no vendor grants, and until when that keeps entries away."""
 
     @property
-    def feed(self) -> str:
-        """The name that events of the leading vendor carry."""
-        return self._feeds[self._lead.name].feed
-
-    @property
     def lead(self) -> str:
-        """The vendor that leads."""
+        """The vendor that leads: the name that its events carry."""
         return self._lead.name
 
     @property
@@ -134,14 +129,14 @@ class Failover:
         now = self._clock.now()
         last = {symbol: max(self._made - self._made % MINUTE - 2 * MINUTE, (seen or {}).get(symbol, 0)) for symbol in sorted(self._symbols)}
         for bar in history:
-            self._emit(MarketBar(bar, self.feed, now, late=True))
+            self._emit(MarketBar(bar, self.lead, now, late=True))
             last[bar.symbol] = max(last.get(bar.symbol, 0), bar.start)
         for symbol in sorted(self._symbols):
             self._hand_on(self._gaps.begin(symbol, last[symbol], self._source(symbol), now))
 
     def tick(self, at: int) -> None:
         """Time has come so far: settle minutes, find silence, switch, give up what does not come."""
-        while self._settled + 2 * MINUTE + self._settling <= at:
+        while self.ready.is_set() and self._settled + 2 * MINUTE + self._settling <= at:
             self._settled += MINUTE
             self._settle(self._settled, at)
         for name, health in self._health.items():
@@ -168,18 +163,18 @@ class Failover:
         self._health[vendor].canary(self._clock.now())
 
     def heard(self, vendor: str, event: Market) -> None:
-        """One event of one vendor: handed on, kept for comparison, or both."""
+        """One event of one vendor: handed on, kept for comparison, or both. What comes most is looked for first."""
         match event:
-            case MarketBar():
-                self._bar(vendor, event)
-            case RevisedBar(bar):
-                if bar.symbol in self._symbols and self._counts(vendor, bar.symbol):
+            case MarketQuote(quote):
+                if self._source(quote.symbol) == vendor:
                     self._emit(event)
             case MarketTrade(trade):
                 if self._source(trade.symbol) == vendor:
                     self._emit(event)
-            case MarketQuote(quote):
-                if self._source(quote.symbol) == vendor:
+            case MarketBar():
+                self._bar(vendor, event)
+            case RevisedBar(bar):
+                if bar.symbol in self._symbols and self._counts(vendor, bar.symbol):
                     self._emit(event)
             case Halt(symbol, halted):
                 self._halt(symbol, halted, event)
@@ -197,7 +192,8 @@ class Failover:
         self._connections[vendor].subscribed()
         fault = health.fault(now)
         self._report(vendor, fault, now, f"{detail}, but {fault[1]}" if fault else detail)
-        if symbols:
+        if symbols and not self.ready.is_set():
+            self._settled = now - now % MINUTE - MINUTE  # what ended before nobody can have heard
             self.ready.set()
         self._look(now)
         self._gaps.back(vendor, now)
@@ -250,7 +246,7 @@ class Failover:
         if doubt.wrong:
             right = next(copy.bar for name, copy in self._comparison.copies(minute, symbol).items() if name != doubt.wrong)
             if self._gaps.last(symbol) == minute:
-                self._emit(RevisedBar(right, self._feeds[self._source(symbol)].feed, now))
+                self._emit(RevisedBar(right, self._source(symbol), now))
             self._take_over(symbol, now)
 
     def _hand_on(self, bars: Iterable[MarketBar]) -> None:
@@ -260,7 +256,7 @@ class Failover:
     def _filled(self, vendor: str, asked: Minutes, bars: dict[str, list[Bar]]) -> None:
         now = self._clock.now()
         for symbol, minutes in asked.items():
-            self._hand_on(self._gaps.filled(symbol, bars[symbol], self._feeds[vendor].feed, minutes, now))
+            self._hand_on(self._gaps.filled(symbol, bars[symbol], vendor, minutes, now))
         self._heard()
 
     def _order(self) -> list[str]:
@@ -311,7 +307,7 @@ class Failover:
         """What the vendor that is followed now had said already of later minutes, and nobody listened to."""
         source = self._source(symbol)
         for copy in self._comparison.of(source, symbol, self._gaps.last(symbol)):
-            self._hand_on(self._gaps.offer(MarketBar(copy.bar, self._feeds[source].feed, copy.at), source, at))
+            self._hand_on(self._gaps.offer(MarketBar(copy.bar, source, copy.at), source, at))
 
     def _settle(self, minute: int, at: int) -> None:
         """A minute is over, and what has not come of it is missing."""

@@ -39,7 +39,7 @@ class Refused(FeedError):
 class PolygonFeed:
     """Minute bars and bands of the watched symbols; trades and quotes where they are wanted. It tells no halts, revisions or corrections."""
 
-    name = feed = "polygon"
+    name = "polygon"
     thin = False
 
     def __init__(self, settings: Settings, symbols: Sequence[str], *, sink: Sink, clock: Clock, channels: Channels, raw: Raw | None = None) -> None:
@@ -159,7 +159,7 @@ class PolygonFeed:
         bar = Bar(message.symbol, message.start * MILLISECOND, message.open, high, low, close, volume, vwap, round(volume / size) if size else 0)
         if bar.start % MINUTE:
             raise BadBar(f"{bar.symbol}: expected a bar that starts with a minute, found {bar.start}")
-        return MarketBar(checked(bar), self.feed, at)
+        return MarketBar(checked(bar), self.name, at)
 
     def _trade(self, message: wire.Trade, at: int) -> Market | None:
         symbol = message.symbol
@@ -170,11 +170,11 @@ class PolygonFeed:
         if not 0 < message.price < float("inf"):
             raise ValueError(f"expected a price above zero, found {message.price}")
         trade = Print(symbol, message.price, message.size, message.at * MILLISECOND, counts_by_number(message.conditions or ()))
-        return MarketTrade(trade, self.feed, at)
+        return MarketTrade(trade, self.name, at)
 
     def _quote(self, message: wire.Quote, at: int) -> Market:
         sides = message.bid or 0.0, message.ask or 0.0, message.bid_size or 0.0, message.ask_size or 0.0
-        return MarketQuote(Quote(message.symbol, *sides, message.at * MILLISECOND), self.feed, at)
+        return MarketQuote(Quote(message.symbol, *sides, message.at * MILLISECOND), self.name, at)
 
     def _band(self, message: wire.Band, at: int) -> Market:
         if not 0 < message.lower < message.upper < float("inf"):

@@ -78,11 +78,7 @@ class Feed(Protocol):
 
     @property
     def name(self) -> str:
-        """Which vendor and product: alpaca-iex, alpaca-sip, polygon."""
-
-    @property
-    def feed(self) -> str:
-        """What its events carry as `feed`, and the lake as a name: iex, sip, polygon."""
+        """What its events carry as `feed`, and the lake calls it: iex, sip (both Alpaca's), polygon."""
 
     @property
     def thin(self) -> bool:

@@ -62,7 +62,7 @@ async def ordered(runner: Runner, manifest: Manifest) -> list[Way]:
         await asyncio.sleep(0.01)
     assert isinstance(runner.clock, SteppedClock)
     runner.clock.set(runner.clock.now() + 60_050_000_000)
-    feed: Any = next(feed for name, feed in runner.feed._feeds.items() if name.startswith("alpaca"))
+    feed: Any = runner.feed._feeds["sip"]
     marks = list[float]()
     barrier, send = runner.journal.barrier, runner.broker.send
 

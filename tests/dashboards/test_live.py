@@ -145,8 +145,8 @@ def test_a_vendor_that_is_lost_is_left_for_the_other_and_the_page_says_so(runnin
     running.exchange.inject(kind="stream.close", stream="market", code=1006)
     desk.open(running.url)
     desk.page.wait_for_selector("text=1 change of the vendor that is followed")
-    desk.page.wait_for_selector("text=/alpaca-sip is not healthy/")
-    assert running.tell("/status").json()["feeds"] == {"alpaca-sip": False, "polygon": True}
+    desk.page.wait_for_selector("text=/sip is not healthy/")
+    assert running.tell("/status").json()["feeds"] == {"sip": False, "polygon": True}
     desk.settle()
     desk.shot("failover")
     running.exchange.relent()

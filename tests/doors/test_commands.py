@@ -50,7 +50,7 @@ CASES = {
     "log": Case(["--limit", "3"], "decisions", ["--kind", "x"]),
     "risk": Case([], "drawdown", ["--x"]),
     "health": Case([], "order stream", ["--x"]),
-    "feeds": Case([], "alpaca-sip", ["--x"]),
+    "feeds": Case([], "sip", ["--x"]),
     "events": Case(["--limit", "5"], "account", ["--after", "-1"]),
     "performance": Case([], "profit", ["--from", "x"], ["--strategy", "nobody"]),
     "execution": Case([], "fill rate", ["--from", "x"]),

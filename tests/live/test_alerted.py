@@ -115,7 +115,7 @@ def test_a_switch_of_the_feed(exchange: Exchange, known: Settings, hook: Posted)
         assert floor.runner.feed.lead == "polygon"
         assert (floor.decided["FEED"][0] - cause) / SECOND <= LIMIT
         async with asyncio.timeout(LIMIT):
-            while not any("leads instead of alpaca-sip" in body["detail"] for body in hook.said[before:]):
+            while not any("leads instead of sip" in body["detail"] for body in hook.said[before:]):
                 await asyncio.sleep(0.01)
 
     played(exchange, known, act)

@@ -73,7 +73,7 @@ def test_the_exposition_counts_what_went_by_and_shows_the_account_as_it_is() -> 
     steps: list[Event] = [
         AccountState(100_000, 100_000, 400_000, (), at),
         Command("arm", Resume(), "test", at),
-        FeedStatus("alpaca-iex", True, "", at),
+        FeedStatus("iex", True, "", at),
         MarketBar(bar, "iex", at + MINUTE + 2 * SECOND),
     ]
     for event in steps:
@@ -81,7 +81,7 @@ def test_the_exposition_counts_what_went_by_and_shows_the_account_as_it_is() -> 
     lines = metrics.exposition().decode().splitlines()
     for expected in (
         'daybot_events_total{kind="bar"} 1.0',
-        'daybot_feed_healthy{feed="alpaca-iex"} 1.0',
+        'daybot_feed_healthy{feed="iex"} 1.0',
         'daybot_bar_lag_seconds_sum{feed="iex"} 2.0',
         "daybot_trading_state 2.0",
         "daybot_equity_dollars 100000.0",
@@ -110,7 +110,7 @@ def test_another_symbol_and_a_switch_of_the_feed_are_news_also_within_the_minute
     feeds = [
         "polygon healthy: 2 of 2 symbols",
         "polygon healthy: 3 of 3 symbols",
-        "polygon healthy: leads instead of alpaca-sip: mute",
+        "polygon healthy: leads instead of sip: mute",
         "polygon unhealthy: mute",
     ]
     made = [Noticed("NAKED", detail, 0) for detail in said] + [Noticed("FEED", detail, 0) for detail in feeds]

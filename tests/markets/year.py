@@ -139,8 +139,8 @@ def briefing(session: date, prices: dict[str, float], past: np.ndarray, rng: np.
 def compared(session: date, run: str, rng: np.random.Generator) -> pl.DataFrame:
     """What the night would have measured of two vendors: the second is slower, and on some days full of holes."""
     holes, count = (0.03 if session.toordinal() % 17 == 0 else 0.001), len(SECTORS)
-    lost = {"alpaca-sip": rng.binomial(390, 0.0005, count), "polygon": rng.binomial(390, holes, count)}
-    pairs = 390 - lost["alpaca-sip"] - lost["polygon"]
+    lost = {"sip": rng.binomial(390, 0.0005, count), "polygon": rng.binomial(390, holes, count)}
+    pairs = 390 - lost["sip"] - lost["polygon"]
     bp, apart = rng.gamma(2.0, 0.1, count), rng.binomial(pairs, 0.0002)
     return pl.concat(
         pl.DataFrame({

@@ -53,7 +53,7 @@ CASES: dict[str, Case] = {
     "trade_log": Case({"limit": 2}, {}, {"cursor": "first"}),
     "limits": Case({}, {}, {"x": 1}),
     "preview": Case(BUY, {"outcome": "approved", "quantity": 100}, BUY | {"side": "up"}, BUY | {"symbol": "ZZZ"}, (404, "BRIEFING")),
-    "feeds": Case({}, {"leading": "alpaca-sip"}, {"x": 1}),
+    "feeds": Case({}, {"leading": "sip"}, {"x": 1}),
     "events": Case({"after": 0, "limit": 3}, {"missed": False}, {"after": -1}),
     "performance": Case({}, {}, PERIOD),
     "risk": Case({}, {}, PERIOD),

@@ -42,7 +42,7 @@ def show(
     ] = "decision",
     of: Annotated[str, typer.Option(help="Only events or decisions of these kinds, such as submit,cancel,closed.")] = "",
     symbol: Annotated[str, typer.Option(help="Only what names this symbol.")] = "",
-    frames: Annotated[bool, typer.Option("--raw", help="What was on the wire instead; --of alpaca-sip,polygon,trading,broker chooses.")] = False,
+    frames: Annotated[bool, typer.Option("--raw", help="What was on the wire instead; --of sip,polygon,trading,broker chooses.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For pipes: a record a line.")] = False,
     home: Home = None,
 ) -> None:

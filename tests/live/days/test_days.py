@@ -61,7 +61,7 @@ def test_started_in_the_evening_it_waits_over_midnight_for_its_session(tmp_path:
         assert life.books.raw["orders"] == []
         life.sleep_through(9.2 * 3600)
         await life.until(session, 9, 40)
-        assert life.runner.engine.feeds == {"alpaca-sip": True}
+        assert life.runner.engine.feeds == {"sip": True}
         await life.buy("KO", 10, "in time")
         assert life.protected("KO")
 

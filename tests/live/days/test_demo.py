@@ -237,7 +237,7 @@ def test_both_vendors_are_asked_at_night_and_by_day(settings: Settings, records:
     assert checks.height and checks["passed"].all()
     assert checks["detail"].str.starts_with("41 symbols compared: 0 apart").all(), checks["detail"].to_list()
     told = {record.data["vendor"] for record in records if record.kind == "connection" and record.data["cause"] == "subscribed"}
-    assert told == {"alpaca-sip", "polygon"}
+    assert told == {"sip", "polygon"}
 
 
 def test_a_child_has_the_settings_that_its_parent_means(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_of_two_sound_vendors_each_minute_comes_once_and_the_copies_are_compared
     assert in_order(stage)
     assert stage.taints == []
     assert stage.switches == []
-    assert (stage.health("alpaca-sip"), stage.health("polygon")) == ([True], [True])
+    assert (stage.health("sip"), stage.health("polygon")) == ([True], [True])
     rows = [dict(zip(note["columns"], row, strict=True)) for note in stage.noted("compare") for row in note["rows"]]
     assert len(rows) == 6 * 2 * len(SYMBOLS), "a minute, a vendor and a symbol each"
     assert {row["bp"] for row in rows} == {0.0}
@@ -46,7 +46,7 @@ def test_every_frame_of_both_vendors_is_handed_out_raw_and_says_all_that_the_mar
         await stage.until(9, 33, 30)
 
     stage = staged(tmp_path, play)
-    alpaca = [message for vendor, frame, _ in stage.frames if vendor == "alpaca-sip" for message in msgpack.unpackb(frame)]
+    alpaca = [message for vendor, frame, _ in stage.frames if vendor == "sip" for message in msgpack.unpackb(frame)]
     polygon = [message for vendor, frame, _ in stage.frames if vendor == "polygon" for message in json.loads(frame)]
     bars = {symbol: {float(message["c"]) for message in alpaca if message["T"] == "b" and message["S"] == symbol} for symbol in SYMBOLS}
     assert bars == {symbol: {message["c"] for message in polygon if message["ev"] == "AM" and message["sym"] == symbol} for symbol in SYMBOLS}
@@ -61,13 +61,13 @@ def test_a_mute_vendor_is_left_with_its_numbers_reconnected_and_led_by_again_onl
         await stage.until(9, 45, 30)
 
     stage = staged(tmp_path, play)
-    assert stage.health("alpaca-sip") == [True, False, True] or stage.health("alpaca-sip")[:2] == [True, False]
-    assert stage.switches == ["polygon", "alpaca-sip"]
+    assert stage.health("sip") == [True, False, True] or stage.health("sip")[:2] == [True, False]
+    assert stage.switches == ["polygon", "sip"]
     left, back = [event for event in stage.events if isinstance(event, FeedStatus) and "instead of" in event.detail]
     assert "no bar of 09:35 15.0 s after it, the last was of 09:34" in left.detail
     assert left.at == at(9, 36, 15)
     assert back.at >= at(9, 35, 30 + 100) + 110 * SECOND
-    assert stage.tries("alpaca-sip") >= 1, "a mute socket is cut, not waited for"
+    assert stage.tries("sip") >= 1, "a mute socket is cut, not waited for"
     unwell = [event.detail for event in stage.events if isinstance(event, FeedStatus) and not event.healthy]
     assert any(detail == "4 of 4 symbols, but connected again after a silence and nothing has come yet" for detail in unwell), unwell
     assert in_order(stage)
@@ -83,8 +83,8 @@ def test_what_a_single_vendor_missed_comes_by_rest_marked_late_in_order_and_befo
         await stage.until(9, 42, 30)
 
     stage = staged(tmp_path, play, polygon=False)
-    assert stage.health("alpaca-sip")[:2] == [True, False]
-    assert stage.health("alpaca-sip")[-1] is True
+    assert stage.health("sip")[:2] == [True, False]
+    assert stage.health("sip")[-1] is True
     for symbol in SYMBOLS:
         closes = official(symbol)
         assert stage.starts(symbol)[-12:] == list(range(12))
@@ -94,7 +94,7 @@ def test_what_a_single_vendor_missed_comes_by_rest_marked_late_in_order_and_befo
         assert set(late) <= {3, 4, 5, 6}, "only what was missing"
         assert all(event.bar.close == closes[(event.bar.start - OPEN) // MINUTE] for event in stage.of(symbol))
     asked = stage.noted("backfill")
-    assert {note["vendor"] for note in asked} == {"alpaca-sip"}
+    assert {note["vendor"] for note in asked} == {"sip"}
     assert stage.taints == []
 
 
@@ -107,7 +107,7 @@ def test_a_closed_connection_comes_back_and_nothing_is_lost(tmp_path: Path, stre
         await stage.until(9, 37, 30)
 
     stage = staged(tmp_path, play)
-    vendor = {"market": "alpaca-sip", "polygon": "polygon"}[stream]
+    vendor = {"market": "sip", "polygon": "polygon"}[stream]
     assert stage.health(vendor) == [True, False, True]
     assert stage.tries(vendor) == 1
     assert in_order(stage)
@@ -123,8 +123,8 @@ def test_a_connection_limit_is_waited_for_and_not_stormed(tmp_path: Path) -> Non
         await stage.until(9, 38)
 
     stage = staged(tmp_path, play)
-    assert stage.health("alpaca-sip") == [True, False, True]
-    assert 3 <= stage.tries("alpaca-sip") <= 6
+    assert stage.health("sip") == [True, False, True]
+    assert 3 <= stage.tries("sip") <= 6
     assert any("406: another connection uses these keys" in note["detail"] for note in stage.noted("connection") if "detail" in note)
     assert stage.switches[0] == "polygon"
     assert in_order(stage)
@@ -137,19 +137,19 @@ def test_a_limit_that_no_dead_connection_of_ours_explains_is_an_alarm(tmp_path: 
 
     stage = staged(tmp_path, play, start=(9, 25))
     assert any("not a dead one of ours" in event.detail for event in stage.events if isinstance(event, FeedStatus))
-    assert stage.tries("alpaca-sip") <= 8
+    assert stage.tries("sip") <= 8
 
 
-@pytest.mark.parametrize("vendor", ["alpaca-sip", "polygon"])
+@pytest.mark.parametrize("vendor", ["sip", "polygon"])
 def test_refused_keys_are_not_tried_again_for_minutes(tmp_path: Path, vendor: str) -> None:
     async def play(stage: Stage) -> None:
-        stage.inject("stream.refuse", stream="market" if vendor == "alpaca-sip" else "polygon", code=402, times=0)
+        stage.inject("stream.refuse", stream="market" if vendor == "sip" else "polygon", code=402, times=0)
         await stage.until(9, 34, 30)
 
     stage = staged(tmp_path, play)
     assert stage.tries(vendor) <= 3, "alpaca-py by itself makes eighteen in that time"
     assert stage.health(vendor) == [False]
-    other = {"alpaca-sip": "polygon", "polygon": "alpaca-sip"}[vendor]
+    other = {"sip": "polygon", "polygon": "sip"}[vendor]
     assert stage.feed.lead == other
     assert stage.starts("AAPL")[-4:] == [0, 1, 2, 3]
 
@@ -163,7 +163,7 @@ def test_a_vendor_that_denies_the_handshake_is_said_with_its_status(tmp_path: Pa
     stage = staged(tmp_path, play)
     details = [note.get("detail", "") for note in stage.noted("connection")]
     assert sum("HTTP 429" in detail for detail in details) == 4
-    assert {note["vendor"] for note in stage.noted("connection") if note["cause"] == "subscribed"} == {"alpaca-sip", "polygon"}
+    assert {note["vendor"] for note in stage.noted("connection") if note["cause"] == "subscribed"} == {"sip", "polygon"}
 
 
 def test_a_symbol_that_one_vendor_leaves_out_is_followed_at_the_other(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_refused_subscription_falls_back_to_bars(tmp_path: Path) -> None:
     assert any("405: more symbols than the plan allows" in event.detail for event in stage.events if isinstance(event, FeedStatus))
     assert any(event.detail.endswith("bars only: no halts, bands or revisions") for event in stage.events if isinstance(event, FeedStatus))
     assert stage.starts("AAPL")[-3:] == [0, 1, 2]
-    assert stage.health("alpaca-sip")[-1] is True
+    assert stage.health("sip")[-1] is True
 
 
 def test_vendors_that_contradict_each_other_keep_entries_away_and_the_wrong_one_is_left_in_that_symbol(tmp_path: Path) -> None:
@@ -215,8 +215,8 @@ def test_vendors_that_contradict_each_other_keep_entries_away_and_the_wrong_one_
     assert "+200 bp" in stage.taints[0].detail or "-196 bp" in stage.taints[0].detail
     said = [note for note in stage.noted("switch") if note.get("symbol") == "AAPL"]
     assert [(note["doubted"], note["left"], note["taken"]) for note in said] == [
-        ("alpaca-sip", "alpaca-sip", "polygon"),
-        ("alpaca-sip", "polygon", "alpaca-sip"),
+        ("sip", "sip", "polygon"),
+        ("sip", "polygon", "sip"),
     ], "left, and followed again"
     closes = official("AAPL")
     handed = {(event.bar.start - OPEN) // MINUTE: event.bar.close for event in stage.of("AAPL")}
@@ -235,7 +235,7 @@ def test_a_vendor_caught_wrong_in_a_symbol_is_not_believed_there_because_the_oth
         await stage.until(9, 45, 30)
 
     stage = staged(tmp_path, play)
-    assert stage.taints[-1].detail == "only alpaca-sip grants it, which is not believed"
+    assert stage.taints[-1].detail == "only sip grants it, which is not believed"
     assert {taint.symbol for taint in stage.taints} == {"AAPL"}
     doubts = [taint for taint in stage.taints if taint.at >= at(9, 36)]
     assert all(later.at < max(taint.until for taint in doubts[: n + 1]) for n, later in enumerate(doubts[1:]))
@@ -249,7 +249,7 @@ def test_a_slow_vendor_stops_leading_and_its_bars_are_not_waited_for(tmp_path: P
         await stage.until(9, 44)
 
     stage = staged(tmp_path, play)
-    assert stage.switches == ["polygon", "alpaca-sip"]
+    assert stage.switches == ["polygon", "sip"]
     assert "s are allowed" in next(event.detail for event in stage.events if isinstance(event, FeedStatus) and "instead of" in event.detail)
     assert all(event.at - event.bar.start - MINUTE < SECOND for event in stage.bars)
     assert in_order(stage)
@@ -263,10 +263,10 @@ def test_a_vendor_that_loses_bars_and_is_neither_mute_nor_slow_is_left_as_a_whol
         await stage.until(9, 44, 30)
 
     stage = staged(tmp_path, play)
-    assert stage.switches == ["polygon", "alpaca-sip"]
+    assert stage.switches == ["polygon", "sip"]
     left, back = [event for event in stage.events if isinstance(event, FeedStatus) and "instead of" in event.detail]
     assert "3 of 4 bars of 09:36 missing that the other had, for 2 minutes in a row" in left.detail
-    assert (left.at, stage.tries("alpaca-sip")) == (at(9, 37, 15), 0), "it is left, not cut"
+    assert (left.at, stage.tries("sip")) == (at(9, 37, 15), 0), "it is left, not cut"
     assert back.at >= at(9, 38, 30) + 120 * SECOND
     assert stage.starts(SYMBOLS[0])[-14:] == list(range(14)), "its own bars came all the time"
     for symbol in SYMBOLS:
@@ -282,8 +282,8 @@ def test_a_vendor_that_flaps_does_not_make_us_flap(tmp_path: Path) -> None:
         await stage.until(9, 45, 30)
 
     stage = staged(tmp_path, play)
-    assert stage.tries("alpaca-sip") >= 8
-    assert stage.switches == ["polygon", "alpaca-sip"]
+    assert stage.tries("sip") >= 8
+    assert stage.switches == ["polygon", "sip"]
     assert in_order(stage)
     for symbol in SYMBOLS:
         assert stage.starts(symbol)[-15:] == list(range(15))
@@ -374,7 +374,7 @@ def test_with_both_vendors_silent_none_is_healthy(tmp_path: Path) -> None:
 
     stage = staged(tmp_path, play)
     last = {event.feed: event.healthy for event in stage.events if isinstance(event, FeedStatus)}
-    assert last == {"alpaca-sip": False, "polygon": False}
+    assert last == {"sip": False, "polygon": False}
 
 
 def test_bad_messages_cost_only_themselves(tmp_path: Path) -> None:
@@ -393,7 +393,7 @@ def test_bad_messages_cost_only_themselves(tmp_path: Path) -> None:
     assert len(stage.refused) == 8
     for symbol in SYMBOLS:
         assert stage.starts(symbol)[-8:] == list(range(8))
-    assert stage.tries("alpaca-sip") + stage.tries("polygon") == 0
+    assert stage.tries("sip") + stage.tries("polygon") == 0
     assert in_order(stage)
 
 
@@ -443,6 +443,9 @@ def test_a_session_that_starts_in_the_middle_knows_the_day_so_far_and_fetches_wh
     assert stage.starts("KO") == list(range(33))
     assert [event.late for event in stage.of("KO")] == [True] * 30 + [False] * 3, "10:00 was the newest still when it began"
     assert stage.noted("backfill") == []
+    assert [note["minute"] for note in stage.noted("compare")] == [at(9, 59), at(10, 0), at(10, 1), at(10, 2)], (
+        "what ended before it nobody can have heard"
+    )
 
 
 def test_a_whole_day_of_both_vendors_is_the_same_every_time(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Heard:
         self.moved = asyncio.Event()
 
     def heard(self, vendor: str, event: Market) -> None:
-        assert vendor == "alpaca-iex"
+        assert vendor == "iex"
         self.events.append(event)
 
     def pulse(self, vendor: str) -> None:

@@ -108,7 +108,7 @@ def test_frames_that_cannot_be_sealed_cost_themselves_and_the_entries_and_leave_
         with (small / "filler").open("wb") as file:
             file.write(bytes(shutil.disk_usage(small).free - 500_000))
         for _ in range(2000):
-            floor.runner.raw.take("alpaca-sip", os.urandom(500), floor.clock.now())
+            floor.runner.raw.take("sip", os.urandom(500), floor.clock.now())
         await floor.step(1)
         async with asyncio.timeout(20):
             while "DISK_FULL" not in floor.codes:

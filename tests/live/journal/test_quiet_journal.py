@@ -23,12 +23,12 @@ def test_frames_are_sealed_within_ten_seconds_and_a_crowd_of_them_at_once(tmp_pa
         with Journal(path) as made:
             taken = Raw(made, part=0, failed=kept.append)
             for second in range(600):
-                taken.take("alpaca-sip", b"[]", second * SECOND)
+                taken.take("sip", b"[]", second * SECOND)
                 taken.seal()
                 made.append("event", second * SECOND, {})
                 await asyncio.sleep(1.0)
             for _ in range(CROWD):
-                taken.take("alpaca-sip", b"[]", 600 * SECOND)
+                taken.take("sip", b"[]", 600 * SECOND)
             taken.seal()
             await asyncio.sleep(0.1)
             made.append("event", 600 * SECOND, {})

@@ -47,7 +47,7 @@ def of(path: Path, source: str) -> list[dict[str, Any]]:
 
 def test_market_frames_of_both_vendors_updates_and_requests_are_all_there(session: tuple[Path, dict[str, Any]]) -> None:
     path, books = session
-    bars = {(m["S"], m["t"]) for frame in of(path, "alpaca-sip") for m in frame if m["T"] == "b"}
+    bars = {(m["S"], m["t"]) for frame in of(path, "sip") for m in frame if m["T"] == "b"}
     assert {symbol for symbol, _ in bars} == {"AAA", "BBB"}
     assert {m["sym"] for frame in of(path, "polygon") for m in frame if m["ev"] == "AM"} == {"AAA", "BBB"}
     told = [frame["data"]["order"]["id"] for frame in of(path, "trading") if frame["stream"] == "trade_updates"]
@@ -61,9 +61,7 @@ def test_market_frames_of_both_vendors_updates_and_requests_are_all_there(sessio
 
 def test_a_frame_is_there_before_the_event_that_came_of_it(session: tuple[Path, dict[str, Any]]) -> None:
     path, _ = session
-    frames = {
-        (m["S"], m["t"]): frame.at for frame in raw.frames(path) if frame.source == "alpaca-sip" for m in json.loads(raw.text(frame)) if m["T"] == "b"
-    }
+    frames = {(m["S"], m["t"]): frame.at for frame in raw.frames(path) if frame.source == "sip" for m in json.loads(raw.text(frame)) if m["T"] == "b"}
     events = [record for record in journal.read(path) if record.kind == "event" and record.data["kind"] == "bar" and not record.data["late"]]
     assert events
     assert min(frames.values()) <= min(record.at for record in events)
@@ -91,7 +89,7 @@ def test_the_command_line_verifies_shows_and_exports_them(session: tuple[Path, d
     assert ran.exit_code == 0, ran.output
     table = pl.read_parquet(tmp_path / "tables" / "raw.parquet")
     assert table.height == sum(1 for _ in raw.frames(path))
-    assert set(table["source"]) == {"alpaca-sip", "polygon", "trading", "broker"}
+    assert set(table["source"]) == {"sip", "polygon", "trading", "broker"}
 
 
 def kept(folder: Path, count: int, *, part: int = 0) -> Path:
@@ -102,7 +100,7 @@ def kept(folder: Path, count: int, *, part: int = 0) -> Path:
         with Journal(path) as made:
             taken = Raw(made, part=part, failed=pytest.fail)
             for n in range(count):
-                taken.take("alpaca-sip", b"[%d, %s]" % (n, b"1" * 300_000), n)
+                taken.take("sip", b"[%d, %s]" % (n, b"1" * 300_000), n)
                 taken.seal()
             await taken.close()
         return path
@@ -156,5 +154,5 @@ def test_what_a_crash_left_unsealed_is_nobodys_and_the_next_run_begins_another_f
 
 def test_a_frame_that_is_no_message_is_shown_as_its_bytes() -> None:
     assert raw.text(Frame(1, "polygon", b"{torn")) == "{torn"
-    assert raw.text(Frame(1, "alpaca-sip", b"\xc1\xff")) == repr(b"\xc1\xff")
-    assert raw.text(Frame(1, "alpaca-sip", b"")) == ""
+    assert raw.text(Frame(1, "sip", b"\xc1\xff")) == repr(b"\xc1\xff")
+    assert raw.text(Frame(1, "sip", b"")) == ""

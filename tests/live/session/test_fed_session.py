@@ -79,7 +79,7 @@ def test_with_both_feeds_mute_nothing_is_entered_and_after_them_the_day_is_whole
     late = {(event.bar.start - OPEN) // MINUTE for event in bars if event.late}
     assert {11, 12, 13} <= late <= set(range(10, 17))
     health = [(event.feed, event.healthy) for event in events if isinstance(event, FeedStatus)]
-    assert {("alpaca-sip", False), ("polygon", False)} <= set(health)
+    assert {("sip", False), ("polygon", False)} <= set(health)
 
 
 def test_a_vendor_that_dies_changes_nothing_for_the_books(tmp_path: Path) -> None:

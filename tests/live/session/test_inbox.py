@@ -51,7 +51,7 @@ def test_a_feed_that_is_held_reads_nothing_and_fetches_afterwards_what_it_missed
         assert len(stage.bars) > held
 
     stage = staged(tmp_path, play)
-    assert stage.health("alpaca-sip") == [True, False, True]
+    assert stage.health("sip") == [True, False, True]
     assert stage.starts("AAPL")[-8:] == list(range(8))
     assert {(event.bar.start - OPEN) // MINUTE for event in stage.bars if event.late} == {3, 4, 5}
 

@@ -27,7 +27,7 @@ def drawn(screen: Screen, engine: Engine, at: int) -> str:
 def test_it_shows_what_is_held_with_its_stop_and_what_was_refused_by_which_limit() -> None:
     engine = Engine(briefing_of(SECTORS), Limits(max_sector_exposure=0.021), [Allocation(Momentum(), "v")], run="t")
     screen = Screen("SIM", "PA1")
-    screen.watch(FeedStatus("alpaca-iex", True, "", 1), engine.process(FeedStatus("alpaca-iex", True, "", 1)))
+    screen.watch(FeedStatus("iex", True, "", 1), engine.process(FeedStatus("iex", True, "", 1)))
     assert "the account is not known yet" in drawn(screen, engine, engine.hours.open)
     for step in run(engine, day_bars(), equity=100_000):
         screen.watch(step.event, step.decisions)
@@ -40,7 +40,7 @@ def test_it_shows_what_is_held_with_its_stop_and_what_was_refused_by_which_limit
     assert f"{held[0].symbol}" in text
     assert f"{held[0].stop:.2f}" in text
     assert "SECTOR" in text
-    assert "alpaca-iex  healthy" in text
+    assert "iex   healthy" in text
     book, portfolio = engine.book(step.event.at), engine.portfolio
     assert portfolio is not None
     assert f"heat {sum(e.heat for e in book.exposures) / portfolio.equity:.2%} of 1.00%" in text

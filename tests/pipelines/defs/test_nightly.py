@@ -80,13 +80,13 @@ def judged(daybot: DayBot, asset: str, name: str) -> Verdict:
 
 def test_of_each_vendor_and_symbol_the_minutes_the_lag_and_the_distance_are_counted_once(daybot: DayBot) -> None:
     book = Book(daybot)
-    book.minute(0, ("alpaca-sip", "XOM", 0.2, 0.0), ("polygon", "XOM", 1.0, 0.0))
-    book.minute(1, ("alpaca-sip", "XOM", 0.4, -80.0), ("polygon", "XOM", 2.0, 80.0))
-    book.minute(1, ("alpaca-sip", "XOM", 0.4, -80.0), ("polygon", "XOM", 2.0, 80.0))  # told again at a switch
-    book.minute(2, ("alpaca-sip", "XOM", 0.9, None), ("polygon", "XOM", None, None))
+    book.minute(0, ("sip", "XOM", 0.2, 0.0), ("polygon", "XOM", 1.0, 0.0))
+    book.minute(1, ("sip", "XOM", 0.4, -80.0), ("polygon", "XOM", 2.0, 80.0))
+    book.minute(1, ("sip", "XOM", 0.4, -80.0), ("polygon", "XOM", 2.0, 80.0))  # told again at a switch
+    book.minute(2, ("sip", "XOM", 0.9, None), ("polygon", "XOM", None, None))
     book.journal.close()
     rows = {row["vendor"]: row for row in made(daybot, "feed_comparison").iter_rows(named=True)}
-    ours, theirs = rows["alpaca-sip"], rows["polygon"]
+    ours, theirs = rows["sip"], rows["polygon"]
     assert (ours["minutes"], ours["bars"], ours["missing"], ours["pairs"], ours["apart"]) == (3, 3, 0, 2, 1)
     assert (theirs["minutes"], theirs["bars"], theirs["missing"], theirs["pairs"], theirs["apart"]) == (3, 2, 1, 2, 1)
     assert (ours["lag"], ours["lag_max"], ours["bp"], ours["bp_max"]) == (0.4, 0.9, 40.0, 80.0)
@@ -96,11 +96,11 @@ def test_vendors_that_miss_minutes_or_contradict_each_other_fail_the_check_and_o
     assert judged(daybot, "journal", "told_alike").passed, "no session, nothing to compare"
     book = Book(daybot)
     for n in range(100):
-        book.minute(n, ("alpaca-iex", "XOM", None if n % 2 else 0.1, None if n % 2 else 0.0), ("polygon", "XOM", 0.1, None if n % 2 else 0.0))
+        book.minute(n, ("iex", "XOM", None if n % 2 else 0.1, None if n % 2 else 0.0), ("polygon", "XOM", 0.1, None if n % 2 else 0.0))
     book.journal.flush()
     assert judged(daybot, "journal", "told_alike").passed
-    book.minute(100, ("alpaca-iex", "XOM", 0.1, None), ("polygon", "XOM", None, None))
-    book.minute(101, ("alpaca-iex", "XOM", 0.1, None), ("polygon", "XOM", None, None))
+    book.minute(100, ("iex", "XOM", 0.1, None), ("polygon", "XOM", None, None))
+    book.minute(101, ("iex", "XOM", 0.1, None), ("polygon", "XOM", None, None))
     book.journal.flush()
     found = judged(daybot, "journal", "told_alike")
     assert not found.passed
