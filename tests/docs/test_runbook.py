@@ -117,6 +117,10 @@ def test_every_finding_of_doctor_has_an_entry(finding: str) -> None:
     assert finding in ENTRIES
 
 
+def test_nothing_has_two_entries() -> None:
+    assert [entry for entry in ENTRIES if ENTRIES.count(entry) > 1] == []
+
+
 def test_no_entry_is_of_something_that_is_no_more() -> None:
     states = {"trading is reducing", "trading is halted", "trading is active"}
     text = "".join(path.read_text() for path in TRADING)
