@@ -14,6 +14,7 @@ from pipelines.core.backtest.run import Step, run
 from pipelines.core.briefing import Briefing
 from pipelines.core.market.bars import MINUTE, SECOND, Bar, Print
 from pipelines.core.market.session import moment
+from pipelines.core.market.slippage import Basis, Slippage
 from pipelines.core.risk.limits import Limits
 from pipelines.core.strategies.momentum import Momentum
 from pipelines.core.trading.decisions import Cancel, Submit, TradeClosed
@@ -108,10 +109,14 @@ def test_a_limit_entry_fills_when_the_market_goes_through_it(found: Bar, expecte
     assert [u.average for u in filled] == ([] if expected is None else [pytest.approx(expected)])
 
 
-def test_a_taking_order_pays_its_own_spread_and_footprint() -> None:
+@pytest.mark.parametrize("measured", [False, True], ids=["said", "measured"])
+def test_a_taking_order_pays_its_own_spread_and_footprint(measured: bool) -> None:
     known = symbol_brief("AAPL", spread=0.001, sigma=0.02, adv=1_000_000.0)
     briefing = briefing_of(["AAPL"]).model_copy(update={"symbols": {"AAPL": known}})
-    venue = Venue(Costs(impact=0.5, participation=None), briefing)
+    if measured:  # from our own executions, as the briefing has it
+        found = Slippage(impact=0.5, basis=Basis.MEASURED, measured=0.5, low=0.4, high=0.6, executions=300, median_cost=0.001)
+        briefing = briefing.model_copy(update={"slippage": found})
+    venue = Venue(Costs(impact=None if measured else 0.5, participation=None), briefing)
     send(venue, Order("x", "AAPL", Side.BUY, 10_000, Shape.SIMPLE))
     (fill,) = minute(venue, bar(100, 101, 99, 100))
     assert fill.average == pytest.approx(100 * (1 + 0.001 / 2 + 0.5 * 0.02 * (10_000 / 1_000_000) ** 0.5))
