@@ -12,8 +12,10 @@ from pipelines.core.backtest.run import Step, run
 from pipelines.core.market.bars import MINUTE, Bar
 from pipelines.core.risk.checks import Code
 from pipelines.core.risk.limits import Limits
-from pipelines.core.trading.decisions import Kept, Refused, Submit, TradeClosed
+from pipelines.core.trading.commands import Close
+from pipelines.core.trading.decisions import Cancel, Kept, Refused, Submit, TradeClosed
 from pipelines.core.trading.engine import Engine
+from pipelines.core.trading.events import Command
 from pipelines.core.trading.orders import Role, Shape, Side
 from pipelines.core.trading.seats import Allocation
 from pipelines.core.trading.strategy import Adjust, Enter, Intent, Leave, Strategy, View
@@ -105,6 +107,19 @@ def test_the_stop_of_one_leaves_the_other_whole_and_protected() -> None:
     assert set(own) == {results["early"].quantity}
     assert (results["late"].reason, results["early"].reason) == ("stop", "15 minutes before the close")
     assert results["late"].at < results["early"].at
+
+
+def test_a_person_closes_what_one_strategy_holds_and_nothing_else() -> None:
+    """Kill a part, not all (reliability C11)."""
+    subject = engine(Timed(at=30), Later(at=40))
+    at = subject.hours.open + 60 * MINUTE
+    for step in run(subject, flat(), equity=100_000, venue=Venue(FREE, subject.briefing)):
+        if step.event.at == at:
+            break
+    early, late = subject.account.of("AAPL", "early")[0], subject.account.of("AAPL", "late")[0]
+    made = subject.process(Command("kill", Close("AAPL", "early"), "test", at))
+    assert {(d.kind, d.trade) for d in made if isinstance(d, Cancel | Submit)} == {("cancel", early.id)}
+    assert (early.stage, late.stage, late.wanted) == (Stage.CLOSING, Stage.OPEN, late.held)
 
 
 def test_one_leaves_and_the_others_exits_rest_where_they_are() -> None:
