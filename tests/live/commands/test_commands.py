@@ -5,26 +5,36 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from commands import Ran, background, daybot, sim, until, working_in
+from commands import background, daybot, sim, until, working_in
 from homes import home_of
 
 from live import journal
-from live.commands.demo import sim_settings
+from live.commands.demo import dagster, sim_settings
 from live.sim.embedded import Exchange
 from pipelines.core.journal import decision_of, manifest
 
 GROUPS = ["", "journal"]
 
 
+@pytest.fixture(scope="module")
+def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The snapshots of the night before, as Dagster published them."""
+    home = tmp_path_factory.mktemp("night")
+    with Exchange() as exchange:
+        dagster(sim_settings(exchange.url, home), "pre_open", date(2026, 11, 19))
+    return home / "snapshots"
+
+
 @pytest.fixture
-def home(demo: Ran, tmp_path: Path) -> Path:
-    """The demo's published night in a home of its own, without its journal."""
-    shutil.copytree(demo.home / "snapshots", tmp_path / "home" / "snapshots")
+def home(night: Path, tmp_path: Path) -> Path:
+    """A home of its own with that night, and no session yet."""
+    shutil.copytree(night, tmp_path / "home" / "snapshots")
     (tmp_path / "home").chmod(0o700)  # as every command makes it
     return tmp_path / "home"
 
@@ -38,7 +48,8 @@ def test_a_session_trades_shows_itself_and_is_flattened_on_command(home: Path) -
                 ran = daybot("status", "--json", home=home, **ours)
                 return dict(json.loads(ran.output)["positions"]) if ran.code == 0 else {}
 
-            until(lambda: bool(positions()), "a first position")
+            until(lambda: bool(exchange.books()["positions"]), "a first position at the venue")
+            until(lambda: bool(positions()), "and in our book")
             second = daybot("live", home=home, **ours)
             assert (second.code, "only runner" in second.output) == (1, True), second.output
             assert daybot("flat", "--id", "drill", home=home, **ours).code == 0
@@ -95,6 +106,11 @@ def open_orders(exchange: Exchange) -> list[object]:
     return [o for o in exchange.books()["orders"] if o["status"] not in final]
 
 
+def written(folder: Path, words: str) -> bool:
+    """Whether a journal has these words: to ask its session takes a process each time."""
+    return any(words in path.read_text() for path in journal.sessions(folder))
+
+
 def test_a_shadow_session_says_so_everywhere_and_leaves_nothing_at_the_venue(home: Path) -> None:
     with Exchange(stepped=False, speed=60.0, start=(9, 44)) as exchange:
         ours = sim(exchange.url)
@@ -104,6 +120,7 @@ def test_a_shadow_session_says_so_everywhere_and_leaves_nothing_at_the_venue(hom
                 ran = daybot("status", "--json", home=home, **ours)
                 return dict(json.loads(ran.output)) if ran.code == 0 else {}
 
+            until(lambda: written(home / "journal" / "shadow", '"kind":"submit"'), "a first order")
             until(lambda: bool(status().get("positions")), "a first position")
             assert status()["label"] == "SHADOW"
             runner.wait(120)
@@ -146,7 +163,7 @@ def test_break_glass_works_when_the_runner_was_killed(home: Path) -> None:
 def test_a_session_that_was_killed_is_gone_on_with(home: Path) -> None:
     with killed(home) as (exchange, ours):
         with background(home, "live", **ours) as runner:
-            until(lambda: daybot("status", home=home, **ours).code == 0, "a session that goes on")
+            until(lambda: written(home / "journal", "RECOVERED"), "a session that goes on")
             assert daybot("flat", home=home, **ours).code == 0
             until(lambda: not exchange.books()["positions"] and not open_orders(exchange), "flat at the venue")
             runner.send_signal(signal.SIGINT)
@@ -193,8 +210,6 @@ def test_without_a_briefing_nothing_is_traded(tmp_path: Path) -> None:
 
 
 def test_a_briefing_of_another_day_is_stale(home: Path) -> None:
-    from datetime import date
-
     with Exchange(stepped=True, day=date(2026, 11, 24), start=(9, 0)) as exchange:
         ran = daybot("live", home=home, **sim(exchange.url))
     assert ran.code == 1
