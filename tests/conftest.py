@@ -49,6 +49,7 @@ def _near(call: Callable[..., Any], address: Callable[[Any], Any]) -> Callable[.
     def near(*asked: Any, **more: Any) -> Any:
         found = address(asked or (more["host"],))
         host = found[0] if isinstance(found, tuple) else "localhost"
+        host = host.decode() if isinstance(host, bytes) else host  # as anyio asks
         if host not in OURS and not str(host).startswith("127."):
             raise PermissionError(f"tests talk to this machine alone, found {host}")
         return call(*asked, **more)
