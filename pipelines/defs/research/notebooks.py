@@ -3,12 +3,9 @@
 import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
 from pipelines.core.errors import DataError
 from pipelines.defs.asset import asset
@@ -16,6 +13,9 @@ from pipelines.defs.partitions import data_session
 from pipelines.defs.resources import DayBot
 from pipelines.durable import replaced
 from pipelines.secrecy import variables, without
+
+if TYPE_CHECKING:
+    import nbformat
 
 FOLDER = Path(__file__).parents[3] / "notebooks"
 PATIENCE = 600
@@ -26,6 +26,10 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
     """An asset that runs one notebook and keeps what came of it. In no job: run it when there is something to look at."""
 
     def run(context: dg.AssetExecutionContext, daybot: dg.ResourceParam[DayBot]) -> dg.MaterializeResult[None]:
+        import nbformat  # a quarter of the time in which the definitions load
+        from nbclient import NotebookClient
+        from nbclient.exceptions import CellExecutionError
+
         home = daybot.settings.daybot_home.absolute()
         kept = home / "notebooks" / data_session(context).isoformat() / f"{stem}.ipynb"
         notebook = nbformat.read(FOLDER / f"{stem}.ipynb", as_version=4)  # type: ignore[no-untyped-call]
@@ -50,8 +54,10 @@ def _study(stem: str, name: str, says: str) -> dg.AssetsDefinition:
     return asset("studies", {"jupyter"}, ["briefing"], fresh=None)(run)
 
 
-def _keep(notebook: nbformat.NotebookNode, where: Path) -> None:
+def _keep(notebook: "nbformat.NotebookNode", where: Path) -> None:
     """With its outputs; also of a run that broke off."""
+    import nbformat
+
     where.parent.mkdir(parents=True, exist_ok=True)
     with replaced(where) as file:
         file.write(nbformat.writes(notebook).encode())  # type: ignore[no-untyped-call]
@@ -62,13 +68,13 @@ def _link(where: Path) -> dg.MetadataValue[Any]:
     return dg.MetadataValue.notebook(where) if where.is_relative_to(Path.cwd()) else dg.MetadataValue.path(where)
 
 
-def _pictures(notebook: nbformat.NotebookNode) -> list[dg.MarkdownMetadataValue]:
+def _pictures(notebook: "nbformat.NotebookNode") -> list[dg.MarkdownMetadataValue]:
     """The figures, in order, as they look inline."""
     found = [out.data["image/png"] for cell in notebook.cells for out in cell.get("outputs", []) if "image/png" in out.get("data", {})]
     return [dg.MetadataValue.md(f"![](data:image/png;base64,{png.strip()})") for png in found]
 
 
-def _words(notebook: nbformat.NotebookNode) -> list[str]:
+def _words(notebook: "nbformat.NotebookNode") -> list[str]:
     """The Markdown that its cells displayed: first whose prices of which snapshot these are, last the conclusion."""
     return [out.data["text/markdown"] for cell in notebook.cells for out in cell.get("outputs", []) if "text/markdown" in out.get("data", {})]
 

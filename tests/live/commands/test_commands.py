@@ -1,7 +1,6 @@
 """The command line as people use it: against a running exchange, and when something is missing."""
 
 import json
-import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,27 +14,18 @@ from commands import background, daybot, sim, until, working_in
 from homes import home_of
 
 from live import journal
-from live.commands.demo import dagster, sim_settings
+from live.commands.demo import sim_settings
 from live.sim.embedded import Exchange
 from pipelines.core.journal import decision_of, manifest
 
 GROUPS = ["", "journal"]
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The snapshots of the night before, as Dagster published them."""
-    home = tmp_path_factory.mktemp("night")
-    with Exchange() as exchange:
-        dagster(sim_settings(exchange.url, home), "pre_open", date(2026, 11, 19))
-    return home / "snapshots"
-
-
 @pytest.fixture
-def home(night: Path, tmp_path: Path) -> Path:
-    """A home of its own with that night, and no session yet."""
-    shutil.copytree(night, tmp_path / "home" / "snapshots")
-    (tmp_path / "home").chmod(0o700)  # as every command makes it
+def home(tmp_path: Path) -> Path:
+    """With a briefing for the session of the simulated exchange, and no session yet."""
+    (tmp_path / "home").mkdir(0o700)  # as every command makes it
+    home_of(sim_settings("http://127.0.0.1:9", tmp_path / "home"))
     return tmp_path / "home"
 
 

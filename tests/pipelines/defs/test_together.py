@@ -76,15 +76,17 @@ rounds(study)
 """
 )
 READERS = {"runner": RUNNER, "dashboard": DASHBOARD, "notebook": NOTEBOOK}
+SHORT = {"runner": RUNNER, "dashboard": DASHBOARD}
+"""A kernel takes as long as both of these, and that notebooks read what was published has tests of its own."""
 
 
 @contextmanager
-def reading(home: Path, pause: float) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def reading(home: Path, pause: float, programs: dict[str, str]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
     """The readers in processes of their own, with so many seconds between two rounds; stopped, and gone, when the block ends."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ALPACA_", "POLYGON_", "DAYBOT_"))}
     environ = kept | {"DAYBOT_HOME": str(home), "PYTHONPATH": str(ROOT / "tests" / "markets"), "UNIVERSE": "all", "HISTORY_SESSIONS": "70"}
     running = {}
-    for name, program in READERS.items():
+    for name, program in programs.items():
         with (home / f"{name}.out").open("wb") as said, (home / f"{name}.err").open("wb") as log:
             running[name] = subprocess.Popen([sys.executable, "-c", program, str(pause)], cwd=ROOT, env=environ, stdout=said, stderr=log)
     try:
@@ -107,6 +109,7 @@ def rounds(home: Path, name: str) -> list[str]:
 @pytest.mark.parametrize("seconds", [0, pytest.param(180, marks=[pytest.mark.soak, pytest.mark.timeout(1200)])])
 def test_readers_in_other_processes_go_on_while_nights_are_run(seconds: int, folder: Path, tools: Callable[..., DayBot]) -> None:
     daybot = tools(bars_folder=str(folder), history_sessions=70, snapshots_kept=5)
+    programs = READERS if seconds else SHORT
     home, job, sessions = daybot.settings.daybot_home, defs().resolve_job_def("pre_open"), calendar.trailing(LAST, 2)
 
     def night(number: int) -> None:
@@ -116,8 +119,8 @@ def test_readers_in_other_processes_go_on_while_nights_are_run(seconds: int, fol
 
     night(0)
     began, nights = time.monotonic(), 1
-    with reading(home, 0.0 if seconds else 1.0) as readers:
-        until(lambda: all(rounds(home, name) for name in READERS), readers, home)
+    with reading(home, 0.0 if seconds else 1.0, programs) as readers:
+        until(lambda: all(rounds(home, name) for name in programs), readers, home)
         while nights < 2 or time.monotonic() - began < seconds:
             night(nights)  # the readers go on meanwhile
             nights += 1
@@ -128,9 +131,9 @@ def test_readers_in_other_processes_go_on_while_nights_are_run(seconds: int, fol
         seen = [version[11:] for version in rounds(home, name)]
         assert seen == sorted(seen), f"{name} never goes back to an older state"
     assert len(publish.published(daybot.settings)) == min(nights, 5)
-    said = {name: f"{len(rounds(home, name))} rounds of {len(set(rounds(home, name)))} versions" for name in READERS}
+    said = {name: f"{len(rounds(home, name))} rounds of {len(set(rounds(home, name)))} versions" for name in programs}
     sys.stdout.write(f"{nights} nights in {time.monotonic() - began:.0f} s: {said}\n")
-    assert not seconds or min(len(set(rounds(home, name))) for name in READERS) > 2
+    assert not seconds or min(len(set(rounds(home, name))) for name in programs) > 2
 
 
 def until(condition: Callable[[], bool], readers: dict[str, subprocess.Popen[bytes]], home: Path) -> None:
