@@ -12,6 +12,8 @@ from playwright.sync_api import Browser
 
 PAGES = ["", "risk", "performance", "execution", "trades", "research", "data"]
 PHONE = 390
+GROUND = "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor.match(/[0-9]+/g)"
+"""Red, green and blue of the page's ground."""
 
 
 @pytest.fixture(scope="module")
@@ -32,49 +34,27 @@ def desk(browser: Browser) -> Iterator[Tab]:
         yield found
 
 
-@pytest.fixture(scope="module")
-def night_time(browser: Browser) -> Iterator[Tab]:
-    with tab(browser, dark=True) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def phone(browser: Browser) -> Iterator[Tab]:
-    with tab(browser, width=PHONE) as found:
-        yield found
-
-
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_with_data_is_drawn_without_an_error(page: str, full: str, desk: Tab) -> None:
-    desk.open(f"{full}/{page}")
-    desk.shot(f"{page or 'today'}")
-    assert desk.broken == []
-    assert desk.page.locator("h1").inner_text() == (page or "today").capitalize()
-    assert "SIMULATED" in desk.page.locator("[data-testid=stMainBlockContainer]").inner_text()
+def test_a_page_with_data_is_drawn_without_an_error_goes_dark_with_the_machine_and_fits_on_a_phone(page: str, full: str, browser: Browser) -> None:
+    name = page or "today"
+    with tab(browser) as one:
+        one.open(f"{full}/{page}")
+        one.shot(name)
+        assert one.page.locator("h1").inner_text() == name.capitalize()
+        assert "SIMULATED" in one.page.locator("[data-testid=stMainBlockContainer]").inner_text()
 
+        one.page.emulate_media(color_scheme="dark")
+        one.page.wait_for_function(f"{GROUND}.reduce((sum, part) => sum + Number(part), 0) < 120")
+        one.shot(f"{name}-dark")
 
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_in_the_dark_is_drawn_without_an_error(page: str, full: str, night_time: Tab) -> None:
-    night_time.open(f"{full}/{page}")
-    night_time.shot(f"{page or 'today'}-dark")
-    assert night_time.broken == []
-    ground = night_time.page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
-    assert sum(int(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(",")) < 120
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_page_fits_on_a_phone(page: str, full: str, phone: Tab) -> None:
-    phone.open(f"{full}/{page}")
-    phone.shot(f"{page or 'today'}-phone")
-    assert phone.broken == []
-    assert phone.page.evaluate("document.documentElement.scrollWidth") <= PHONE
-    assert (
-        max(
-            phone.page.evaluate("[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].map(e => e.getBoundingClientRect().right)"),
-            default=0,
-        )
-        <= PHONE
-    )
+        one.page.emulate_media(color_scheme="light")
+        one.page.set_viewport_size({"width": PHONE, "height": 900})
+        one.page.wait_for_function(f"{GROUND}.reduce((sum, part) => sum + Number(part), 0) > 600")
+        one.shot(f"{name}-phone")
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= PHONE
+        charts = one.page.evaluate("[...document.querySelectorAll('[data-testid=stVegaLiteChart]')].map(e => e.getBoundingClientRect().right)")
+        assert max(charts, default=0) <= PHONE
+        assert one.broken == []
 
 
 def test_without_a_snapshot_it_says_how_to_make_one_and_before_the_first_session_each_page_what_will_be_there(
