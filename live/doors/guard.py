@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -51,7 +52,7 @@ class Refusal(Exception):
     def __init__(self, status: int, code: str, detail: str, **more: str) -> None:
         super().__init__(detail)
         self.status, self.headers = status, more
-        self.body = json.dumps({"type": "about:blank", "status": status, "code": code, "detail": detail}).encode()
+        self.problem = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
 
 
 class Guard:
@@ -63,14 +64,17 @@ class Guard:
         *,
         needs: Needs,
         rate: int,
+        mode: str,
         admit: Admit = lambda _: None,
         owner: Grant | None = None,
         names: frozenset[str] = LOCAL,
         urgent: frozenset[str] = frozenset(),
     ) -> None:
-        """`rate` requests a minute by each caller; a quarter more are there for the `urgent` paths alone, which reduce risk."""
+        """`rate` requests a minute by each caller; a quarter more are there for the `urgent` paths alone, which reduce risk. `mode` is said in every
+        answer to a caller who is known; a stranger is not told whose money this is.
+        """
         self._app, self._needs, self._admit, self._owner = app, needs, admit, owner
-        self._names, self._urgent = LOCAL | names, urgent
+        self._names, self._urgent, self._mode = LOCAL | names, urgent, mode
         reserve = rate // 4
         self._budgets: defaultdict[str, Budget] = defaultdict(lambda: Budget(SystemClock(), limit=rate + reserve, reserve=reserve))
 
@@ -85,7 +89,8 @@ class Guard:
         try:
             receive = await self._passed(scope, Headers(scope=scope), receive)
         except Refusal as refusal:
-            await _refuse(answer, refusal)
+            known = scope.get("state", {}).get("grant") is not None
+            await _refuse(answer, refusal, {"mode": self._mode} if known else {})
             return
         await self._app(scope, receive, answer)
 
@@ -94,10 +99,9 @@ class Guard:
         method, path = scope["method"], scope["path"]
         _said_once(headers)
         same_house(method, headers, self._names)
-        grant = self._caller(method, path, headers)
+        scope.setdefault("state", {})["grant"] = grant = self._caller(method, path, headers)
         if grant is not None:  # who may come without a token is answered as cheaply as refused: a flood silences no supervisor
             self._spend(grant.name, path)
-        scope.setdefault("state", {})["grant"] = grant
         if method in SAFE:
             return receive
         return await _read(method, headers, receive)
@@ -221,12 +225,13 @@ def _hardened(send: Send) -> Send:
     return hardened
 
 
-async def _refuse(send: Send, refusal: Refusal) -> None:
-    headers = {"content-type": "application/problem+json", "content-length": str(len(refusal.body)), **refusal.headers}
+async def _refuse(send: Send, refusal: Refusal, more: Mapping[str, str]) -> None:
+    body = json.dumps({**refusal.problem, **more}).encode()
+    headers = {"content-type": "application/problem+json", "content-length": str(len(body)), **refusal.headers}
     await send(
         {"type": "http.response.start", "status": refusal.status, "headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
     )
-    await send({"type": "http.response.body", "body": refusal.body})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _name(address: str) -> str:

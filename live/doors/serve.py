@@ -72,20 +72,20 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, settings: Settings, *, needs: Needs, urgent: frozenset[str], start: str) -> AsyncIterator[None]:
-    """Serve while the session lasts. `start` names this start of the runner: tokens of another one are not taken.
+async def served(app: ASGIApp, settings: Settings, *, needs: Needs, urgent: frozenset[str], start: str, mode: str) -> AsyncIterator[None]:
+    """Serve while the session lasts. `start` names this start of the runner: tokens of another one are not taken. `mode`: what kind of money it is.
 
     `SettingsError` where an address cannot be had.
     """
     rate = settings.server_rate
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(_local(Guard(app, owner=OWNER, needs=needs, urgent=urgent, rate=rate), settings.socket))
+        await stack.enter_async_context(_local(Guard(app, owner=OWNER, needs=needs, urgent=urgent, rate=rate, mode=mode), settings.socket))
         if settings.server_listen:
             names = frozenset(name.strip().lower() for name in settings.server_names.split(",") if name.strip())
             tokens = Tokens(settings.tokens)
             tokens.begin(start)
             stack.callback(tokens.end)
-            guard = Guard(app, admit=tokens.granted, names=names, needs=needs, urgent=urgent, rate=rate)
+            guard = Guard(app, admit=tokens.granted, names=names, needs=needs, urgent=urgent, rate=rate, mode=mode)
             await stack.enter_async_context(_tcp(guard, settings))
         yield
 

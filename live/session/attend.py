@@ -54,7 +54,11 @@ class Attended:
         runner = self.session.runner
         try:
             app = build(self.desk, metrics=self._metrics.exposition, failed=self._watchers.failed)
-            async with with_mcp(app, self._settings) as whole, served(whole, self._settings, needs=needs, urgent=URGENT, start=self._start):
+            mode = self.session.manifest.label
+            async with (
+                with_mcp(app, self._settings) as whole,
+                served(whole, self._settings, needs=needs, urgent=URGENT, start=self._start, mode=mode),
+            ):
                 running = asyncio.create_task(runner.run(self.session.manifest, self.session.history))
                 try:
                     await self._show(console, running)

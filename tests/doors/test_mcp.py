@@ -97,7 +97,7 @@ def play(tmp_path: Path, act: Callable[[Session], Awaitable[None]], **more: Any)
                     await session.step(61)
                     async with (
                         with_mcp(build(session.desk), session.settings) as whole,
-                        served(whole, session.settings, needs=needs, urgent=URGENT, start="first"),
+                        served(whole, session.settings, needs=needs, urgent=URGENT, start="first", mode="SIM"),
                     ):
                         await act(session)
             finally:

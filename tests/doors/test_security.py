@@ -165,6 +165,8 @@ def test_without_a_token_nobody_gets_in_over_tcp(house: House, method: str, path
         assert bare.status_code == 401
         assert bare.headers["www-authenticate"].startswith("Bearer")
         assert bare.json()["code"] == "NO_TOKEN"
+        assert bare.json()["title"] == "Unauthorized"
+        assert "mode" not in bare.json(), "a stranger is not told whose money this is"
         token = house.token()
         for elsewhere in (
             {"params": {"token": token, "access_token": token}},
@@ -298,7 +300,8 @@ def test_nothing_is_changed_by_what_a_form_can_send(house: House, method: str, p
     with tcp(house.settings, house.token()) as client:
         for sent in (json.dumps(body(path)), ""):
             answer = client.request(method, path, content=sent, headers={} if kind is None else {"content-type": kind})
-            assert (answer.status_code, answer.json()["code"]) == (415, "CONTENT_TYPE")
+            told = answer.json()
+            assert (answer.status_code, told["code"], told["title"], told["mode"]) == (415, "CONTENT_TYPE", "Unsupported Media Type", "SIM")
     assert house.acts == []
 
 

@@ -71,7 +71,7 @@ class Manned:
         try:
             self.floor = Watched(self.exchange, self.settings, **self._session)
             self.app = build(self.floor.desk, metrics=Metrics(self.floor.runner.engine, "SIM").exposition)
-            async with served(self.app, self.settings, needs=needs, urgent=URGENT, start="first"):
+            async with served(self.app, self.settings, needs=needs, urgent=URGENT, start="first", mode="SIM"):
                 await self.floor.open()
                 await self.floor.step(61)
                 self._ready.set()

@@ -27,7 +27,7 @@ class Served:
     """While the block lasts. What the doors raise at the start is raised here."""
 
     def __init__(self, app: Any, settings: Settings, *, needs: Needs, urgent: frozenset[str] = frozenset(), start: str = "first") -> None:
-        self._app, self._settings, self._rules = app, settings, {"needs": needs, "urgent": urgent, "start": start}
+        self._app, self._settings, self._rules = app, settings, {"needs": needs, "urgent": urgent, "start": start, "mode": "SIM"}
         self._ready, self._error = threading.Event(), None
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
 
