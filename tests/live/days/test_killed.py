@@ -114,7 +114,7 @@ def test_what_is_held_over_the_close_is_the_exit_code_also_of_a_session_that_a_p
         with background(home, "live", **ours) as runner:
             until(lambda: status(home, ours).get("state") == "active", "a session that trades", 240)
             exchange.inject(kind="match.none", symbol="AAPL", side="sell")
-            assert daybot("enter", "AAPL", "buy", "1", home=home, **ours).code == 0
+            until(lambda: daybot("enter", "AAPL", "buy", "1", home=home, **ours).code == 0, "an entry: before the first price it is refused")
             until(lambda: [row["symbol"] for row in exchange.books()["positions"]] == ["AAPL"], "a position")
             until(lambda: exchange.clock()["now"] > "2026-11-20T21:01:30Z", "the close", 240)
             runner.send_signal(signal.SIGINT)
