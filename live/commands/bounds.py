@@ -93,7 +93,7 @@ def _whole(name: str, *, right: bool = False) -> Column:
 def _share(value: float, limit: float, passed: bool) -> str:
     share = value / limit if limit else 0.0
     colour = "green" if share < 0.75 else "yellow" if passed else "red"
-    return f"[{colour}]{share:.0%}[/]"
+    return f"[{colour}]{share:z.0%}[/]"
 
 
 def _limits(known: "Limits") -> Table:

@@ -35,7 +35,7 @@ def measured(code: str, value: float | None) -> str:
     if code in units.FRACTIONS:
         return cell(float(value), "share")
     if code in units.DOLLARS:
-        return f"${value:,.2f}".replace("$-", "-$")
+        return f"${value:z,.2f}".replace("$-", "-$")
     said = cell(round(float(value), 0 if units.AFTER.get(code) == "shares" else 2))
     return f"{said} {units.after(code, said)}".rstrip()
 
@@ -60,7 +60,7 @@ def cell(value: Any, name: str = "") -> str:
 
 def _number(value: float, name: str) -> str:
     if name in FRACTIONS:
-        return f"{value:,.2%}"
+        return f"{value:z,.2%}"
     if name in SECONDS:
         return f"{value:.1f} s"
     if name in RISKS:
@@ -68,7 +68,7 @@ def _number(value: float, name: str) -> str:
     if value == int(value) and name not in DOLLARS and abs(value) < 1e6:
         return f"{int(value):,}"
     if name in DOLLARS or abs(value) >= 10:
-        return f"{value:,.2f}"
+        return f"{value:z,.2f}"
     return f"{value:,.4g}"
 
 

@@ -30,6 +30,7 @@ def test_every_control_is_told_in_its_unit() -> None:
     assert {code: measured(code, 0.025) for code in told} == told
     assert [measured(code, 1.0) for code in (Code.HISTORY, Code.COOLDOWN, Code.POSITIONS)] == ["1 day", "1 loss", "1 symbol"]
     assert measured(Code.BUYING_POWER, -1234.5) == "-$1,234.50"
+    assert [measured(code, -1e-6) for code in (Code.DAILY_LOSS, Code.BUYING_POWER)] == ["0.00%", "$0.00"], "nothing has no sign"
     assert measured(Code.HEAT, None) == "—"
     assert {*units.FRACTIONS, *units.VERDICTS, *units.DOLLARS, *units.AFTER} == set(Code)
 
