@@ -75,7 +75,8 @@ def _moved(now: Briefing, before: Briefing) -> Iterator[str]:
             yield f"{name} of {far} of {len(pairs)} names is more than {factor:g} times, or less than a part of, what it was for {before.session}"
 
 
-def _scaled(brief: SymbolBrief, name: str) -> float | None:
+def _scaled(brief: SymbolBrief, name: str) -> float:
+    """Zero where it is not known."""
     if not brief.close:
-        return None
-    return brief.atr / brief.close if name == "atr" and brief.atr else brief.adv * brief.close if name == "adv" and brief.adv else None
+        return 0.0
+    return (brief.atr or 0.0) / brief.close if name == "atr" else (brief.adv or 0.0) * brief.close

@@ -116,10 +116,12 @@ def tidy(as_json: Json = False, home: Home = None) -> None:
     from live.retention import tidy
 
     with told():
-        done = list(tidy(settings_of(home)))
-        if not printed(done, as_json):
-            for line in done:
-                console.print(line, soft_wrap=True)
+        done = tidy(settings_of(home))
+        if as_json:
+            printed(list(done), as_json)
+            return
+        for line in done:  # as it goes: a large journal takes a while
+            console.print(line, soft_wrap=True)
 
 
 def _chosen(path: Path | None, home: Path | None) -> Path:

@@ -92,8 +92,8 @@ def compared(was: Outcome, other: Outcome) -> Table:
         rows.append((f"refused by {code}", *(str(o.refused.get(code, 0)) for o in (was, other))))
     for row in rows:
         table.add_row(*row)
-    gone, came = set(was.entries) - set(other.entries), set(other.entries) - set(was.entries)
-    table.caption = f"{len(gone)} entries would not have been made as they were, {len(came)} would have been made instead or besides"
+    both = plain(was, other)
+    table.caption = f"{both['gone']} entries would not have been made as they were, {both['came']} would have been made instead or besides"
     return table
 
 

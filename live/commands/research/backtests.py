@@ -31,9 +31,6 @@ STYLE: dict[str, Any] = {"box": None, "title_justify": "left", "title_style": "b
 SHOWN = 12
 """Rows of a table in the terminal; the page and the JSON have all."""
 
-FEW = 20
-"""Sessions below which the numbers are said to mean little."""
-
 TABLES = {
     "strategy": ("By strategy", ("strategy", "trades", "net", "win_rate", "profit_factor", "average_r", "spread", "impact", "fees")),
     "hour": ("By hour of the entry, New York", ("hour", "trades", "net", "win_rate", "average_r")),
@@ -213,6 +210,8 @@ def day_of(moment: datetime | None) -> date | None:
 
 
 def _show(report: "Report", *, as_json: bool, cached: bool) -> None:
+    from pipelines.core.analytics.returns import ENOUGH
+
     if as_json:
         typer.echo(json.dumps({"cached": cached, **report.plain()}))
         return
@@ -225,8 +224,8 @@ def _show(report: "Report", *, as_json: bool, cached: bool) -> None:
     for name, (title, columns) in TABLES.items():
         if report.tables[name].height:
             console.print(_table(title, report.tables[name], columns))
-    if (report.numbers["sessions"] or 0) < FEW:
-        console.print(f"[yellow]{report.numbers['sessions']:.0f} sessions say little:[/] ratios of risk are told from {FEW} on.")
+    if (report.numbers["sessions"] or 0) < ENOUGH:
+        console.print(f"[yellow]{report.numbers['sessions']:.0f} sessions say little:[/] ratios of risk are told from {ENOUGH} on.")
     if cached:
         console.print(f"[green]from the cache[/] (result {words['result']}): code, data and configuration are the same; --no-cache runs it again.")
 

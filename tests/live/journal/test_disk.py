@@ -33,6 +33,12 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
+def fill(disk: Path, leaving: int = 0) -> None:
+    """Take all room but so many bytes of it."""
+    with (disk / "filler").open("wb") as file:
+        file.write(bytes(shutil.disk_usage(disk).free - leaving))
+
+
 def same_again(path: Path) -> None:
     journal.verify(path)
     assert replay(list(journal.read(path)), ()).difference is None
@@ -44,8 +50,7 @@ def test_f41_a_disk_that_runs_low_halts_entries_and_the_rest_is_for_the_exits(ex
     async def act(floor: Floor) -> None:
         await floor.held()
         assert floor.state is TradingState.ACTIVE
-        with (small / "filler").open("wb") as file:
-            file.write(bytes(shutil.disk_usage(small).free - 2_000_000))
+        fill(small, leaving=2_000_000)
         await floor.step(2)
         assert floor.codes.count("DISK_FULL") == 1
         floor.buy("BBB")
@@ -68,8 +73,7 @@ def test_f41_a_full_disk_ends_the_session_nothing_goes_out_unwritten_and_the_nex
 
     async def act(floor: Floor) -> None:
         await floor.held()
-        with (small / "filler").open("wb") as file:
-            file.write(bytes(shutil.disk_usage(small).free))
+        fill(small)
         for n in range(400):
             floor.buy("BBB", 1, name=f"{n:04d}-{'x' * 50}")  # the first one that does not fit ends it
         assert floor.task is not None
@@ -105,8 +109,7 @@ def test_frames_that_cannot_be_sealed_cost_themselves_and_the_entries_and_leave_
 
     async def act(floor: Floor) -> None:
         await floor.held()
-        with (small / "filler").open("wb") as file:
-            file.write(bytes(shutil.disk_usage(small).free - 500_000))
+        fill(small, leaving=500_000)
         for _ in range(2000):
             floor.runner.raw.take("sip", os.urandom(500), floor.clock.now())
         await floor.step(1)
@@ -137,8 +140,7 @@ def test_what_cannot_be_packed_stays_as_it_is_and_the_rest_is_done(small: Path) 
         with journal.Journal(known.journals / f"2026-11-{day}-01-test.jsonl") as made:
             made.append("event", day, {"text": os.urandom(200_000).hex()})
     (known.journals / "2026-11-18-01-test.raw").write_bytes(b"frames")
-    with (small / "filler").open("wb") as file:
-        file.write(bytes(shutil.disk_usage(small).free))
+    fill(small)
     done = list(tidy(known))
     assert sum("left as it is" in line for line in done) == 2
     assert any("raw frames removed" in line for line in done)
